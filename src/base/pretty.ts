@@ -1,0 +1,12 @@
+import { default as build } from 'pino-pretty';
+
+/** Log lines for people: time, level, text, then the fields on the same line. */
+export function pretty() {
+  return build({
+    colorize: true,
+    singleLine: true,
+    translateTime: 'HH:MM:ss.l',
+    ignore: 'pid,hostname',
+    sync: true,
+  });
+}
