@@ -27,7 +27,9 @@ export type Down =
   | Out
   | Enabled
   | Want
-  | Close;
+  | Close
+  | Registered
+  | Record;
 
 export interface Head {
   readonly partition: number;
@@ -104,6 +106,20 @@ export interface Unbound extends Head {
   readonly text: string | undefined;
 }
 
+/** In-band registration before SASL (XEP-0077): an iq of `jabber:iq:register`, answered by the owner of `to`. */
+export interface Register extends Head {
+  readonly t: 'register';
+  readonly conn: number;
+  readonly stanza: Element;
+  readonly info: ConnInfo;
+}
+export interface Registered extends Head {
+  readonly t: 'registered';
+  readonly conn: number;
+  /** The iq result or error, whole. */
+  readonly text: string;
+}
+
 /** What a mux must show to act for a session: see DESIGN §5, ticket and generation. */
 export interface Link {
   readonly session: number;
@@ -155,6 +171,15 @@ export interface Ack extends Head {
   readonly session: number;
   readonly generation: number;
   readonly m: number;
+}
+/**
+ * The session record (presence, directed presence, carbons, …) as it is now: opaque to the mux, which keeps the newest
+ * and hands it back at attach. Sent before the `handled` or `accepted` of the stanza that changed it.
+ */
+export interface Record extends Head {
+  readonly t: 'record';
+  readonly session: number;
+  readonly record: string;
 }
 /** Ask the client for an acknowledgement (`<r/>`). */
 export interface Want extends Head {
@@ -230,8 +255,10 @@ export interface Unresumed extends Head {
 export interface Attach extends Head, Link {
   readonly t: 'attach';
   readonly info: ConnInfo;
-  /** Last accepted n. What is above follows as `stanza` frames, in order. */
-  readonly accepted: number;
+  /** The highest n that was `handled` or `accepted`. What is above follows as `stanza` frames, in order. */
+  readonly handled: number;
+  /** From the newest `record` frame; '' where none came. */
+  readonly record: string;
   /** The last m received from an owner, and the highest one that the client acknowledged. */
   readonly m: number;
   readonly acked: number;
@@ -241,8 +268,12 @@ export interface Attach extends Head, Link {
   readonly feeds: readonly (readonly [string, number])[];
   /** Outbound stanzas above `acked`, in order of m. */
   readonly unacked: readonly Sent[];
-  /** Requests (n, stanza) at or below `accepted` or handled that no frame has answered. */
+  /** Requests at or below `handled` that no frame has answered. */
   readonly open: readonly { readonly n: number; readonly stanza: Element }[];
+}
+/** The mux has sent the attach frames of all its sessions in this partition and epoch (also where it has none). */
+export interface Reported extends Head {
+  readonly t: 'reported';
 }
 /** The same shape as in `out`, so that the new owner can send it again. */
 export interface Sent {
