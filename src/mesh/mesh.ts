@@ -38,9 +38,13 @@ export interface Wire {
   close(): Promise<void>;
 }
 
-/** Frames `first`, `first + 1`, … and the highest frame received in order from the other side. */
+/** Frames `first`, `first + 1`, …, and what the sender has received from the other side. */
 export interface Packet {
+  /** Which channel of the sender's towards this peer: a new one, with a higher number, starts again at 1. */
+  readonly channel: number;
   readonly first: number;
-  readonly received: number;
   readonly frames: readonly Returned[];
+  /** The highest frame received in order of the other side's channel `heard`; 0 and 0 before the first packet. */
+  readonly heard: number;
+  readonly received: number;
 }
