@@ -62,7 +62,7 @@ export interface Op {
 
 /** What a batch relies on: it commits only while this server owns the partition in this epoch (invariant 1). */
 export interface Fence {
-  readonly partition: string;
+  readonly partition: number;
   readonly epoch: number;
 }
 
