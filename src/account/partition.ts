@@ -71,9 +71,13 @@ export class Partition {
   /** `in_n` of this session is written with the next batch, at most `handledFlushMs` from now. */
   touch(session: Session): void {
     this.#touched.add(session);
+    this.#touchSoon();
+  }
+
+  #touchSoon(): void {
     this.#touchTimer ??= this.env.clock.after(this.env.limits.handledFlushMs, () => {
       this.#touchTimer = undefined;
-      if (this.#touched.size > 0) this.lane.submit(new Flush());
+      this.#fill((unit) => this.lane.submit(unit));
     });
   }
 
@@ -118,17 +122,18 @@ export class Partition {
   /** Every batch takes along what was touched. */
   #fill(add: (unit: Work) => void): void {
     for (const session of this.#touched) {
-      if (session.ended) continue;
+      // Behind a unit of its own in the lane, n could be written before that unit's effects: its turn comes later.
+      if (session.open > 0) continue;
+      this.#touched.delete(session);
       const n = session.inN;
-      if (n <= session.committedN && !session.recordDirty) continue;
-      // An own unit, so that it hurts nobody: behind the session's other units, because it is added last.
+      if (session.ended || (n <= session.committedN && !session.recordDirty)) continue;
       const work = new Work(session.account, session, n);
       work.ops.push(inboundOp(session, n));
       if (session.recordDirty) work.ops.push(recordOp(session));
-      session.account.begin();
+      work.enter();
       add(work);
     }
-    this.#touched.clear();
+    if (this.#touched.size > 0) this.#touchSoon();
   }
 
   // ── ends ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -158,7 +163,7 @@ export class Partition {
   /** Writes everything that waits to be written. */
   async flush(): Promise<void> {
     this.flushLazily();
-    if (this.#touched.size > 0) this.lane.submit(new Flush());
+    this.#fill((unit) => this.lane.submit(unit));
     await this.lane.flush();
   }
 
@@ -208,11 +213,3 @@ export class Partition {
 
 /** How long a new owner waits for the muxes' reports (DESIGN §5, resume). */
 export const reportMs = 3_000;
-
-/** An empty unit: makes the lane put a batch together, which takes along what was touched. */
-class Flush {
-  readonly ops = [];
-  readonly fences = [];
-  done(): void {}
-  failed(): void {}
-}

@@ -76,9 +76,15 @@ export class Work implements Unit {
       this.ops.push(inboundOp(session, this.n));
       if (session.recordDirty) this.ops.push(recordOp(session));
     }
-    account.begin();
-    for (const other of this.#involved) other.begin();
+    this.enter();
     this.partition.lane.submit(this);
+  }
+
+  /** Counts it as under way, for everybody whom it concerns. `commit` does so itself. */
+  enter(): void {
+    this.account.begin();
+    if (this.session !== undefined) this.session.open += 1;
+    for (const other of this.#involved) other.begin();
   }
 
   done(counts: readonly (number | undefined)[]): void {
@@ -97,9 +103,15 @@ export class Work implements Unit {
     }
     const { log } = this.partition.env;
     log.error({ account: this.account.address, reason, op, err: error }, 'a stanza could not be stored');
+    if (this.session !== undefined) this.session.recordDirty = true;
     this.account.reset();
     for (const other of this.#involved) other.reset();
-    if (reason === 'failed' && op !== undefined && this.#fallback !== undefined && op >= this.#fallback.from) {
+    if (
+      reason === 'failed' &&
+      op !== undefined &&
+      this.#fallback !== undefined &&
+      op >= this.#fallback.from
+    ) {
       this.#fallback.run();
       return;
     }
@@ -109,6 +121,7 @@ export class Work implements Unit {
 
   #settle(): void {
     this.account.end();
+    if (this.session !== undefined) this.session.open -= 1;
     for (const other of this.#involved) other.end();
   }
 
