@@ -1,7 +1,8 @@
 import type { Element } from '../xmpp/element.ts';
 import { StanzaError } from '../xmpp/error.ts';
+import type { Letter } from '../post/post.ts';
 import type { Jid } from '../xmpp/jid.ts';
-import { serialise } from '../xmpp/serialise.ts';
+import { textOf } from '../xmpp/serialise.ts';
 import type { Account } from './account.ts';
 import { receiveDurable, receivePassing } from './arrive.ts';
 import { outboxRows } from './outboxrows.ts';
@@ -55,26 +56,27 @@ export function sendDurableNow(work: Work, to: Jid, stanza: Element, kind: Kind,
 /** The outbox row of a stanza (DESIGN §3, step 3). */
 export function writeLetter(work: Work, to: Jid, stanza: Element, kind: Kind, origin: Origin): void {
   const { account, partition } = work;
-  const letter = {
+  const letter: Letter = {
+    partition: partition.id,
     account: account.id,
     sender: account.address,
     id: account.nextId(),
+    to: to.full,
     recipient: to.bare,
     ...origin,
     kind,
     created: partition.env.clock.now(),
-    xml: serialise(stanza),
+    xml: textOf(stanza),
   };
   work.write(outboxRows.add, [
     partition.id,
     account.id,
     letter.id,
-    letter.recipient,
+    letter.to,
     origin.source,
     origin.n,
     origin.k,
     kind,
-    0,
     letter.xml,
     letter.created,
   ]);
