@@ -21,6 +21,10 @@ export interface Bounds {
   readonly answerTime: number;
   /** No `<a/>` this long after `<r/>`: the client is gone, the session waits to be resumed. */
   readonly ackTime: number;
+  /** A session whose connection went while nobody could be told is kept this long for the next owner, then forgotten. */
+  readonly orphanTime: number;
+  /** Ends of sessions that a lost owner did not receive; above, the new owner notices by the resume window. */
+  readonly farewells: number;
   /** The closing handshake, and what a closing stream may wait for its last stanzas. */
   readonly closeTime: number;
 }
@@ -37,5 +41,7 @@ export const bounds: Bounds = {
   outStall: 60_000,
   answerTime: 1_000,
   ackTime: 60_000,
+  orphanTime: 300_000,
+  farewells: 10_000,
   closeTime: 5_000,
 };

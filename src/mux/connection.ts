@@ -55,7 +55,8 @@ export class Connection implements TransportHandlers, ParserEvents, Outlet, Flus
   /** The listener says that it needs no encryption. */
   readonly plain: boolean;
   readonly #verbs: Verbs;
-  phase: 'open' | 'closing' | 'closed' = 'open';
+  /** `ending`: the client closed its stream and its last stanzas are being handled. */
+  phase: 'open' | 'ending' | 'closing' | 'closed' = 'open';
   /** The domain of the first stream header; '' before it. */
   domain = '';
   login: Login | undefined = new Login();
@@ -67,6 +68,7 @@ export class Connection implements TransportHandlers, ParserEvents, Outlet, Flus
   /** What could not be read yet, in order; nothing is read from the transport meanwhile. */
   #rest: (Uint8Array | string)[] | undefined;
   #stopped = false;
+  #upgrading = false;
   /** Bytes that the transport had taken when it began to hold something back. */
   #written = 0;
   #mark = 0;
@@ -106,6 +108,7 @@ export class Connection implements TransportHandlers, ParserEvents, Outlet, Flus
     }
     const left = this.#parser?.write(chunk) ?? 0;
     if (!this.#stopped || this.phase !== 'open') return;
+    if (this.#upgrading) return this.#upgrade(left > 0);
     // What is kept is a copy where it is small: a slice would hold the whole chunk.
     const rest = chunk.subarray(chunk.length - left);
     this.#keep(left === 0 ? [] : [left < chunk.length / 2 ? Uint8Array.from(rest) : rest]);
@@ -162,13 +165,21 @@ export class Connection implements TransportHandlers, ParserEvents, Outlet, Flus
     this.#parser?.reset();
   }
 
-  /** RFC 6120 §5.4.3.3: the stream starts anew inside TLS, and what came before it is forgotten. */
-  secured(): void {
-    this.#rest = undefined;
+  /** STARTTLS, once the chunk that asks for it was read. */
+  upgrade(): void {
+    this.#upgrading = true;
+    this.stop();
+  }
+
+  /** RFC 6120 §5.4.3.3: the stream starts anew inside TLS. */
+  #upgrade(smuggled: boolean): void {
+    this.#upgrading = false;
     this.#stopped = false;
+    // Bytes behind `<starttls/>` came in the clear and are never read: nobody honest sends them before `<proceed/>`.
+    if (smuggled) return this.fail('policy-violation', 'data behind starttls');
+    this.write(`<proceed xmlns="${NS.tls}"/>`);
     this.restart();
     this.transport.secure();
-    this.transport.resume();
   }
 
   // ── events of the parser ────────────────────────────────────────────────────────────────────────────────────────
@@ -196,7 +207,7 @@ export class Connection implements TransportHandlers, ParserEvents, Outlet, Flus
 
   /** One whole element; `jabber:client` is the default namespace. */
   write(text: string): void {
-    if (this.phase !== 'open') return;
+    if (this.phase !== 'open' && this.phase !== 'ending') return;
     this.#put(this.transport.framing === 'frame' ? framed(text) : text);
     this.touch();
   }
@@ -239,14 +250,14 @@ export class Connection implements TransportHandlers, ParserEvents, Outlet, Flus
 
   drained(): void {
     this.core.unwait('stall', this);
-    if (this.phase === 'open') this.session?.settle(true);
+    this.session?.settle(true);
   }
 
   // ── the end ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** A stream error (RFC 6120 §4.9), `extra` being an application's own condition, and the end of the stream. */
   fail(condition: StreamCondition, text?: string, extra = ''): void {
-    if (this.phase !== 'open') return;
+    if (this.phase !== 'open' && this.phase !== 'ending') return;
     this.core.count('stream-error', condition);
     // RFC 6120 §4.9.1.2: an error in the very beginning comes inside a stream all the same.
     if (!this.#answered) this.answer(undefined);
@@ -258,13 +269,13 @@ export class Connection implements TransportHandlers, ParserEvents, Outlet, Flus
 
   /** Ours of the closing handshake (RFC 6120 §4.4). The session, if any, is told before or by `gone`. */
   end(): void {
-    if (this.phase !== 'open') return;
+    if (this.phase !== 'open' && this.phase !== 'ending') return;
     this.#put(this.transport.framing === 'frame' ? closeFrame() : footer);
+    this.flush();
     this.phase = 'closing';
     this.#parser?.close();
     this.#rest = undefined;
     this.#verbs.gone(this);
-    this.touch();
     this.core.wait('close', this);
     this.transport.resume();
     this.transport.close();
@@ -279,15 +290,22 @@ export class Connection implements TransportHandlers, ParserEvents, Outlet, Flus
     this.transport.destroy();
   }
 
+  /** The session is not this connection's any more; nobody is told. Without a condition the stream just ends. */
+  expel(condition: StreamCondition | undefined, text?: string): void {
+    this.session = undefined;
+    if (condition === undefined) this.end();
+    else this.fail(condition, text);
+  }
+
   closed(): void {
     if (this.phase === 'closed') return;
-    const open = this.phase === 'open';
+    const open = this.phase === 'open' || this.phase === 'ending';
     this.phase = 'closed';
     this.#parser?.close();
     this.#rest = undefined;
     for (const wait of ['login', 'stall', 'close'] as const) this.core.unwait(wait, this);
     if (open) this.#verbs.gone(this);
-    this.core.count('closed');
+    this.core.closed();
   }
 
   expired(wait: Wait): void {

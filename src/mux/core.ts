@@ -52,6 +52,8 @@ export interface Core {
   /** Asks for a `flush()` of `who` at the end of this tick; once however often. */
   touch(who: Flushed): void;
   wait(wait: Wait, who: Waiter): void;
+  /** A connection is closed, and nothing of it is left. */
+  closed(): void;
   /** True where it waited. */
   unwait(wait: Wait, who: Waiter): boolean;
 }

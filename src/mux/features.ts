@@ -19,7 +19,12 @@ export function offer(conn: Connection, login: Login): string {
 }
 
 const sasl = (names: readonly string[]): Element =>
-  el('mechanisms', NS.sasl, {}, names.map((name) => el('mechanism', NS.sasl, {}, [name])));
+  el(
+    'mechanisms',
+    NS.sasl,
+    {},
+    names.map((name) => el('mechanism', NS.sasl, {}, [name])),
+  );
 
 const secureFirst = features([el('starttls', NS.tls, {}, [el('required', NS.tls)])]);
 const all = sasl(['SCRAM-SHA-256', 'SCRAM-SHA-1', 'PLAIN']);

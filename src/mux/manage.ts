@@ -54,18 +54,17 @@ function tooHigh(conn: Connection, h: number, sent: number): void {
   );
 }
 
-export function onEnabled(conn: Connection, session: Session, frame: Enabled): void {
+export function onEnabled(session: Session, frame: Enabled): void {
   if (session.enabling === undefined) return;
-  const id =
-    frame.id === undefined ? '' : ` id="${attribute(frame.id)}" resume="true" max="${frame.max}"`;
-  conn.write(`<enabled xmlns="${NS.sm}"${id}/>`);
+  const id = frame.id === undefined ? '' : ` id="${attribute(frame.id)}" resume="true" max="${frame.max}"`;
+  session.outlet?.write(`<enabled xmlns="${NS.sm}"${id}/>`);
   session.onEnabled(frame);
 }
 
-export function onWant(conn: Connection, session: Session): void {
-  if (!session.managed) return;
-  conn.write(`<r xmlns="${NS.sm}"/>`);
-  conn.core.wait('ack', session);
+export function onWant(session: Session): void {
+  if (!session.managed || session.outlet === undefined) return;
+  session.outlet?.write(`<r xmlns="${NS.sm}"/>`);
+  session.core.wait('ack', session);
 }
 
 /** XEP-0198 §5. The owner of the authenticated account decides, for only its sessions can be resumed here. */

@@ -23,7 +23,8 @@ export function opened(conn: Connection, header: Element, content: string): void
   // RFC 6120 §4.8.1 and §4.9.3.10: the stream's content namespace is that of clients.
   if (content !== NS.client) return conn.fail('invalid-namespace');
   // RFC 6120 §4.7.5: without a version it is older than XMPP 1.0 and cannot negotiate anything.
-  if (version === undefined || !/^[1-9]\d{0,3}\.\d{1,4}$/.test(version)) return conn.fail('unsupported-version');
+  if (version === undefined || !/^[1-9]\d{0,3}\.\d{1,4}$/.test(version))
+    return conn.fail('unsupported-version');
   conn.write(offer(conn, login));
 }
 

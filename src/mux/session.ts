@@ -2,6 +2,7 @@ import type { Attach, ConnInfo, Enabled, Link, Out, Resumed, Up } from '../link/
 import type { Peer } from '../mesh/mesh.ts';
 import type { Route } from '../placement/routes.ts';
 import type { Element } from '../xmpp/element.ts';
+import type { StreamCondition } from '../xmpp/error.ts';
 import type { Core, Waiter, Wait } from './core.ts';
 import { wrap } from './serial.ts';
 
@@ -14,6 +15,10 @@ export interface Outlet {
   finished(): void;
   /** The client does not answer any more. */
   lost(): void;
+  /** A stream error, and the end of the stream. */
+  fail(condition: StreamCondition, text?: string): void;
+  /** The session is not this connection's any more. Without a condition the stream just ends. */
+  expel(condition: StreamCondition | undefined, text?: string): void;
   /** Asks for `settle` at the end of this tick. */
   touch(): void;
 }
@@ -320,17 +325,21 @@ export class Session implements Waiter {
 
   /** The connection is gone. True where the owner has been told; else the next `attach` tells it. */
   leave(how: 'detach' | 'end'): boolean {
+    this.settle(false);
     this.leaving = how;
-    this.outlet = undefined;
-    this.core.unwait('answer', this);
-    this.core.unwait('ack', this);
-    this.core.unwait('close', this);
+    this.expelled();
     if (this.owner === undefined) return false;
     const { partition, epoch } = this;
     const { session, generation } = this.link;
     this.send({ t: how, partition, epoch, session, generation });
     this.core.count(how === 'end' ? 'ended' : 'detached');
     return true;
+  }
+
+  /** It has no connection any more. */
+  expelled(): void {
+    this.outlet = undefined;
+    for (const wait of ['answer', 'ack', 'close'] as const) this.core.unwait(wait, this);
   }
 
   /** The whole record, for an owner that does not have it. */

@@ -56,14 +56,9 @@ function isStanza(element: Element): boolean {
 function ended(conn: Connection): void {
   if (conn.session === undefined) conn.end();
   else {
-    conn.closing = true;
+    conn.phase = 'ending';
     conn.session.finish();
   }
 }
 
-/** The connection is over, in whatever way: tells the owner. */
-function gone(conn: Connection): void {
-  conn.core.left(conn);
-}
-
-export const verbs: Verbs = { opened, element, ended, gone };
+export const verbs: Omit<Verbs, 'gone'> = { opened, element, ended };
