@@ -146,10 +146,11 @@ export class Account {
     for (const session of this.sessions) if (session.ready) session.cursor.respool(first, last);
   }
 
-  /** After an attach: what a session was given and does not hold any more, its client has acknowledged. */
-  settleDelivered(session: Session, until: number, from: number, held: ReadonlySet<number>): void {
+  /** After an attach: what a session was given and its mux does not hold any more, its client has acknowledged. */
+  settleDelivered(session: Session, held: ReadonlySet<number>): void {
+    const { pos, spoolPos, spoolUntil } = session.cursor;
     for (const { id, kind, target } of [...this.#waiting]) {
-      if (id > until || held.has(id) || (id > from && id <= session.cursor.spoolUntil)) continue;
+      if (id > pos || held.has(id) || (id > spoolPos && id <= spoolUntil)) continue;
       if (target === session.resource || (target === '' && kind !== bounce && session.ready)) this.settle(id);
     }
   }

@@ -4,7 +4,6 @@ import type { Letter } from '../post/post.ts';
 import type { Jid } from '../xmpp/jid.ts';
 import { textOf } from '../xmpp/serialise.ts';
 import type { Account } from './account.ts';
-import { receiveDurable, receivePassing } from './arrive.ts';
 import { outboxRows } from './outboxrows.ts';
 import type { Partition } from './partition.ts';
 import type { Kind, Origin } from './rows.ts';
@@ -36,7 +35,7 @@ export async function sendDurable(
   if (place === 'elsewhere') return writeLetter(work, to, stanza, kind, origin);
   const recipient = await work.partition.account(to.bare);
   if (recipient === undefined) throw new StanzaError('service-unavailable');
-  await receiveDurable(work, recipient, stanza, to, kind, origin, false);
+  await work.partition.arrivals.durable(work, recipient, stanza, to, kind, origin, false);
 }
 
 /** The same for a recipient that is in memory or elsewhere, without a promise: the hot path. False: use `sendDurable`. */
@@ -97,7 +96,7 @@ export function sendPassing(partition: Partition, to: Jid, stanza: Element, abse
     absent?.();
     return;
   }
-  withSessions(partition, to.bare, (recipient) => receivePassing(recipient, stanza, to), absent);
+  withSessions(partition, to.bare, (recipient) => partition.arrivals.passing(recipient, stanza, to), absent);
 }
 
 /** Runs `use` in the account's mailbox if it may have sessions: it is in memory, or a session of it waits in the store. */

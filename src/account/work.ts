@@ -22,6 +22,8 @@ export class Work implements Unit {
   readonly session: Session | undefined;
   /** The inbound number of the stanza; 0 where none caused it. */
   readonly n: number;
+  /** The inbound number that its iq answer names: n, but for a request that runs again after an attach. */
+  readonly answers: number;
   readonly ops: Op[] = [];
   readonly #effects: Effect[] = [];
   readonly #involved: Account[] = [];
@@ -30,11 +32,12 @@ export class Work implements Unit {
   /** The stanza's own error answer, for the case that nothing can be stored. */
   #onFailure: ((error: Error) => void) | undefined;
 
-  constructor(account: Account, session?: Session, n = 0) {
+  constructor(account: Account, session?: Session, n = 0, answers = n) {
     this.account = account;
     this.partition = account.partition;
     this.session = session;
     this.n = n;
+    this.answers = answers;
   }
 
   get fences() {
