@@ -51,6 +51,8 @@ export class Session {
   /** Has asked for the roster (RFC 6121 §2.2): gets pushes. */
   interested = false;
   recordDirty = false;
+  /** Units of this session in the lane. */
+  open = 0;
   /** Requests of this session that another session answers: `address id` → n. */
   readonly asked = new Map<string, number>();
   /** n of stored iq outcomes (`answer` rows) that the client has not acknowledged yet → m of the answer. */
@@ -86,7 +88,17 @@ export class Session {
     if (answers > 0 && this.answers.has(answers)) this.answers.set(answers, m);
     const { env, id, epoch } = this.partition;
     if (this.mux !== undefined)
-      env.mesh.send(this.mux, 'mux', { t: 'out', partition: id, epoch, session: this.id, m, text, feed, pos, answers });
+      env.mesh.send(this.mux, 'mux', {
+        t: 'out',
+        partition: id,
+        epoch,
+        session: this.id,
+        m,
+        text,
+        feed,
+        pos,
+        answers,
+      });
     const { limits } = env;
     if (this.unacked.size > limits.unackedStanzasHard || this.unacked.bytes > limits.unackedBytesHard) {
       this.partition.overflow(this);
@@ -162,7 +174,17 @@ export class Session {
     const { mux } = this;
     if (mux === undefined) return;
     for (const { m, text, feed, pos } of this.unacked)
-      env.mesh.send(mux, 'mux', { t: 'out', partition: id, epoch, session: this.id, m, text, feed, pos, answers: 0 });
+      env.mesh.send(mux, 'mux', {
+        t: 'out',
+        partition: id,
+        epoch,
+        session: this.id,
+        m,
+        text,
+        feed,
+        pos,
+        answers: 0,
+      });
   }
 
   #tellRecord(): void {
@@ -181,4 +203,3 @@ export class Session {
     if (last > 0) this.partition.dropAnswers(this, last);
   }
 }
-
