@@ -42,11 +42,7 @@ export class Account {
   /** Sent to a session that has not acknowledged it: id → how many. */
   readonly #inHand = new Map<number, number>();
 
-  constructor(
-    partition: Partition,
-    row: AccountRow,
-    waiting: Waiting[],
-  ) {
+  constructor(partition: Partition, row: AccountRow, waiting: Waiting[]) {
     this.partition = partition;
     this.id = row.id;
     this.address = row.address;

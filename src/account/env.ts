@@ -30,7 +30,14 @@ export interface Env {
   readonly count: (event: Counted) => void;
 }
 
-export type Counted = 'login' | 'login-failed' | 'resume' | 'message' | 'message-archived' | 'message-bounced' | 'stale-frame';
+export type Counted =
+  | 'login'
+  | 'login-failed'
+  | 'resume'
+  | 'message'
+  | 'message-archived'
+  | 'message-bounced'
+  | 'stale-frame';
 
 /** The part of `base/limits.ts` that accounts use; units in the names there. */
 export interface Limits {

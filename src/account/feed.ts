@@ -92,7 +92,13 @@ export class Cursor {
       if (this.spoolPos < this.spoolUntil) {
         const until = this.spoolUntil;
         const from = this.spoolPos;
-        const rows = await store.query<Row>(messageRows.spooled, [partition.id, account.id, from, until, page]);
+        const rows = await store.query<Row>(messageRows.spooled, [
+          partition.id,
+          account.id,
+          from,
+          until,
+          page,
+        ]);
         // Something ended meanwhile and wants an earlier part of the spool: read again.
         if (this.spoolPos !== from || this.spoolUntil !== until) continue;
         for (const row of rows) {

@@ -86,7 +86,17 @@ export class Session {
     if (answers > 0 && this.answers.has(answers)) this.answers.set(answers, m);
     const { env, id, epoch } = this.partition;
     if (this.mux !== undefined)
-      env.mesh.send(this.mux, 'mux', { t: 'out', partition: id, epoch, session: this.id, m, text, feed, pos, answers });
+      env.mesh.send(this.mux, 'mux', {
+        t: 'out',
+        partition: id,
+        epoch,
+        session: this.id,
+        m,
+        text,
+        feed,
+        pos,
+        answers,
+      });
     const { limits } = env;
     if (this.unacked.size > limits.unackedStanzasHard || this.unacked.bytes > limits.unackedBytesHard) {
       this.partition.overflow(this);
@@ -162,7 +172,17 @@ export class Session {
     const { mux } = this;
     if (mux === undefined) return;
     for (const { m, text, feed, pos } of this.unacked)
-      env.mesh.send(mux, 'mux', { t: 'out', partition: id, epoch, session: this.id, m, text, feed, pos, answers: 0 });
+      env.mesh.send(mux, 'mux', {
+        t: 'out',
+        partition: id,
+        epoch,
+        session: this.id,
+        m,
+        text,
+        feed,
+        pos,
+        answers: 0,
+      });
   }
 
   #tellRecord(): void {
@@ -181,4 +201,3 @@ export class Session {
     if (last > 0) this.partition.dropAnswers(this, last);
   }
 }
-

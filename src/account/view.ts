@@ -17,12 +17,16 @@ export interface Seen {
  */
 export function view(row: Row, session: Session, spooled: boolean): Seen | undefined {
   if (row.kind === subscription) return spooled ? undefined : subscriptionView(row, session);
-  if (row.kind === bounce) return row.target === session.resource ? original(row, session, spooled) : undefined;
+  if (row.kind === bounce)
+    return row.target === session.resource ? original(row, session, spooled) : undefined;
   if (row.direction === incoming) {
-    if (row.target === session.resource || (row.target === '' && session.ready)) return original(row, session, spooled);
+    if (row.target === session.resource || (row.target === '' && session.ready))
+      return original(row, session, spooled);
     // Out of the spool everybody who is ready sees it: the resource that it was for is not there.
     if (spooled) return session.ready ? original(row, session, true) : undefined;
-    return session.carbons && row.kind !== uncopied && row.session !== session.id ? copy('received', row, session) : undefined;
+    return session.carbons && row.kind !== uncopied && row.session !== session.id
+      ? copy('received', row, session)
+      : undefined;
   }
   if (spooled || row.session === session.id || !session.carbons || row.kind === uncopied) return undefined;
   return copy('sent', row, session);

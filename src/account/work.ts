@@ -99,7 +99,12 @@ export class Work implements Unit {
     log.error({ account: this.account.address, reason, op, err: error }, 'a stanza could not be stored');
     this.account.reset();
     for (const other of this.#involved) other.reset();
-    if (reason === 'failed' && op !== undefined && this.#fallback !== undefined && op >= this.#fallback.from) {
+    if (
+      reason === 'failed' &&
+      op !== undefined &&
+      this.#fallback !== undefined &&
+      op >= this.#fallback.from
+    ) {
       this.#fallback.run();
       return;
     }

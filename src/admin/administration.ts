@@ -3,8 +3,8 @@
  * `api.ts`) and over a store that nobody serves (`roles/offline.ts`).
  *
  * Addresses are bare JIDs as a person types them; the implementation prepares them (RFC 7622) and answers with the
- * prepared form. Failures: `address-malformed`, `domain-unknown` (not served here), `account-exists`,
- * `account-unknown`, `password-weak` (empty, or refused by SASLprep), `store-unavailable`, `overloaded`. Their texts
+ * prepared form. Failures: `address-malformed`, `account-domain` (not served here), `account-exists`,
+ * `account-missing`, `password-weak` (empty, or refused by SASLprep), `store-unavailable`, `overloaded`. Their texts
  * never repeat a password, nor an address that did not parse: it may be a password in the wrong column.
  */
 export interface Administration {

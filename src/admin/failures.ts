@@ -5,7 +5,7 @@ import type { Log } from '../base/log.ts';
 /** The HTTP status of each `Failure` that may reach a client; others are 400. */
 const statuses: Readonly<Record<string, number>> = {
   unauthorized: 401,
-  'account-unknown': 404,
+  'account-missing': 404,
   'not-found': 404,
   'account-exists': 409,
   'not-allowed': 403,

@@ -1,4 +1,5 @@
 import { hostname } from 'node:os';
+import { domainToASCII, domainToUnicode } from 'node:url';
 import { z } from 'zod';
 import { loopback, roles, type Listen } from './config.ts';
 import { defaultLimits, limitNames, limits, type Limits } from './limits.ts';
@@ -18,11 +19,15 @@ function whole(min: number, max: number) {
 }
 
 const domainText = 'a domain name such as example.org';
-/** RFC 7622 §3.2: a fully qualified domain name, a host name or an IP address; compared in lower case. */
+/** RFC 7622 §3.2: a fully qualified domain name, a host name or an IP address, in the form in which it is compared. */
 const domain = z
   .string(expected(domainText))
-  .transform((text) => text.normalize('NFKC').toLowerCase().replace(/\.$/, ''))
-  .refine((text) => text.length <= 253 && labels.test(text), expected(domainText));
+  .transform((text) => {
+    const name = text.toLowerCase().replace(/\.$/, '');
+    if (/^\[[0-9a-f:.]+\]$/.test(name)) return name;
+    return /[\s/?#@:%\\]/.test(name) ? '' : domainToUnicode(domainToASCII(name));
+  })
+  .refine((name) => name.length <= 253 && labels.test(name), expected(domainText));
 const labels =
   /^(\[[0-9a-f:.]+\]|(?!-)[\p{L}\p{M}\p{N}-]{1,63}(?<!-)(\.(?!-)[\p{L}\p{M}\p{N}-]{1,63}(?<!-))*)$/u;
 

@@ -17,7 +17,10 @@ export type Mechanism = 'SCRAM-SHA-1' | 'SCRAM-SHA-256';
 export interface Directory {
   find(address: string): Promise<Entry | undefined>;
   /** The stored keys (never a password) of an account for one mechanism. */
-  keys(address: string, mechanism: Mechanism): Promise<{ readonly entry: Entry; readonly keys: Keys } | undefined>;
+  keys(
+    address: string,
+    mechanism: Mechanism,
+  ): Promise<{ readonly entry: Entry; readonly keys: Keys } | undefined>;
   /** Rejects with `Failure('account-exists')`, or `account-domain` for a domain that is not ours. Durable on return. */
   add(address: string, password: string): Promise<Entry>;
   /** Rejects with `Failure('account-missing')`. */

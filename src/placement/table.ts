@@ -28,7 +28,8 @@ export function openTable(mesh: Mesh, partitionOf: PartitionOf): Routes {
     }
   });
   mesh.onPeer((peer, state) => {
-    if (state === 'down') for (const route of routes.values()) if (route.server === peer) routes.delete(route.partition);
+    if (state === 'down')
+      for (const route of routes.values()) if (route.server === peer) routes.delete(route.partition);
   });
   return {
     locate: (address) => {
@@ -43,7 +44,8 @@ export function openTable(mesh: Mesh, partitionOf: PartitionOf): Routes {
 /** The owner's side: repeats what `owned` says to every peer and to this process. */
 export function openAnnouncer(mesh: Mesh, clock: Clock, owned: () => Announcement['owned']) {
   let timer: Timer | undefined;
-  const tell = (peer: Peer) => mesh.send(peer, 'routes', { t: 'routes', owned: owned() } satisfies Announcement);
+  const tell = (peer: Peer) =>
+    mesh.send(peer, 'routes', { t: 'routes', owned: owned() } satisfies Announcement);
   const announce = () => {
     timer?.cancel();
     tell(mesh.self);
