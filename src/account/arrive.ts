@@ -30,7 +30,10 @@ export function receiveDurable(
   if (recipient.spooled >= recipient.partition.env.limits.spoolRows)
     throw new StanzaError('resource-constraint', 'too many messages wait for this account');
   const shown = isShown(recipient, from);
-  if (typeof shown !== 'boolean') return shown.then((decided) => storeMessage(work, recipient, stanza, from, to, kind, origin, posted, decided));
+  if (typeof shown !== 'boolean')
+    return shown.then((decided) =>
+      storeMessage(work, recipient, stanza, from, to, kind, origin, posted, decided),
+    );
   storeMessage(work, recipient, stanza, from, to, kind, origin, posted, shown);
 }
 

@@ -22,13 +22,15 @@ export function sendIq(work: Work, session: Session, iq: Element, to: Jid | unde
     if (to !== undefined && to.resource !== '') work.after(() => sendPassing(work.partition, to, iq));
     return;
   }
-  if (type !== 'get' && type !== 'set') throw new StanzaError('bad-request', 'an iq is get, set, result or error');
+  if (type !== 'get' && type !== 'set')
+    throw new StanzaError('bad-request', 'an iq is get, set, result or error');
   const payload = payloadOf(iq);
   if (to === undefined || to.full === session.account.address)
     return handle(work, session, iq, type, payload, accountHandlers.get(key(type, payload)), to?.full);
   if (to.local === '' && session.partition.env.domains.has(to.domain))
     return handle(work, session, iq, type, payload, serverHandlers.get(key(type, payload)), to.full);
-  if (to.resource === '') return handle(work, session, iq, type, payload, otherAccount.get(key(type, payload)), to.full);
+  if (to.resource === '')
+    return handle(work, session, iq, type, payload, otherAccount.get(key(type, payload)), to.full);
   ask(work, session, iq, id, to);
 }
 
@@ -45,7 +47,8 @@ function handle(
   // RFC 6120 §8.4: never silence.
   if (handler === undefined) throw new StanzaError('service-unavailable');
   const { account } = session;
-  const answer = (result: Element | undefined) => reply(work, session, serialise(resultOf(iq, to, session.full, result)));
+  const answer = (result: Element | undefined) =>
+    reply(work, session, serialise(resultOf(iq, to, session.full, result)));
   const result = handler({ account, session, work, iq, type, payload, to: to ?? account.address });
   if (result instanceof Promise) return result.then(answer);
   answer(result);
@@ -62,11 +65,16 @@ export function reply(work: Work, session: Session, text: string): void {
 
 /** A request to somebody's resource: remembered, so that its answer names its n. */
 function ask(work: Work, session: Session, iq: Element, id: string, to: Jid): void {
-  if (session.asked.size >= openRequests) throw new StanzaError('resource-constraint', 'too many requests are open');
+  if (session.asked.size >= openRequests)
+    throw new StanzaError('resource-constraint', 'too many requests are open');
   session.asked.set(askedKey(to.full, id), work.answers);
   work.after(() =>
     sendPassing(work.partition, to, iq, () =>
-      receiveIq(session.account, errorReply(iq, new StanzaError('service-unavailable')), Jid.parse(session.full)!),
+      receiveIq(
+        session.account,
+        errorReply(iq, new StanzaError('service-unavailable')),
+        Jid.parse(session.full)!,
+      ),
     ),
   );
 }

@@ -174,7 +174,8 @@ export class Partition {
       for (const session of this.sessions.values()) {
         if (session.mux !== undefined) continue;
         detached = true;
-        if (session.expires <= now) session.account.mailbox.run(() => (session.mux === undefined ? endSession(session) : undefined));
+        if (session.expires <= now)
+          session.account.mailbox.run(() => (session.mux === undefined ? endSession(session) : undefined));
       }
       if (detached) this.watchExpiry();
     });
@@ -215,6 +216,7 @@ export class Partition {
     this.dormant.delete(address);
     const account = new Account(this, row, waiting);
     for (const stored of sessions) this.#wake(account, stored);
+    if (sessions.length > 0) this.watchExpiry();
     return account;
   }
 
