@@ -21,6 +21,8 @@ export interface Env {
   readonly domains: ReadonlySet<string>;
   readonly limits: Limits;
   readonly registration: 'closed' | 'open';
+  /** Of this program (XEP-0092). */
+  readonly version: string;
   /** Keys the tickets of sessions; owners share it, muxes never see it. */
   readonly secret: Uint8Array;
   /** A new integer id, never given out before (DESIGN §5, names and numbers). */
