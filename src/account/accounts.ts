@@ -12,7 +12,7 @@ import { receiveStanza } from './inbound.ts';
 import { letters, openOffice } from './office.ts';
 import { Logins } from './login.ts';
 import { Partition, reportMs } from './partition.ts';
-import { answerRegistration } from './register.ts';
+import { answerRegistration } from './registration.ts';
 import { resume } from './resume.ts';
 import type { Session } from './session.ts';
 import { sessionRows } from './sessionrows.ts';

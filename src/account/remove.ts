@@ -1,9 +1,8 @@
 import { sql } from '../store/store.ts';
 import type { Account } from './account.ts';
-import type { Accounts } from './accounts.ts';
 import { endSession } from './end.ts';
 import { leaveContacts } from './subscription.ts';
-import { Work } from './work.ts';
+import type { Work } from './work.ts';
 
 const rows = {
   messages: sql`delete from message where partition = $1 and account = $2`,
@@ -12,35 +11,21 @@ const rows = {
 };
 
 /**
- * Removes an account with everything that belongs to it: its sessions end, its contacts lose their subscriptions
- * (XEP-0077 §3.2), its data goes, and last its directory entry, so that a removal that was cut short can be repeated.
+ * Cancels an account (XEP-0077 §3.2): takes it out of the directory, so that nobody logs in again whatever happens now,
+ * cancels its subscriptions, adds the removal of its rows to `work`, and after that commit, behind the answer, ends its
+ * sessions. Runs in the account's mailbox.
  */
-export async function removeAccount(accounts: Accounts, address: string): Promise<void> {
-  for (const partition of accounts.partitions()) {
-    const account = await partition.account(address);
-    if (account === undefined) continue;
-    await new Promise<void>((done, failed) =>
-      account.mailbox.run(() => remove(account).then(done, (error: unknown) => failed(error as Error))),
-    );
-    partition.accounts.forget(address);
-  }
-  await accounts.env.directory.remove(address);
-}
-
-async function remove(account: Account): Promise<void> {
-  const { partition, sessions } = account;
-  for (const session of [...sessions]) {
-    session.frame({ t: 'close', condition: 'not-authorized', text: 'the account was removed' });
-    session.mux = undefined;
-    await endSession(session);
-  }
-  const work = new Work(account);
+export async function removeAccount(account: Account, work: Work): Promise<void> {
+  const { partition, address } = account;
+  await partition.env.directory.remove(address);
   await leaveContacts(work, account);
-  const params = [partition.id, account.id];
-  for (const statement of Object.values(rows)) work.write(statement, params);
-  await new Promise<void>((done, failed) => {
-    work.after(() => done());
-    work.onFailure(failed);
-    work.commit();
+  for (const statement of Object.values(rows)) work.write(statement, [partition.id, account.id]);
+  work.after(() => {
+    for (const session of [...account.sessions]) {
+      session.frame({ t: 'close', condition: 'not-authorized', text: 'the account was removed' });
+      session.mux = undefined;
+      void endSession(session);
+    }
+    partition.accounts.forget(address);
   });
 }

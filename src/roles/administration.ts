@@ -2,6 +2,7 @@ import type { Administration, SessionInfo, Status, UserInfo } from '../admin/adm
 import { removeAccount } from '../account/remove.ts';
 import type { Accounts } from '../account/accounts.ts';
 import type { Session } from '../account/session.ts';
+import { Work } from '../account/work.ts';
 import type { Config } from '../base/config.ts';
 import { Failure } from '../base/failure.ts';
 import { version } from '../base/version.ts';
@@ -45,7 +46,7 @@ export function openAdministration(over: Administered): Administration {
         const bare = prepared(address);
         if ((await directory.find(bare)) === undefined)
           throw new Failure('account-missing', `${bare} does not exist`);
-        await removeAccount(accounts, bare);
+        await remove(accounts, bare);
       },
       list: async (after, limit) => {
         const admins = new Set(
@@ -82,6 +83,26 @@ export function openAdministration(over: Administered): Administration {
     },
     close: over.close,
   };
+}
+
+async function remove(accounts: Accounts, address: string): Promise<void> {
+  for (const partition of accounts.partitions()) {
+    const account = await partition.account(address);
+    if (account === undefined) continue;
+    await new Promise<void>((done, failed) =>
+      account.mailbox.run(async () => {
+        try {
+          const work = new Work(account);
+          await removeAccount(account, work);
+          work.after(() => done());
+          work.onFailure(failed);
+          work.commit();
+        } catch (error) {
+          failed(error);
+        }
+      }),
+    );
+  }
 }
 
 function allSessions(accounts: Accounts): Session[] {

@@ -1,8 +1,9 @@
 import { Accounts } from '../account/accounts.ts';
 import type { Counted, Env } from '../account/env.ts';
 import type { Config } from '../base/config.ts';
+import { version } from '../base/version.ts';
 import { Failure } from '../base/failure.ts';
-import { openDirectory } from '../directory/embedded.ts';
+import { openEmbeddedDirectory } from '../directory/embedded.ts';
 import { openMesh } from '../mesh/channel.ts';
 import { Hub } from '../mesh/local.ts';
 import { placeOnVolume } from '../placement/placement.ts';
@@ -30,8 +31,16 @@ export async function openCommunity(config: Config, around: Surroundings, count:
     const mesh = openMesh(new Hub(clock).wire(`${config.server.name}/${store.epoch}`), { clock, log });
     const routes = openTable(mesh, partitionOf);
     const lane = await openLane(store, { clock, log, limits: { queue: config.limits.lane } });
-    const ids = await openIds(store);
-    const directory = openDirectory({ store, lane, fence, ids, clock, random, domains });
+    const ids = await openIds(store, log);
+    const directory = openEmbeddedDirectory({
+      store,
+      lane,
+      clock,
+      random,
+      partitionOf,
+      fences: [fence],
+      newId: () => ids.next(),
+    });
     const env: Env = {
       clock,
       random,
@@ -44,6 +53,7 @@ export async function openCommunity(config: Config, around: Surroundings, count:
       domains,
       limits: config.limits,
       registration: config.registration,
+      version,
       secret: await ownersSecret(store, fence, around),
       newId: () => ids.next(),
       muxes: () => [mesh.self],
