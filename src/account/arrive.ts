@@ -27,10 +27,13 @@ export function receiveDurable(
   const from = Jid.parse(stanza.attrs['from'] ?? '');
   if (from === undefined) throw new StanzaError('jid-malformed');
   if (kind === subscription) return receiveSubscription(work, recipient, stanza, from, origin, posted);
-  if (recipient.spooled >= recipient.partition.env.limits.spoolRows)
+  if (recipient.spooled >= recipient.partition.env.limits.spool)
     throw new StanzaError('resource-constraint', 'too many messages wait for this account');
   const shown = isShown(recipient, from);
-  if (typeof shown !== 'boolean') return shown.then((decided) => storeMessage(work, recipient, stanza, from, to, kind, origin, posted, decided));
+  if (typeof shown !== 'boolean')
+    return shown.then((decided) =>
+      storeMessage(work, recipient, stanza, from, to, kind, origin, posted, decided),
+    );
   storeMessage(work, recipient, stanza, from, to, kind, origin, posted, shown);
 }
 

@@ -40,6 +40,8 @@ function subscriptionView(row: Row, session: Session): Seen | undefined {
 }
 
 function original(row: Row, session: Session, delayed: boolean): Seen {
+  // A bounce may be a presence or an old iq: only messages are in the archive.
+  if (!row.xml.startsWith('<message')) return { text: row.xml, copy: false };
   return { text: stamped(row, session.account.address, delayed), copy: false };
 }
 

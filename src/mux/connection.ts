@@ -330,5 +330,6 @@ export class Connection implements TransportHandlers, ParserEvents, Outlet, Flus
     this.login = undefined;
     this.core.unwait('login', this);
     if (this.#parser !== undefined) this.#parser.limits = members;
+    this.transport.trust();
   }
 }

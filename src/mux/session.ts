@@ -299,8 +299,10 @@ export class Session implements Waiter {
   expired(wait: Wait): void {
     if (wait === 'ack') this.outlet?.lost();
     else if (wait === 'answer' && this.#asked >= 0) {
+      // `<a/>` has no meaning before `<enabled/>`.
+      if (!this.managed) return this.core.wait('answer', this);
       this.#asked = -1;
-      if (this.managed) this.answer();
+      this.answer();
     } else if (wait === 'close' && this.leaving === 'stream') this.#done();
   }
 

@@ -107,6 +107,7 @@ class TcpTransport implements Transport {
   #handlers: TransportHandlers | undefined;
   #pending = '';
   #open = true;
+  #waiting = false;
 
   constructor(socket: Socket, keys: Keys) {
     this.kind = socket instanceof TLSSocket ? 'tls' : 'tcp';
@@ -132,7 +133,7 @@ class TcpTransport implements Transport {
 
   #listen(socket: Socket): void {
     (socket as Owned)[own] = this;
-    socket.on('data', onData).on('drain', onDrain).on('end', onEnd).on('error', onError).on('close', onClose);
+    socket.on('data', onData).on('end', onEnd).on('error', onError).on('close', onClose);
   }
 
   write(text: string): void {
@@ -143,7 +144,8 @@ class TcpTransport implements Transport {
     if (this.#pending === '' || !this.#open) return;
     const text = this.#pending;
     this.#pending = '';
-    this.#socket.write(text);
+    this.#socket.write(text, this.#taken);
+    if (this.#socket.writableLength > 0) this.#waiting = true;
   }
 
   get queued(): number {
@@ -161,7 +163,7 @@ class TcpTransport implements Transport {
   secure(): void {
     this.flush();
     const plain = this.#socket;
-    plain.off('data', onData).off('drain', onDrain).off('end', onEnd).off('close', onClose);
+    plain.off('data', onData).off('end', onEnd).off('close', onClose);
     // Plain bytes that are already here would be taken for the begin of the handshake, and fail it: never for XML.
     this.#socket = new TLSSocket(plain, {
       isServer: true,
@@ -169,6 +171,10 @@ class TcpTransport implements Transport {
       ...secureOptions,
     });
     this.#listen(this.#socket);
+  }
+
+  trust(): void {
+    // The parser bounds what a stream may hold.
   }
 
   close(): void {
@@ -187,9 +193,12 @@ class TcpTransport implements Transport {
     this.#handlers?.data(chunk);
   }
 
-  drained(): void {
-    if (this.#socket.writableLength === 0) this.#handlers?.drained();
-  }
+  /** After each write; `drain` comes only where more than a high-water mark had waited. */
+  readonly #taken = (): void => {
+    if (!this.#waiting || this.#socket.writableLength > 0) return;
+    this.#waiting = false;
+    this.#handlers?.drained();
+  };
 
   /** The client's half is closed. Without `</stream:stream>` that is a cut (RFC 6120 §4.6). */
   ended(): void {
@@ -206,9 +215,6 @@ class TcpTransport implements Transport {
 
 function onData(this: Socket, chunk: Buffer): void {
   (this as Owned)[own].data(chunk);
-}
-function onDrain(this: Socket): void {
-  (this as Owned)[own].drained();
 }
 function onEnd(this: Socket): void {
   (this as Owned)[own].ended();
