@@ -78,9 +78,5 @@ export function toSubscribers(account: Account, roster: Roster, cast: Cast): voi
 export function tell(account: Account, address: string, what: 'available' | 'unavailable'): void {
   for (const session of account.sessions)
     if (session.available)
-      hand(
-        account.partition,
-        address,
-        what === 'available' ? castOf(session) : unavailable(session.full),
-      );
+      hand(account.partition, address, what === 'available' ? castOf(session) : unavailable(session.full));
 }

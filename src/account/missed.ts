@@ -13,7 +13,7 @@ export function missed(session: Session, from: string, away: boolean): void {
     return;
   }
   if (set === undefined) gone.set(session, (set = new Set()));
-  if (set.size < session.partition.env.limits.directedPresence) set.add(from);
+  if (set.size < session.partition.env.limits.directed) set.add(from);
 }
 
 /** Tells and forgets. */

@@ -1,7 +1,6 @@
 import { el, type Element } from '../xmpp/element.ts';
 import { StanzaError } from '../xmpp/error.ts';
-import type { Jid } from '../xmpp/jid.ts';
-import { Jid as Address } from '../xmpp/jid.ts';
+import { Jid } from '../xmpp/jid.ts';
 import { NS } from '../xmpp/namespaces.ts';
 import { textOf } from '../xmpp/serialise.ts';
 import type { Account } from './account.ts';
@@ -126,7 +125,7 @@ function leave(
 ): void {
   const { account } = session;
   for (const address of directed ?? []) {
-    const to = Address.parse(address);
+    const to = Jid.parse(address);
     if (to !== undefined) sendPassing(account.partition, to, cast.element(address));
   }
   if (!available) return;
@@ -149,8 +148,8 @@ function direct(work: Work, session: Session, stanza: Element, to: Jid): void {
 
 function remember(session: Session, address: string): void {
   session.directed ??= new Set();
-  const { directedPresence } = session.partition.env.limits;
-  if (session.directed.size >= directedPresence && !session.directed.has(address))
+  const bound = session.partition.env.limits.directed;
+  if (session.directed.size >= bound && !session.directed.has(address))
     throw new StanzaError('resource-constraint', 'directed presence went to too many addresses');
   session.directed.add(address);
 }

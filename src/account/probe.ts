@@ -1,5 +1,4 @@
-import type { Jid } from '../xmpp/jid.ts';
-import { Jid as Address } from '../xmpp/jid.ts';
+import { Jid } from '../xmpp/jid.ts';
 import type { Account } from './account.ts';
 import { castOf, unavailable, type Cast } from './cast.ts';
 import { withRoster } from './roster.ts';
@@ -52,7 +51,7 @@ export function answerProbe(account: Account, from: Jid): void {
 }
 
 function deny(account: Account, asker: string): void {
-  const to = Address.parse(asker);
+  const to = Jid.parse(asker);
   if (to === undefined) return;
   const work = new Work(account);
   const stanza = between('unsubscribed', account.address, asker);

@@ -59,6 +59,11 @@ export class Roster implements Iterable<Item> {
     return item?.contact === contact ? item : undefined;
   }
 
+  /** Is this address in the roster that clients see? */
+  has(contact: string): boolean {
+    return this.get(contact)?.listed === true;
+  }
+
   set(item: Item): void {
     const at = this.#search(item.contact);
     const before = this.#items[at];
@@ -246,7 +251,7 @@ function put(work: Work, account: Account, item: Item): void {
 
 /** No more tombstones than items: the oldest goes, and the floor tells up to where. */
 function bury(work: Work, account: Account, roster: Roster): void {
-  if (roster.tombstones <= account.partition.env.limits.rosterItems) return;
+  if (roster.tombstones <= account.partition.env.limits.roster) return;
   const oldest = roster.oldest()!;
   roster.delete(oldest.contact);
   work.write(rosterRows.remove, [account.partition.id, account.id, oldest.contact]);

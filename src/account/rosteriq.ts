@@ -7,7 +7,7 @@ import type { Feature, Request } from './iq.ts';
 import { Item, ungrouped } from './item.ts';
 import { keep } from './record.ts';
 import { change, follow, loaded, release, settled, type Roster } from './roster.ts';
-import { between, forward, prepare, ready } from './subscription.ts';
+import { part, prepare, ready } from './subscription.ts';
 
 /** Longest name of a contact or a group, in bytes of UTF-8: as long as a part of an address (RFC 7622 §3). */
 const longest = 1023;
@@ -16,7 +16,7 @@ const longest = 1023;
 const mostGroups = 64;
 
 /** The roster (RFC 6121 §2). */
-export const rosterFeature: Feature = {
+export const roster: Feature = {
   account: {
     [`get query ${NS.roster}`]: get,
     [`set query ${NS.roster}`]: set,
@@ -30,14 +30,14 @@ function get(request: Request): Element | undefined | Promise<Element | undefine
   const { roster } = account;
   if (roster === undefined) {
     // Nothing has changed and nothing is on its way: the version tells it all.
-    if (account.quiet && ver === String(account.rosterVersion)) return answered(request, account.rosterVersion);
+    if (account.quiet && ver === String(account.rosterVersion))
+      return answered(request, account.rosterVersion);
     return loaded(account).then((read) => answerWith(request, read));
   }
   // A version that could not be written must never have been told.
   if (roster.version > roster.committed) {
     const end = settled(account);
-    if (end !== undefined)
-      return end.then(() => loaded(account)).then((read) => answerWith(request, read));
+    if (end !== undefined) return end.then(() => loaded(account)).then((read) => answerWith(request, read));
   }
   return answerWith(request, roster);
 }
@@ -97,7 +97,7 @@ function set(request: Request): undefined | Promise<undefined> {
   const step = (): undefined => {
     const roster = account.roster!;
     const before = roster.get(contact.bare) ?? Item.unknown(contact.bare);
-    if (!before.listed && roster.size >= account.partition.env.limits.rosterItems)
+    if (!before.listed && roster.size >= account.partition.env.limits.roster)
       throw new StanzaError('resource-constraint', 'the roster is full');
     const subscription = before.listed ? before.subscription : 'none';
     change(request.work, account, before.with({ name, groups, subscription }));
@@ -135,10 +135,6 @@ function remove({ account, session, work }: Request, contact: Jid): undefined {
   if (item.from) work.after(() => tell(account, contact.bare, 'unavailable'));
   const gone = Item.unknown(contact.bare);
   change(work, account, gone);
-  const origin = { source: session.id, n: work.n, k: 0 };
-  const send = (type: 'unsubscribe' | 'unsubscribed', k: number) =>
-    forward(work, account, between(type, account.address, contact.bare), type, contact, { ...origin, k });
-  // §2.5.2; a request of either side ends likewise (A.2.2, A.2.4).
-  if (item.to || item.ask) send('unsubscribe', 0);
-  if (item.from || item.pending !== undefined) send('unsubscribed', 1);
+  // §2.5.2; a request of either side ends likewise.
+  part(work, account, item, contact, { source: session.id, n: work.n });
 }

@@ -1,6 +1,6 @@
 import { el, type Element } from '../xmpp/element.ts';
 import { StanzaError } from '../xmpp/error.ts';
-import type { Jid } from '../xmpp/jid.ts';
+import { Jid } from '../xmpp/jid.ts';
 import { NS } from '../xmpp/namespaces.ts';
 import { textOf } from '../xmpp/serialise.ts';
 import { sql } from '../store/store.ts';
@@ -79,7 +79,7 @@ function sendStep(
   const next = outbound[type][before.state];
   if (type === 'subscribe') {
     if (placeOf(partition, contact) === 'foreign') throw new StanzaError('remote-server-not-found');
-    if (!before.listed && roster.size >= partition.env.limits.rosterItems)
+    if (!before.listed && roster.size >= partition.env.limits.roster)
       throw new StanzaError('resource-constraint', 'the roster is full');
   }
   if (next === undefined && type === 'subscribed') {
@@ -107,7 +107,7 @@ function keep(work: Work, account: Account, before: Item, after: Item): void {
 /** RFC 6121 §3.4.2: approval of a request that has not come yet. */
 function approveAhead(work: Work, account: Account, before: Item): void {
   if (before.from || before.approved) return;
-  if (!before.listed && account.roster!.size >= account.partition.env.limits.rosterItems)
+  if (!before.listed && account.roster!.size >= account.partition.env.limits.roster)
     throw new StanzaError('resource-constraint', 'the roster is full');
   change(
     work,
@@ -208,7 +208,7 @@ function receiveStep(
   if (next === undefined) return;
   const stamped = stanza.with({ from: from.bare, to: account.address });
   const xml = textOf(stamped);
-  if (type === 'subscribe' && !before.listed && roster.requests >= account.partition.env.limits.rosterItems) {
+  if (type === 'subscribe' && !before.listed && roster.requests >= account.partition.env.limits.roster) {
     // More requests wait than anybody will read: this one is denied in the account's name.
     answer(work, account, 'unsubscribed', from, origin);
     return;
@@ -239,4 +239,57 @@ function accepted(before: Item): 'from' | 'from+out' {
 /** What the account says by itself, in the name of its user. */
 function answer(work: Work, account: Account, type: SubscriptionType, to: Jid, origin: Origin): void {
   sendDurableNow(work, to, between(type, account.address, to.bare), subscription, reply(origin));
+}
+
+// ── ends ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/**
+ * A stanza of ours came back from the post: nobody is there. A request is denied by that (RFC 6121 §3.1.3, case 1);
+ * the others have had their effect at our side, and there is no other.
+ */
+export async function returnSubscription(
+  work: Work,
+  account: Account,
+  stanza: Element,
+  to: Jid,
+  origin: Origin,
+): Promise<void> {
+  if (stanza.attrs['type'] !== 'subscribe') return;
+  await loaded(account);
+  const refusal = between('unsubscribed', to.bare, account.address);
+  receiveStep(work, account, refusal, 'unsubscribed', to, reply(origin), false);
+}
+
+/** Both halves of what ends all there is between an account and a contact (A.2.2, A.2.4). */
+export function part(
+  work: Work,
+  account: Account,
+  item: Item,
+  contact: Jid,
+  origin: Omit<Origin, 'k'>,
+): void {
+  const send = (type: SubscriptionType, k: number) =>
+    forward(work, account, between(type, account.address, contact.bare), type, contact, { ...origin, k });
+  if (item.to || item.ask) send('unsubscribe', 0);
+  if (item.from || item.pending !== undefined) send('unsubscribed', 1);
+}
+
+/** Ends every subscription of an account that is removed (XEP-0077 §3.2); its own roster is left as it is. */
+export async function leaveContacts(work: Work, account: Account): Promise<void> {
+  const contacts = new Map<string, Jid>();
+  for (const { contact } of await loaded(account)) {
+    const jid = Jid.parse(contact);
+    if (jid === undefined) continue;
+    contacts.set(contact, jid);
+    await prepare(account, jid);
+  }
+  // Read while others were read, so that now everything happens in one step.
+  for (const jid of contacts.values()) if (!ready(account, jid)) await prepare(account, jid);
+  const origin = { source: account.id, n: account.nextId() };
+  for (const item of [...account.roster!]) {
+    const jid = contacts.get(item.contact);
+    if (jid === undefined) continue;
+    if (item.from) work.after(() => tell(account, item.contact, 'unavailable'));
+    part(work, account, item, jid, origin);
+  }
 }
