@@ -83,6 +83,7 @@ export class Client {
   cut(): void {
     const { random } = this.world;
     if (this.#line === undefined) return;
+    this.history.note(`${this.name} is cut off`);
     this.#line.cut();
     this.#lost();
     this.#connectSoon(50 + random.int(2000));
@@ -121,6 +122,7 @@ export class Client {
     if (muxes.length === 0) return this.#connectSoon(500);
     const mux = this.world.random.pick(muxes);
     const number = ++this.#connection;
+    this.history.note(`${this.name} connects to ${mux.peer}`);
     this.#mux = mux;
     this.#authenticated = false;
     if (this.#managed !== undefined) this.#mirrors.push(mux);

@@ -55,6 +55,8 @@ export class World {
   readonly model: Model;
   readonly wire: WirePlan = { lost: 0, doubled: 0, delay: 5 };
   owner: OwnerProcess | undefined;
+  /** For traces. */
+  onServe: (() => void) | undefined;
   readonly muxes = new Map<string, MuxProcess>();
   /** What checkers ask: when the last owner died, and when the one that serves began to. */
   ownerDiedAt = -Infinity;
@@ -130,6 +132,7 @@ export class World {
     }
     if (!process.alive) return;
     openAnnouncer(mesh, clock, () => accounts.owned());
+    this.onServe?.();
     this.owner = Object.assign(process, { accounts });
     this.ownerBegan = this.scheduler.now;
   }

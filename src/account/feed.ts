@@ -44,6 +44,12 @@ export class Cursor {
     this.#send(row, false);
   }
 
+  /** Something was committed that cannot be offered. */
+  catchUp(): void {
+    this.live = false;
+    this.pump();
+  }
+
   /** The session became ready: what waits in the spool comes first, up to where the cursor is. */
   startSpool(): void {
     this.spoolPos = 0;
