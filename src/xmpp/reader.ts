@@ -41,6 +41,13 @@ interface Handlers {
   cdataHandler: (text: string) => void;
 }
 
+/** The begin of a reference (`&…`) that has not ended. */
+interface Pending {
+  entity: string;
+}
+/** What neither an entity's name nor a character's number holds. */
+const strange = /[^\w#:.\-\u0080-\uffff]/;
+
 const none: readonly Node[] = Object.freeze([]);
 
 // Namespaces and frequent names are shared, so that a kept element does not hold the text it was read from.
@@ -106,6 +113,9 @@ export class Reader {
   /** Reads on. Throws StreamError for what may not go on; the reader is useless afterwards. */
   write(text: string): void {
     this.#sax.write(text);
+    // saxes looks at a reference when its semicolon comes; the one that is missing is seen here.
+    const { entity } = this.#sax as unknown as Pending;
+    if (entity !== '' && strange.test(text.slice(-entity.length))) throw new StreamError('not-well-formed');
   }
 
   /** Hands out the complete child of the root and makes room for the next. */
