@@ -175,6 +175,8 @@ test('blocks and multi-byte characters meet in every way', () => {
 function other(input: string): Element | undefined {
   try {
     const parser = new DOMParser({
+      // As XML 1.0 §2.11 has it; its own rule is that of XML 1.1.
+      normalizeLineEndings: (source) => source.replace(/\r\n?/g, '\n'),
       onError: (level, message) => {
         if (level !== 'warning') throw new Error(message);
       },
@@ -226,7 +228,6 @@ function mine(input: string): Element | undefined {
   }
 }
 
-// Carriage returns are left out: the second parser keeps them in attributes, against XML 1.0 §2.11.
 const spoil = fc.tuple(
   fc.nat(),
   fc.nat({ max: 3 }),
