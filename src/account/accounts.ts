@@ -12,7 +12,7 @@ import { receiveStanza } from './inbound.ts';
 import { letters, openOffice } from './office.ts';
 import { Logins } from './login.ts';
 import { Partition, reportMs } from './partition.ts';
-import { answerRegistration } from './register.ts';
+import { answerRegistration } from './registration.ts';
 import { resume } from './resume.ts';
 import type { Session } from './session.ts';
 import { sessionRows } from './sessionrows.ts';
@@ -31,7 +31,7 @@ export class Accounts {
     this.#logins = new Logins(env);
     const office: Office = openOffice(env, (partition) => this.#partitions.get(partition));
     const { mesh, routes, clock, log } = env;
-    this.post = openPost({ mesh, routes, clock, log, office, lifetime: env.limits.outboxSeconds * 1000 });
+    this.post = openPost({ mesh, routes, clock, log, office, lifetime: env.limits.outboxTime * 1000 });
     mesh.serve('account', (from, frame) => this.#receive(from, frame as Up));
     mesh.onPeer((peer, state) => {
       if (state === 'down') this.#peerGone(peer);
@@ -53,13 +53,23 @@ export class Accounts {
     const own = lane ?? (await openLane(env.store, { clock: env.clock, log: env.log }));
     const arrivals = { durable: receiveDurable, passing: receivePassing };
     const partition = new Partition(env, id, epoch, own, arrivals, this.post);
-    const rows = await env.store.query<{ id: number; address: string; resumable: number }>(sessionRows.ofPartition, [id]);
+    const rows = await env.store.query<{ id: number; address: string; resumable: number }>(
+      sessionRows.ofPartition,
+      [id],
+    );
     for (const { address } of rows) partition.dormant.add(address);
     for await (const letter of letters(env.store, id)) this.post.queue(letter);
     this.#partitions.set(id, partition);
     // Sessions that cannot be resumed end when every mux had time to show them; the others after the resume window.
-    env.clock.after(reportMs, () => void wake(partition, rows.filter((row) => row.resumable === 0)));
-    env.clock.after(env.limits.resumeSeconds * 1000, () => void wake(partition, rows));
+    env.clock.after(
+      reportMs,
+      () =>
+        void wake(
+          partition,
+          rows.filter((row) => row.resumable === 0),
+        ),
+    );
+    env.clock.after(env.limits.resume * 1000, () => void wake(partition, rows));
     return partition;
   }
 
@@ -106,7 +116,11 @@ export class Accounts {
     }
   }
 
-  #forSession(partition: Partition, from: Peer, frame: Exclude<Up, { readonly conn: number } | Attach | { readonly t: 'reported' }>): void {
+  #forSession(
+    partition: Partition,
+    from: Peer,
+    frame: Exclude<Up, { readonly conn: number } | Attach | { readonly t: 'reported' }>,
+  ): void {
     const behind = this.#attaching.get(frame.session);
     if (behind !== undefined) {
       behind.push(() => this.#forSession(partition, from, frame));
@@ -127,7 +141,11 @@ export class Accounts {
         mailbox.run(() => enable(session, frame));
         return;
       case 'detach':
-        mailbox.run(() => (session.mux === from && session.generation === frame.generation ? detachSession(session) : undefined));
+        mailbox.run(() =>
+          session.mux === from && session.generation === frame.generation
+            ? detachSession(session)
+            : undefined,
+        );
         return;
       case 'end':
         session.mux = undefined;
@@ -148,8 +166,24 @@ export class Accounts {
         from,
         'mux',
         frame.t === 'bind'
-          ? { t: 'unbound', partition: id, epoch, conn, type: 'auth', condition: 'not-authorized', text: undefined }
-          : { t: 'unresumed', partition: id, epoch, conn, condition: 'unexpected-request', h: undefined, sent: undefined },
+          ? {
+              t: 'unbound',
+              partition: id,
+              epoch,
+              conn,
+              type: 'auth',
+              condition: 'not-authorized',
+              text: undefined,
+            }
+          : {
+              t: 'unresumed',
+              partition: id,
+              epoch,
+              conn,
+              condition: 'unexpected-request',
+              h: undefined,
+              sent: undefined,
+            },
       );
     if (who === undefined) {
       refuse();
@@ -187,7 +221,12 @@ export class Accounts {
   }
 
   /** In the account's mailbox, once it is read. */
-  #withAccount(partition: Partition, address: string, absent: () => void, use: (account: Account) => Promise<void>): void {
+  #withAccount(
+    partition: Partition,
+    address: string,
+    absent: () => void,
+    use: (account: Account) => Promise<void>,
+  ): void {
     Promise.resolve(partition.account(address)).then(
       (account) => {
         if (partition.ended) return;
@@ -213,7 +252,8 @@ export class Accounts {
     this.#logins.peerGone(peer);
     for (const partition of this.#partitions.values())
       for (const session of partition.sessions.values())
-        if (session.mux === peer) session.account.mailbox.run(() => (session.mux === peer ? detachSession(session) : undefined));
+        if (session.mux === peer)
+          session.account.mailbox.run(() => (session.mux === peer ? detachSession(session) : undefined));
   }
 }
 

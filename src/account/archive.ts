@@ -60,7 +60,7 @@ async function query(request: Request): Promise<Element> {
     throw new StanzaError('bad-request', 'the queryid is too long');
   // §6.1.3: nodes are for archives of pubsub services.
   if (payload.attrs['node'] !== undefined) throw new StanzaError('item-not-found');
-  const most = session.partition.env.limits.archivePage;
+  const most = session.partition.env.limits.page;
   const filter = readFilter(payload, most);
   const page = parsePage(payload, { usual: most, most });
   // XEP-0059 §2.6: positions by number would mean to count everything before.

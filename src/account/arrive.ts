@@ -27,7 +27,7 @@ export function receiveDurable(
   const from = Jid.parse(stanza.attrs['from'] ?? '');
   if (from === undefined) throw new StanzaError('jid-malformed');
   if (kind === subscription) return receiveSubscription(work, recipient, stanza, from, origin, posted);
-  if (recipient.spooled >= recipient.partition.env.limits.spoolRows)
+  if (recipient.spooled >= recipient.partition.env.limits.spool)
     throw new StanzaError('resource-constraint', 'too many messages wait for this account');
   const shown = isShown(recipient, from);
   if (typeof shown !== 'boolean')

@@ -86,7 +86,7 @@ function resourceFor(account: Account, wanted: string | undefined): string {
 
 /** At the limit, the session that has waited longest to be resumed makes room; if all are in use, RFC 6120 §7.6.2.1. */
 async function makeRoom(account: Account): Promise<void> {
-  if (account.sessions.length < account.partition.env.limits.sessionsPerAccount) return;
+  if (account.sessions.length < account.partition.env.limits.sessions) return;
   const oldest = account.sessions
     .filter((session) => session.mux === undefined)
     .sort((a, b) => a.expires - b.expires)[0];
@@ -114,7 +114,7 @@ export function enable(session: Session, frame: Enable): void {
     session.enabled = { n: frame.n, m: session.unacked.m };
     if (secret !== undefined) session.token = hashOf(secret);
     const id = secret === undefined ? undefined : previdOf(session.id, secret);
-    session.frame({ t: 'enabled', n: frame.n, m: session.unacked.m, id, max: env.limits.resumeSeconds });
+    session.frame({ t: 'enabled', n: frame.n, m: session.unacked.m, id, max: env.limits.resume });
   });
   work.commit();
 }

@@ -4,8 +4,8 @@ import { Jid } from '../xmpp/jid.ts';
 import { serialise, textOf } from '../xmpp/serialise.ts';
 import { errorReply } from '../xmpp/stanza.ts';
 import type { Account } from './account.ts';
-import { accountHandlers, otherAccount, serverHandlers } from './features.ts';
-import { key, payloadOf, resultOf, type Handler } from './iq.ts';
+import { accountHandlers, aside, otherAccount, serverHandlers } from './features.ts';
+import { key, payloadOf, resultOf, type Handler, type Request } from './iq.ts';
 import { sendPassing } from './route.ts';
 import type { Session } from './session.ts';
 import { sessionRows } from './sessionrows.ts';
@@ -47,11 +47,34 @@ function handle(
   // RFC 6120 §8.4: never silence.
   if (handler === undefined) throw new StanzaError('service-unavailable');
   const { account } = session;
+  const request = { account, session, work, iq, type, payload, to: to ?? account.address };
+  if (aside.has(key(type, payload))) {
+    handleAside(handler, request);
+    return;
+  }
   const answer = (result: Element | undefined) =>
     reply(work, session, serialise(resultOf(iq, to, session.full, result)));
-  const result = handler({ account, session, work, iq, type, payload, to: to ?? account.address });
+  const result = handler(request);
   if (result instanceof Promise) return result.then(answer);
   answer(result);
+}
+
+/** A request that may wait for its client: what comes behind it does not wait, and it writes nothing (iq.ts, aside). */
+function handleAside(handler: Handler, request: Request): void {
+  const { session, work, iq } = request;
+  const send = (answer: Element) => session.account.inOrder(() => session.send(serialise(answer), work.answers));
+  work.after(() => {
+    Promise.resolve()
+      .then(() => handler(request))
+      .then(
+        (result) => send(resultOf(iq, iq.attrs['to'], session.full, result)),
+        (error: unknown) => {
+          if (!(error instanceof StanzaError)) session.partition.env.log.error({ err: error }, 'a request failed unexpectedly');
+          const known = error instanceof StanzaError ? error : new StanzaError('internal-server-error', undefined, 'wait');
+          send(errorReply(iq, known));
+        },
+      );
+  });
 }
 
 /** Sends the answer of a request; where the request wrote something, its outcome is stored with it (DESIGN §5, sessions). */

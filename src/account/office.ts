@@ -3,7 +3,7 @@ import type { Store } from '../store/store.ts';
 import type { StanzaCondition } from '../xmpp/error.ts';
 import { StanzaError } from '../xmpp/error.ts';
 import { Jid } from '../xmpp/jid.ts';
-import { parseFragment } from '../xmpp/parser.ts';
+import { parseStored } from '../xmpp/parser.ts';
 import { errorReply } from '../xmpp/stanza.ts';
 import type { Env } from './env.ts';
 import { receiveDurable } from './arrive.ts';
@@ -43,14 +43,17 @@ export function openOffice(env: Env, partitionAt: (id: number) => Partition | un
       const partition = serving(id);
       const to = Jid.parse(stanza.attrs['to'] ?? recipient);
       if (partition === undefined || to === undefined) return;
-      sendPassing(partition, to, stanza, () => tellSender(partition, new StanzaError('service-unavailable'), stanza));
+      sendPassing(partition, to, stanza, () =>
+        tellSender(partition, new StanzaError('service-unavailable'), stanza),
+      );
     },
     lost: (stanza) => {
       const answer = stanza.name === 'iq' ? unreachable(stanza) : undefined;
       const back = Jid.parse(answer?.attrs['to'] ?? '');
       const home = back === undefined ? undefined : env.partitionOf(back.bare);
       const partition = home === undefined ? undefined : serving(home);
-      if (answer !== undefined && back !== undefined && partition !== undefined) sendPassing(partition, back, answer);
+      if (answer !== undefined && back !== undefined && partition !== undefined)
+        sendPassing(partition, back, answer);
     },
   };
 }
@@ -63,7 +66,11 @@ function tellSender(partition: Partition, error: StanzaError, stanza: Parameters
     sendPassing(partition, back, errorReply(stanza, error));
 }
 
-async function takeLetter(partition: Partition, letter: Letter, done: (settlement: string) => void): Promise<void> {
+async function takeLetter(
+  partition: Partition,
+  letter: Letter,
+  done: (settlement: string) => void,
+): Promise<void> {
   const recipient = await partition.account(letter.recipient);
   if (recipient === undefined) {
     done('service-unavailable');
@@ -74,7 +81,15 @@ async function takeLetter(partition: Partition, letter: Letter, done: (settlemen
     const { source, n, k } = letter;
     const to = Jid.parse(letter.to)!;
     try {
-      await receiveDurable(work, recipient, parseFragment(letter.xml), to, letter.kind as Kind, { source, n, k }, true);
+      await receiveDurable(
+        work,
+        recipient,
+        parseStored(letter.xml),
+        to,
+        letter.kind as Kind,
+        { source, n, k },
+        true,
+      );
     } catch (error) {
       done(error instanceof StanzaError ? error.condition : 'later');
       return;
@@ -100,11 +115,15 @@ async function settleLetter(
   sender.mailbox.run(() => {
     const work = new Work(sender);
     work.write(outboxRows.remove, [partition.id, letter.account, letter.id]);
-    const stanza = settlement === 'delivered' ? undefined : parseFragment(letter.xml);
+    const stanza = settlement === 'delivered' ? undefined : parseStored(letter.xml);
     if (stanza !== undefined && stanza.attrs['type'] !== 'error') {
       const error = errorReply(stanza, new StanzaError(settlement as StanzaCondition));
       const resource = Jid.parse(stanza.attrs['from'] ?? '')?.resource ?? '';
-      storeBounce(work, error, letter.recipient, resource, { source: letter.source, n: letter.n, k: letter.k + 1 });
+      storeBounce(work, error, letter.recipient, resource, {
+        source: letter.source,
+        n: letter.n,
+        k: letter.k + 1,
+      });
     }
     work.after(() => done(true));
     work.onFailure(() => done(false));
@@ -118,12 +137,10 @@ export async function* letters(store: Store, partition: number): AsyncIterable<L
   let account = 0;
   let id = 0;
   for (;;) {
-    const rows = await store.query<Omit<Letter, 'partition' | 'recipient' | 'to'> & { address: string }>(outboxRows.after, [
-      partition,
-      account,
-      id,
-      slice,
-    ]);
+    const rows = await store.query<Omit<Letter, 'partition' | 'recipient' | 'to'> & { address: string }>(
+      outboxRows.after,
+      [partition, account, id, slice],
+    );
     for (const { address: to, ...row } of rows) {
       const recipient = to.includes('/') ? to.slice(0, to.indexOf('/')) : to;
       yield { ...row, partition, to, recipient };

@@ -4,8 +4,8 @@ import type { Session } from './session.ts';
 /** Is the session below the soft limit of what its client has not acknowledged (DESIGN §5, sessions)? */
 export function hasRoom(session: Session): boolean {
   const { unacked, partition } = session;
-  const { unackedStanzas, unackedBytes } = partition.env.limits;
-  return unacked.size < unackedStanzas && unacked.bytes < unackedBytes;
+  const { limits } = partition.env;
+  return unacked.size < limits.unacked && unacked.bytes < limits.unackedBytes;
 }
 
 /** Waits until there is room for more, at most `patience` ms; false where it never came. */
