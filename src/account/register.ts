@@ -1,11 +1,9 @@
 import { failed } from '../base/failure.ts';
-import type { ConnInfo } from '../link/frames.ts';
 import { el, type Element } from '../xmpp/element.ts';
 import { StanzaError } from '../xmpp/error.ts';
 import { NS } from '../xmpp/namespaces.ts';
-import type { Env } from './env.ts';
 import type { Feature, Handler, Request } from './iq.ts';
-import { checkPassword, fieldIn, Registration } from './registration.ts';
+import { checkPassword, fieldIn } from './registration.ts';
 import { removeAccount } from './remove.ts';
 
 /** XEP-0077 for who has a session: a new password, or the end of the account. Making one is registration.ts. */
@@ -63,16 +61,4 @@ async function cancel({ account, work, payload }: Request): Promise<undefined> {
 
 function localOf(address: string): string {
   return address.slice(0, address.indexOf('@'));
-}
-
-const registrations = new WeakMap<Env, Registration>();
-
-/** The answer, whole, to an iq of `jabber:iq:register` on a connection that has not authenticated. Never rejects. */
-export function answerRegistration(env: Env, stanza: Element, info: ConnInfo): Promise<string> {
-  let registration = registrations.get(env);
-  if (registration === undefined) {
-    registration = new Registration(env);
-    registrations.set(env, registration);
-  }
-  return registration.answer(stanza, info);
 }

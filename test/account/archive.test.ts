@@ -36,7 +36,7 @@ function set(inner: string): string {
 async function ask(stage: Stage, inner = '', attrs = ''): Promise<Page> {
   stage.sent = [];
   const fin = await stage.ask(archive, 'set', `<query xmlns="${NS.mam}"${attrs}>${inner}</query>`);
-  assert.ok(fin?.is('fin', NS.mam));
+  assert.ok(fin !== undefined && fin.is('fin', NS.mam));
   const found = fin.child('set', NS.rsm)!;
   const number = (name: string) => {
     const value = found.child(name)?.text();
@@ -120,17 +120,26 @@ void describe('an archive', () => {
 
   void it('filters by time, both ends included (§4.1.2)', async () => {
     const page = await ask(stage, form({ start: '2026-11-20T12:00:05Z', end: '2026-11-20T12:00:08Z' }));
-    assert.deepEqual(page.ids, [5, 6, 7, 8].map((n) => firstId + n * 1_000_000));
+    assert.deepEqual(
+      page.ids,
+      [5, 6, 7, 8].map((n) => firstId + n * 1_000_000),
+    );
     assert.deepEqual((await ask(stage, form({ end: '2010-01-01T00:00:00Z' }))).ids, []);
     assert.deepEqual((await ask(stage, form({ start: '9999-12-31T23:59:59Z' }))).ids, []);
   });
 
   void it('filters by ids (§4.1.4)', async () => {
     const id = (n: number) => String(firstId + n * 1_000_000);
-    assert.deepEqual((await ask(stage, form({ 'after-id': id(3), 'before-id': id(6) }))).ids.map(String), [id(4), id(5)]);
+    assert.deepEqual((await ask(stage, form({ 'after-id': id(3), 'before-id': id(6) }))).ids.map(String), [
+      id(4),
+      id(5),
+    ]);
     const wanted = [12, 3, 40, 41, 2, 1, 0, 4, 5, 6, 7, 8, 10, 11, 13, 14, 15, 16, 17, 18].map(id);
     const some = await ask(stage, form({ ids: wanted }));
-    assert.deepEqual(some.ids, wanted.map(Number).sort((a, b) => a - b));
+    assert.deepEqual(
+      some.ids,
+      wanted.map(Number).sort((a, b) => a - b),
+    );
     assert.equal(some.complete, true);
     const paged = await ask(stage, form({ ids: wanted }) + set(`<max>2</max><after>${id(3)}</after>`));
     assert.deepEqual([paged.ids.map(String), paged.complete], [[id(4), id(5)], false]);
@@ -139,7 +148,17 @@ void describe('an archive', () => {
   void it('refuses ids that it does not hold (§4.1.4, §4.3.2)', async () => {
     const hidden = String(firstId + 9 * 1_000_000);
     const beyond = String(stage.account.head + 1);
-    for (const unknown of ['1', beyond, 'x', '-1', '0', '1e9', '99999999999999999999', "' or '1'='1", `${firstId} `]) {
+    for (const unknown of [
+      '1',
+      beyond,
+      'x',
+      '-1',
+      '0',
+      '1e9',
+      '99999999999999999999',
+      "' or '1'='1",
+      `${firstId} `,
+    ]) {
       const inner = text(unknown);
       for (const query of [
         set(`<after>${inner}</after>`),
@@ -153,7 +172,9 @@ void describe('an archive', () => {
     }
     await refused(ask(stage, form({ ids: hidden })), 'item-not-found');
     // Clients know the id of a hidden message from its stanza-id: they can go on from there.
-    assert.deepEqual((await ask(stage, set(`<max>1</max><after>${hidden}</after>`))).ids, [firstId + 10_000_000]);
+    assert.deepEqual((await ask(stage, set(`<max>1</max><after>${hidden}</after>`))).ids, [
+      firstId + 10_000_000,
+    ]);
   });
 
   void it('refuses what is malformed, and fields that nobody knows (§4.1.6)', async () => {
@@ -178,7 +199,10 @@ void describe('an archive', () => {
     await refused(ask(stage, '', ` queryid="${'x'.repeat(5000)}"`), 'bad-request');
     await refused(ask(stage, '', ' node="princely_musings"'), 'item-not-found');
     // As good as left out: fields without a value; and one that does not concern accounts.
-    const lenient = await ask(stage, form({ with: '', start: '', 'after-id': '', 'include-groupchat': 'true' }));
+    const lenient = await ask(
+      stage,
+      form({ with: '', start: '', 'after-id': '', 'include-groupchat': 'true' }),
+    );
     assert.equal(lenient.ids.length, shown().length);
     assert.ok((await ask(stage, set(`<after>${id}</after><before/><max>2</max>`))).ids.length === 2);
   });
@@ -197,11 +221,20 @@ void describe('an archive', () => {
 
   void it('tells its form and its ends (§4.1.6, §5)', async () => {
     const asked = await stage.ask(archive, 'get', `<query xmlns="${NS.mam}"/>`);
-    const names = asked!.child('x', NS.dataForms)!.elements('field').map((field) => field.attrs['var']);
-    assert.deepEqual(
-      names.toSorted(),
-      ['FORM_TYPE', 'after-id', 'before-id', 'end', 'ids', 'include-groupchat', 'start', 'with'],
-    );
+    const names = asked!
+      .child('x', NS.dataForms)!
+      .elements('field')
+      .map((field) => field.attrs['var']!);
+    assert.deepEqual(names.sort((a, b) => (a < b ? -1 : 1)), [
+      'FORM_TYPE',
+      'after-id',
+      'before-id',
+      'end',
+      'ids',
+      'include-groupchat',
+      'start',
+      'with',
+    ]);
     const ends = await stage.ask(archive, 'get', `<metadata xmlns="${NS.mam}"/>`);
     assert.equal(
       textOf(ends),
@@ -224,7 +257,10 @@ void describe('an archive', () => {
     const { head } = stage.account;
     stage.account.head = firstId + 4_000_000;
     try {
-      assert.deepEqual((await ask(stage)).ids, [0, 1, 2, 3, 4].map((n) => firstId + n * 1_000_000));
+      assert.deepEqual(
+        (await ask(stage)).ids,
+        [0, 1, 2, 3, 4].map((n) => firstId + n * 1_000_000),
+      );
       assert.deepEqual((await ask(stage, set('<max>1</max><before/>'))).ids, [firstId + 4_000_000]);
       await refused(ask(stage, form({ ids: String(firstId + 5_000_000) })), 'item-not-found');
     } finally {
@@ -257,13 +293,13 @@ void describe('an archive', () => {
         assert.equal(whole.complete, true);
         const forwards: number[] = [];
         const backwards: number[] = [];
-        for (let page = await ask(stage, fields + set(`<max>${max}</max>`)); ; ) {
+        for (let page = await ask(stage, fields + set(`<max>${max}</max>`)); ;) {
           forwards.push(...page.ids);
           assert.deepEqual([page.first, page.last], [page.ids[0], page.ids.at(-1)]);
           if (page.complete) break;
           page = await ask(stage, fields + set(`<max>${max}</max><after>${page.last}</after>`));
         }
-        for (let page = await ask(stage, fields + set(`<max>${max}</max><before/>`)); ; ) {
+        for (let page = await ask(stage, fields + set(`<max>${max}</max><before/>`)); ;) {
           backwards.unshift(...page.ids);
           if (page.complete) break;
           page = await ask(stage, fields + set(`<max>${max}</max><before>${page.first}</before>`));
@@ -296,29 +332,44 @@ void describe('a large archive', () => {
   void it('finds what is rare across slices, from either end', async () => {
     const ends = [0, 1, 2, 4997, 4998, 4999].map((n) => firstId + n);
     assert.deepEqual((await ask(stage, form({ with: nurse }))).ids, ends);
-    assert.deepEqual((await ask(stage, form({ with: nurse }) + set('<max>4</max><before/>'))).ids, ends.slice(2));
+    assert.deepEqual(
+      (await ask(stage, form({ with: nurse }) + set('<max>4</max><before/>'))).ids,
+      ends.slice(2),
+    );
     assert.equal((await ask(stage, form({ with: nurse }) + set('<max>0</max>'))).count, undefined);
   });
 
   void it('passes over what is hidden', async () => {
     const page = await ask(stage, set(`<after>${firstId + 499}</after><max>2</max>`));
-    assert.deepEqual(page.ids, [3500, 3501].map((n) => firstId + n));
+    assert.deepEqual(
+      page.ids,
+      [3500, 3501].map((n) => firstId + n),
+    );
     const back = await ask(stage, set(`<before>${firstId + 3500}</before><max>2</max>`));
-    assert.deepEqual(back.ids, [498, 499].map((n) => firstId + n));
+    assert.deepEqual(
+      back.ids,
+      [498, 499].map((n) => firstId + n),
+    );
   });
 
   void it('ends a page of large messages early, and goes on behind it', async () => {
     const seen: number[] = [];
     let largest = 0;
-    for (let page = await ask(stage, set('<max>100</max>')); ; ) {
+    for (let page = await ask(stage, set('<max>100</max>')); ;) {
       seen.push(...page.ids);
-      largest = Math.max(largest, stage.sent.reduce((sum, sent) => sum + sent.length, 0));
+      largest = Math.max(
+        largest,
+        stage.sent.reduce((sum, sent) => sum + sent.length, 0),
+      );
       if (page.complete) break;
       // oxlint-disable-next-line no-await-in-loop -- page by page
       page = await ask(stage, set(`<max>100</max><after>${page.last}</after>`));
     }
     assert.equal(seen.length, 2000);
-    assert.deepEqual(seen, seen.toSorted((a, b) => a - b));
+    assert.deepEqual(
+      seen,
+      seen.toSorted((a, b) => a - b),
+    );
     assert.ok(largest < 700_000, `a page of ${largest} characters`);
   });
 
@@ -332,7 +383,11 @@ void describe('a large archive', () => {
         params.slice(0, new Set(statement.text.match(/\$\d+/g)).size),
       );
       const steps = plan.map(({ detail }) => detail).join('; ');
-      assert.match(steps, /SEARCH message USING (COVERING )?INDEX sqlite_autoindex_message_1 \(partition=\? AND account=\?/, `${name}: ${steps}`);
+      assert.match(
+        steps,
+        /SEARCH message USING (COVERING )?INDEX sqlite_autoindex_message_1 \(partition=\? AND account=\?/,
+        `${name}: ${steps}`,
+      );
       assert.doesNotMatch(steps, /SCAN message|TEMP B-TREE/, `${name}: ${steps}`);
       if (name.startsWith('edge')) assert.match(steps, /COVERING/, name);
     }

@@ -48,7 +48,9 @@ void describe('archiving preferences (XEP-0441)', () => {
     const before = stage.account.preferences;
     const written = stage.ops.length;
     const many = '<jid>a@b.example</jid>'.replace('a@', '#@');
-    const entries = Array.from({ length: preferenceEntries + 1 }, (_, n) => many.replace('#', `n${n}`)).join('');
+    const entries = Array.from({ length: preferenceEntries + 1 }, (_, n) => many.replace('#', `n${n}`)).join(
+      '',
+    );
     for (const [payload, condition] of [
       [wrap('', ''), 'bad-request'],
       [wrap('', 'default="sometimes"'), 'bad-request'],

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock, type Clock } from '../../src/base/clock.ts';
+import { defaultLimits } from '../../src/base/limits.ts';
 import { quiet } from '../../src/base/log.ts';
 import { systemRandom } from '../../src/base/random.ts';
 import type { Account } from '../../src/account/account.ts';
@@ -49,7 +50,7 @@ export class Stage {
     this.lane = lane;
     this.fence = fence;
     this.#directory = directory;
-    const limits = { archivePage: 100, unackedStanzas: 250, unackedBytes: 262_144 };
+    const limits = defaultLimits;
     const env = {
       clock,
       store: volume,
@@ -160,7 +161,12 @@ export class Stage {
 
 export async function openStage(clock: Clock = systemClock): Promise<Stage> {
   const directory = mkdtempSync(join(tmpdir(), 'muster-account-'));
-  const volume = await openSqlite(directory, { clock: systemClock, log: quiet, random: systemRandom, host: 'test' });
+  const volume = await openSqlite(directory, {
+    clock: systemClock,
+    log: quiet,
+    random: systemRandom,
+    host: 'test',
+  });
   const lane = await openLane(volume, { clock: systemClock, log: quiet });
   return new Stage(volume, lane, await volume.claim('account/0'), directory, clock);
 }

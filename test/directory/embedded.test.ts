@@ -101,12 +101,20 @@ void describe('the embedded directory', () => {
   });
 
   void it('lists by address, in pages', async () => {
-    await Promise.all(['zoe', 'abram', 'é', "o'neill", '100%', 'b_c'].map((name) => directory.add(`${name}@capulet.example`, 'x')));
+    await Promise.all(
+      ['zoe', 'abram', 'é', "o'neill", '100%', 'b_c'].map((name) =>
+        directory.add(`${name}@capulet.example`, 'x'),
+      ),
+    );
     const all = (await directory.list('', 100)).map(({ address }) => address);
     assert.equal(all.length, 8);
     assert.deepEqual(all, all.toSorted());
     const paged: string[] = [];
-    for (let page = await directory.list('', 3); page.length > 0; page = await directory.list(paged.at(-1)!, 3))
+    for (
+      let page = await directory.list('', 3);
+      page.length > 0;
+      page = await directory.list(paged.at(-1)!, 3)
+    )
       paged.push(...page.map(({ address }) => address));
     assert.deepEqual(paged, all);
   });
