@@ -225,16 +225,10 @@ void describe('an archive', () => {
       .child('x', NS.dataForms)!
       .elements('field')
       .map((field) => field.attrs['var']!);
-    assert.deepEqual(names.sort((a, b) => (a < b ? -1 : 1)), [
-      'FORM_TYPE',
-      'after-id',
-      'before-id',
-      'end',
-      'ids',
-      'include-groupchat',
-      'start',
-      'with',
-    ]);
+    assert.deepEqual(
+      names.sort((a, b) => (a < b ? -1 : 1)),
+      ['FORM_TYPE', 'after-id', 'before-id', 'end', 'ids', 'include-groupchat', 'start', 'with'],
+    );
     const ends = await stage.ask(archive, 'get', `<metadata xmlns="${NS.mam}"/>`);
     assert.equal(
       textOf(ends),
