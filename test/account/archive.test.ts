@@ -257,6 +257,7 @@ void describe('an archive', () => {
       );
       assert.deepEqual((await ask(stage, set('<max>1</max><before/>'))).ids, [firstId + 4_000_000]);
       await refused(ask(stage, form({ ids: String(firstId + 5_000_000) })), 'item-not-found');
+      await refused(ask(stage, set(`<after>${firstId + 5_000_000}</after>`)), 'item-not-found');
     } finally {
       stage.account.head = head;
     }
@@ -317,7 +318,7 @@ void describe('a large archive', () => {
         id: firstId + n,
         with: n < 3 || n >= 4997 ? nurse : romeo,
         hidden: n >= 500 && n < 3500,
-        body: n % 50 === 0 ? 'x'.repeat(100_000) : 'short',
+        body: n % 10 === 0 ? 'x'.repeat(100_000) : 'short',
       });
     await stage.store(lines);
   });

@@ -100,6 +100,16 @@ void describe('the embedded directory', () => {
     assert.notEqual(after.id, before.id);
   });
 
+  void it('gives no keys to who is removed meanwhile', async () => {
+    await directory.add('paris@capulet.example', 'x');
+    const changed = assert.rejects(directory.setPassword('paris@capulet.example', 'y'), {
+      code: 'account-missing',
+    });
+    assert.equal(await directory.remove('paris@capulet.example'), true);
+    await changed;
+    assert.equal((await volume.query(credentials, [])).length, 4);
+  });
+
   void it('lists by address, in pages', async () => {
     await Promise.all(
       ['zoe', 'abram', 'é', "o'neill", '100%', 'b_c'].map((name) =>
