@@ -48,7 +48,7 @@ const queryidMax = 256;
 
 const running = new WeakMap<Account, number>();
 
-/** XEP-0313 §9.1: whoever it is, and whether or not there is such an account. */
+/** XEP-0313 §8.1: whoever it is, and whether or not there is such an account. */
 function forbid(): never {
   throw new StanzaError('forbidden', 'an archive is for its account');
 }
@@ -85,7 +85,7 @@ async function answer(
   const places = [page.after, page.before]
     .filter((id) => id !== undefined && id !== '')
     .map((id) => idOf(id!));
-  // §4.1.4 and §4.3.2: never silently another place than the one that was named.
+  // §4.1.3 and §4.3.2: never silently another place than the one that was named.
   for (const known of await Promise.all([...filter.known, ...places].map((id) => hasId(account, id))))
     if (!known) throw new StanzaError('item-not-found', 'the archive has no such message');
 

@@ -108,7 +108,7 @@ export function checkPassword(password: string): void {
     throw new StanzaError('not-acceptable', `a password has at most ${passwordMax} characters`);
 }
 
-/** §8: the numbers of XEP-0086 beside the conditions, for older clients. */
+/** §9: the numbers of XEP-0086 beside the conditions, for older clients. */
 function withCode(reply: Element, { condition }: StanzaError): Element {
   const code = codes[condition];
   const children = reply.children.map((child) =>

@@ -128,7 +128,7 @@ void describe('an archive', () => {
     assert.deepEqual((await ask(stage, form({ start: '9999-12-31T23:59:59Z' }))).ids, []);
   });
 
-  void it('filters by ids (§4.1.4)', async () => {
+  void it('filters by ids (§4.1.3)', async () => {
     const id = (n: number) => String(firstId + n * 1_000_000);
     assert.deepEqual((await ask(stage, form({ 'after-id': id(3), 'before-id': id(6) }))).ids.map(String), [
       id(4),
@@ -145,7 +145,7 @@ void describe('an archive', () => {
     assert.deepEqual([paged.ids.map(String), paged.complete], [[id(4), id(5)], false]);
   });
 
-  void it('refuses ids that it does not hold (§4.1.4, §4.3.2)', async () => {
+  void it('refuses ids that it does not hold (§4.1.3, §4.3.2)', async () => {
     const hidden = String(firstId + 9 * 1_000_000);
     const beyond = String(stage.account.head + 1);
     for (const unknown of [
@@ -177,7 +177,7 @@ void describe('an archive', () => {
     ]);
   });
 
-  void it('refuses what is malformed, and fields that nobody knows (§4.1.6)', async () => {
+  void it('refuses what is malformed, and fields that nobody knows (§4.1.5)', async () => {
     const id = String(firstId);
     for (const [query, condition] of [
       [form({ start: 'yesterday' }), 'bad-request'],
@@ -219,7 +219,7 @@ void describe('an archive', () => {
     assert.equal((await ask(stage)).ids.length, shown().length);
   });
 
-  void it('tells its form and its ends (§4.1.6, §5)', async () => {
+  void it('tells its form and its ends (§4.1.5, §5)', async () => {
     const asked = await stage.ask(archive, 'get', `<query xmlns="${NS.mam}"/>`);
     const names = asked!
       .child('x', NS.dataForms)!
@@ -237,7 +237,7 @@ void describe('an archive', () => {
     );
   });
 
-  void it('is for its account only (§9.1)', async () => {
+  void it('is for its account only (§8.1)', async () => {
     for (const [type, payload] of [
       ['set', `<query xmlns="${NS.mam}"/>`],
       ['get', `<metadata xmlns="${NS.mam}"/>`],

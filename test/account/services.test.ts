@@ -56,7 +56,7 @@ void describe('services', () => {
     assert.equal(textOf(await ask('get', items, 'server')), items);
   });
 
-  void it('so does the account (XEP-0313 §8)', async () => {
+  void it('so does the account (XEP-0313 §7)', async () => {
     const told = await ask('get', info);
     assert.deepEqual(told!.child('identity')!.attrs, { category: 'account', type: 'registered' });
     for (const feature of [NS.discoInfo, NS.mam, NS.mamExtended, 'urn:xmpp:mam:2#groupchat-field'])
