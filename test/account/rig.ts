@@ -22,7 +22,7 @@ import { sql } from '../../src/store/store.ts';
 import type { Volume } from '../../src/store/volume.ts';
 import type { Element } from '../../src/xmpp/element.ts';
 import { Jid } from '../../src/xmpp/jid.ts';
-import { parseFragment } from '../../src/xmpp/parser.ts';
+import { parseStored } from '../../src/xmpp/parser.ts';
 import { textOf } from '../../src/xmpp/serialise.ts';
 
 const addAccount = sql`insert into account (partition, id, local, address, created, disabled, watermark, roster_ver)
@@ -49,7 +49,7 @@ export class Client {
 
   send(xml: string): void {
     const { session } = this;
-    const stanza = parseFragment(xml);
+    const stanza = parseStored(xml);
     session.account.mailbox.run(() => receiveStanza(session, session.inN + 1, stanza));
   }
 
@@ -210,7 +210,7 @@ export class Rig {
   /** A stored stanza comes from another partition. */
   async arrives(local: string, xml: string, origin: Origin): Promise<void> {
     const account = await this.account(local);
-    const stanza = parseFragment(xml);
+    const stanza = parseStored(xml);
     await new Promise<void>((resolve, reject) =>
       account.mailbox.run(async () => {
         const work = new Work(account);
@@ -226,7 +226,7 @@ export class Rig {
   /** A stanza that nobody stores comes from another partition. */
   async passes(local: string, xml: string): Promise<void> {
     const account = await this.account(local);
-    const stanza = parseFragment(xml);
+    const stanza = parseStored(xml);
     account.mailbox.run(() =>
       account.inOrder(() => receivePassing(account, stanza, Jid.parse(stanza.attrs['to']!)!)),
     );
@@ -235,7 +235,7 @@ export class Rig {
 
   /** Nothing is under way any more: no query, no unit, no task. */
   async still(): Promise<void> {
-    for (let calm = 0; calm < 4; ) {
+    for (let calm = 0; calm < 4;) {
       await new Promise((resolve) => setImmediate(resolve));
       const busy = [...this.partition.accounts.values()].some(
         (account) => !account.mailbox.idle || !account.quiet,
@@ -251,7 +251,9 @@ export class Rig {
        join account a on a.partition = r.partition and a.id = r.account where a.address = ?1 order by r.contact`,
       `${local}@example.org`,
     );
-    return Object.fromEntries(rows.map(({ contact, ...row }) => [contact, JSON.stringify(Object.values(row))]));
+    return Object.fromEntries(
+      rows.map(({ contact, ...row }) => [contact, JSON.stringify(Object.values(row))]),
+    );
   }
 
   async remembered(local: string): Promise<Record<string, string>> {
