@@ -176,7 +176,8 @@ export class Client {
     if (ns === NS.sm) return this.#management(element);
     if (ns === NS.client) return this.#received(element);
     if (ns === NS.framing && name === 'close') this.#send(`<close xmlns="${NS.framing}"/>`);
-    if (ns === NS.stream && name === 'error') this.history.note(`${this.name}: stream error ${element.elements()[0]?.name}`);
+    if (ns === NS.stream && name === 'error')
+      this.history.note(`${this.name}: stream error ${element.elements()[0]?.name}`);
   }
 
   #features(): void {
@@ -200,15 +201,21 @@ export class Client {
       const final = `c=biws,r=${r}`;
       const salted = pbkdf2Sync(password, Buffer.from(s!, 'base64'), Number(i), 32, 'sha256');
       const clientKey = hmac(salted, 'Client Key');
-      const signature = hmac(createHash('sha256').update(clientKey).digest(), `${this.#scram!.bare},${first},${final}`);
+      const signature = hmac(
+        createHash('sha256').update(clientKey).digest(),
+        `${this.#scram!.bare},${first},${final}`,
+      );
       const proof = clientKey.map((byte, at) => byte ^ signature[at]!);
-      this.#send(`<response xmlns="${NS.sasl}">${base64(`${final},p=${Buffer.from(proof).toString('base64')}`)}</response>`);
+      this.#send(
+        `<response xmlns="${NS.sasl}">${base64(`${final},p=${Buffer.from(proof).toString('base64')}`)}</response>`,
+      );
     } else if (element.name === 'success') {
       this.#authenticated = true;
       this.#open();
     } else if (element.name === 'failure') {
       this.history.note(`${this.name}: ${element.elements()[0]?.name}`);
-      if (element.child('not-authorized') !== undefined) this.history.fault(8, `${this.name} was refused its right password`);
+      if (element.child('not-authorized') !== undefined)
+        this.history.fault(8, `${this.name} was refused its right password`);
       this.cut();
     }
   }
@@ -237,7 +244,10 @@ export class Client {
       case 'failed':
         if (managed === undefined) return;
         if (element.attrs['h'] !== undefined) this.#acknowledged(h);
-        this.history.lostSession(this, managed.unacked.flatMap(({ message }) => (message === undefined ? [] : [message])));
+        this.history.lostSession(
+          this,
+          managed.unacked.flatMap(({ message }) => (message === undefined ? [] : [message])),
+        );
         this.#managed = undefined;
         this.#crashesAtLoss = undefined;
         this.#muxLost = false;
@@ -261,11 +271,15 @@ export class Client {
     if (managed === undefined) return;
     const count = (h - managed.acked) >>> 0;
     if (count > managed.unacked.length) {
-      this.history.fault(4, `${this.name}: h=${h} is more than it sent (${managed.acked + managed.unacked.length})`);
+      this.history.fault(
+        4,
+        `${this.name}: h=${h} is more than it sent (${managed.acked + managed.unacked.length})`,
+      );
       return;
     }
     managed.acked = h;
-    for (const { message } of managed.unacked.splice(0, count)) if (message !== undefined) this.history.acked(message);
+    for (const { message } of managed.unacked.splice(0, count))
+      if (message !== undefined) this.history.acked(message);
   }
 
   #received(stanza: Element): void {
@@ -285,7 +299,8 @@ export class Client {
       return;
     }
     const sid = stanza.child('stanza-id', NS.sid)?.attrs['id'];
-    if (body !== undefined) this.history.got(this, body, Number(sid), stanza.child('delay', NS.delay) !== undefined);
+    if (body !== undefined)
+      this.history.got(this, body, Number(sid), stanza.child('delay', NS.delay) !== undefined);
   }
 }
 

@@ -75,7 +75,8 @@ export class History {
   acked(message: Message): void {
     message.acked = true;
     this.note(`${message.id} is acknowledged`);
-    if (this.#stored(message.from, message.id) !== 1) this.fault(2, `${message.id} is acknowledged and not in its sender's archive`);
+    if (this.#stored(message.from, message.id) !== 1)
+      this.fault(2, `${message.id} is acknowledged and not in its sender's archive`);
   }
 
   /** Invariants 3, 4 and 5 from a recipient's side. */
@@ -91,7 +92,8 @@ export class History {
     const seen = this.#seenBy(client);
     const before = seen.ids.get(stanzaId) ?? 0;
     seen.ids.set(stanzaId, before + 1);
-    if (before > 0 && stanzaId > seen.mayRepeat) this.fault(4, `${client.name} got ${id} ${before + 1} times in one session`);
+    if (before > 0 && stanzaId > seen.mayRepeat)
+      this.fault(4, `${client.name} got ${id} ${before + 1} times in one session`);
     if (before === 0 && stanzaId < seen.last && !delayed)
       this.fault(5, `${client.name} got ${id} behind a later one`);
     if (before === 0) seen.last = Math.max(seen.last, stanzaId);

@@ -13,7 +13,6 @@ import { placeByHash } from '../src/placement/placement.ts';
 import { openAnnouncer, openTable } from '../src/placement/table.ts';
 import { openIds } from '../src/store/ids.ts';
 import { openLane } from '../src/store/lane.ts';
-import type { Volume } from '../src/store/volume.ts';
 import type { Break } from './breaks.ts';
 import { Scheduler, Seeded } from './scheduler.ts';
 import { openModel, type Model } from './store.ts';
@@ -82,7 +81,10 @@ export class World {
     const volume = this.#broken.store?.(await this.model.open('owner')) ?? (await this.model.open('owner'));
     const fences = [await volume.claim('account/1'), await volume.claim('account/2')];
     const domains = new Set([domain]);
-    const partitionOf = placeByHash(domains, fences.map((fence) => fence.partition));
+    const partitionOf = placeByHash(
+      domains,
+      fences.map((fence) => fence.partition),
+    );
     const mesh = this.#mesh(process.peer, clock);
     const routes = openTable(mesh, partitionOf);
     const lanes = await Promise.all(fences.map(() => openLane(volume, { clock, log: this.#log })));

@@ -82,7 +82,7 @@ export class Session {
    * Sends a stanza in order of m. `feed` and `pos`: which position it moves (feed.ts). `settles`: the id of the stored
    * message that the client's acknowledgement takes out of the spool. `answers`: the n of the request it answers.
    */
-  send(text: string, answers = 0, feed: string | undefined = undefined, pos = 0, settles = 0): void {
+  send(text: string, answers = 0, feed?: string, pos = 0, settles = 0): void {
     if (this.ended) return;
     const m = this.unacked.push(text, feed, pos, settles);
     if (answers > 0 && this.answers.has(answers)) this.answers.set(answers, m);

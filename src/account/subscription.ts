@@ -5,7 +5,7 @@ import { NS } from '../xmpp/namespaces.ts';
 import { textOf } from '../xmpp/serialise.ts';
 import { sql } from '../store/store.ts';
 import type { Account } from './account.ts';
-import { storeRow } from './arrive.ts';
+import { storeRow } from './append.ts';
 import { tell } from './cast.ts';
 import { Item } from './item.ts';
 import { change, loaded, note, settled } from './roster.ts';

@@ -13,7 +13,10 @@ export function encodePacket(packet: Packet): string {
 
 export function decodePacket(text: string): Packet {
   const packet = JSON.parse(text) as Packet & { frames: readonly Returned[] };
-  return { ...packet, frames: packet.frames.map(({ service, frame }) => ({ service, frame: revive(frame) as object })) };
+  return {
+    ...packet,
+    frames: packet.frames.map(({ service, frame }) => ({ service, frame: revive(frame) as object })),
+  };
 }
 
 function encodeFrame({ service, frame }: Returned): Returned {
