@@ -56,7 +56,8 @@ export class Item implements Fields {
   }
 
   with(changes: Partial<Fields>): Item {
-    return new Item(this.contact, { ...this, ask: this.ask, approved: this.approved, ...changes });
+    const { name, subscription, ask, pending, approved, groups, cn } = this;
+    return new Item(this.contact, { name, subscription, ask, pending, approved, groups, cn, ...changes });
   }
 
   /** In the roster that clients see. */
