@@ -34,8 +34,8 @@ export function check(world: World, people: readonly Client[], history: History)
       history.fault(4, `${message.id} is ${copies.length} times in its sender's archive`);
     if (arrived.length > 1)
       history.fault(4, `${message.id} is ${arrived.length} times in its recipient's archive`);
-    if (message.acked && copies.length === 0)
-      history.fault(2, `${message.id} was acknowledged and is lost at its sender`);
+        if (history.early.has(message)) history.fault(2, `${message.id} was acknowledged before it was committed`);
+    if (message.acked && copies.length === 0 && !message.bounced) history.fault(2, `${message.id} was acknowledged and is lost at its sender`);
     if (message.acked && arrived.length === 0 && !message.bounced)
       history.fault(6, `${message.id} was acknowledged, and neither arrived nor came back`);
     if (!message.acked && !message.maybe)
