@@ -3,11 +3,9 @@ import type { Account } from '../../src/account/account.ts';
 import { receiveDurable, receivePassing } from '../../src/account/arrive.ts';
 import { endSession } from '../../src/account/end.ts';
 import type { Env } from '../../src/account/env.ts';
-import { accountHandlers } from '../../src/account/features.ts';
 import { receiveStanza } from '../../src/account/inbound.ts';
 import { Partition } from '../../src/account/partition.ts';
 import { rosterOf } from '../../src/account/roster.ts';
-import { roster } from '../../src/account/rosteriq.ts';
 import { subscription, type Origin } from '../../src/account/rows.ts';
 import { Session } from '../../src/account/session.ts';
 import { sessionRows } from '../../src/account/sessionrows.ts';
@@ -31,9 +29,6 @@ const addAccount = sql`insert into account (partition, id, local, address, creat
 export const faulty = sql`insert into message
   (partition, account, id, source, n, k, direction, kind, peer, shown, pending, sent, posted, xml)
   values ($1, 0, 0, 0, 0, 0, 0, 0, '', 0, 0, 0, 0, null)`;
-
-for (const [request, handler] of Object.entries(roster.account!))
-  if (!accountHandlers.has(request)) (accountHandlers as Map<string, typeof handler>).set(request, handler);
 
 /** A client: what it sends and everything it was sent. */
 export class Client {

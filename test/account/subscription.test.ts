@@ -94,6 +94,28 @@ describe('subscriptions in one lane (RFC 6121 §3)', () => {
     await same();
   });
 
+  it('a request that comes while its recipient logs in is shown once', async () => {
+    const alice = await rig.login('alice', 'a');
+    const bob = await rig.bind('bob', 'b');
+    await bob.asks('get', '<query xmlns="jabber:iq:roster"/>');
+    const shown = (texts: string[]) => texts.filter((text) => text.includes('type="subscribe"')).length;
+    alice.send(presence('subscribe', 'bob'));
+    bob.send('<presence/>');
+    await rig.still();
+    assert.equal(shown(bob.take()), 1, 'before');
+    await alice.says(presence('unsubscribe', 'bob'));
+    await bob.says('<presence type="unavailable"/>');
+    bob.take();
+    bob.send(presence('subscribe', 'carol'));
+    bob.send('<presence/>');
+    alice.send(presence('subscribe', 'bob'));
+    await rig.still();
+    assert.equal(shown(bob.take().filter((text) => text.startsWith('<presence'))), 1, 'behind');
+    await bob.says('<presence type="unavailable"/>');
+    assert.equal(shown(await bob.says('<presence/>')), 1, 'and again later');
+    await same();
+  });
+
   it('a subscriber who asks again is answered in the account’s name, unseen (§3.1.3, case 2)', async () => {
     const alice = await rig.login('alice', 'a');
     const bob = await rig.login('bob', 'b');
