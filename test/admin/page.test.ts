@@ -55,7 +55,9 @@ test(
     await page.goto(http.url);
     await page.locator('input[name="jid"]').waitFor();
     await page.locator('input[name="password"]').waitFor();
-    await page.evaluate('document.fonts.ready');
+    await page.evaluate(
+      `Promise.all([document.fonts.ready, ...document.getAnimations().map((one) => one.finished)])`,
+    );
     mkdirSync(artifacts, { recursive: true });
     await page.screenshot({ path: `${artifacts}/web-login.png` });
 
