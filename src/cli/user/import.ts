@@ -26,7 +26,7 @@ export function importCommand(): Command {
         const bar = quiet ? undefined : await progressBar(size);
         try {
           const told = await events(connection, source, config.limits.importing);
-          await follow(told, options.json === true, () => bar?.update(read()));
+          await follow(told, options.json === true, (ended) => (ended ? bar?.stop() : bar?.update(read())));
         } finally {
           bar?.stop();
           source.destroy();
@@ -47,21 +47,25 @@ async function events(
   return importUsers(csvEntries(source), administration, width);
 }
 
-async function follow(source: AsyncIterable<ImportEvent>, json: boolean, moved: () => void): Promise<void> {
+async function follow(
+  source: AsyncIterable<ImportEvent>,
+  json: boolean,
+  moved: (ended: boolean) => void,
+): Promise<void> {
   const waiting: Rejected[] = [];
-  for await (const event of source) {
-    moved();
-    if (event.event === 'rejected') {
-      process.exitCode = 1;
-      if (json) printJson(event);
-      else if (waiting.length < kept) waiting.push(event);
-      else printRejected(event);
+  let counts: string | undefined;
+  try {
+    for await (const event of source) {
+      moved(event.event === 'done');
+      if (event.event === 'rejected') process.exitCode = 1;
+      if (event.event === 'done') counts = `${event.added} added, ${event.rejected} rejected`;
+      if (json && event.event !== 'progress') printJson(event);
+      else if (event.event === 'rejected' && waiting.push(event) > kept) printRejected(waiting.pop()!);
     }
-    if (event.event !== 'done') continue;
-    if (json) return printJson(event);
-    waiting.toSorted((a, b) => a.line - b.line).forEach(printRejected);
-    print(`${event.added} added, ${event.rejected} rejected`);
+  } finally {
+    if (!json) waiting.toSorted((a, b) => a.line - b.line).forEach(printRejected); // also where it broke off
   }
+  if (!json && counts !== undefined) print(counts);
 }
 
 function printRejected({ line, reason }: Rejected): void {
