@@ -4,7 +4,7 @@ import type { Roster } from './roster.ts';
 import { accountRows, readPreferences, type AccountRow, type Preferences } from './accountrows.ts';
 import { bounce, messageRows, type Kind, type Row } from './rows.ts';
 import type { Session } from './session.ts';
-import type { Work } from './work.ts';
+import { Work } from './work.ts';
 
 /** Something in the spool: stored, and no eligible resource has acknowledged it. */
 export interface Waiting {
@@ -79,6 +79,17 @@ export class Account {
     this.#open -= 1;
   }
 
+  /** Runs an effect now, or behind what this account has in the lane, so that it does not overtake (DESIGN §3, order). */
+  inOrder(effect: () => void): void {
+    if (this.quiet) {
+      effect();
+      return;
+    }
+    const work = new Work(this);
+    work.after(effect);
+    work.commit();
+  }
+
   /** A unit of this account could not be written: what was changed in memory for it must be read again. */
   reset(): void {
     this.roster = undefined;
@@ -135,10 +146,11 @@ export class Account {
     for (const session of this.sessions) if (session.ready) session.cursor.respool(first, last);
   }
 
-  /** After an attach: what a session was given and does not hold any more, its client has acknowledged. */
-  settleDelivered(session: Session, until: number, from: number, held: ReadonlySet<number>): void {
+  /** After an attach: what a session was given and its mux does not hold any more, its client has acknowledged. */
+  settleDelivered(session: Session, held: ReadonlySet<number>): void {
+    const { pos, spoolPos, spoolUntil } = session.cursor;
     for (const { id, kind, target } of [...this.#waiting]) {
-      if (id > until || held.has(id) || (id > from && id <= session.cursor.spoolUntil)) continue;
+      if (id > pos || held.has(id) || (id > spoolPos && id <= spoolUntil)) continue;
       if (target === session.resource || (target === '' && kind !== bounce && session.ready)) this.settle(id);
     }
   }

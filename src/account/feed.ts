@@ -60,6 +60,37 @@ export class Cursor {
     this.pump();
   }
 
+  /**
+   * Mux and owner died before the client resumed: nobody knows what was on its way. What the row says to be
+   * acknowledged is behind us; what waits in the spool below it, and every row above it, comes (again).
+   */
+  startAgain(head: number): void {
+    this.live = false;
+    this.pos = this.ackedPos;
+    this.rpos = this.ackedRpos;
+    this.spoolPos = 0;
+    this.spoolUntil = this.#session.ready ? Math.min(this.pos, head) : 0;
+  }
+
+  /** For a mux's record: see `adopt`. */
+  feeds(): [string, number][] {
+    return [
+      ['a', this.pos],
+      ['s', this.spoolPos],
+      ['r', this.rpos],
+    ];
+  }
+
+  /** Goes on where a mux says that the last owner stopped; `spoolUntil` came with the session record. */
+  adopt(feeds: readonly (readonly [string, number])[]): void {
+    this.live = false;
+    for (const [feed, pos] of feeds) {
+      if (feed === 'a' || feed === 'c') this.pos = Math.max(this.pos, pos);
+      else if (feed === 's') this.spoolPos = Math.max(this.spoolPos, pos);
+      else if (feed === 'r') this.rpos = Math.max(this.rpos, pos);
+    }
+  }
+
   /** The client acknowledged this stanza. */
   acked(sent: Rolled): void {
     if (sent.feed === 'a' || sent.feed === 'c') this.ackedPos = sent.pos;
@@ -136,7 +167,7 @@ export class Cursor {
   #full(): boolean {
     const { unacked, partition } = this.#session;
     const { limits } = partition.env;
-    return unacked.size >= limits.unackedStanzas || unacked.bytes >= limits.unackedBytes;
+    return unacked.size >= limits.unacked || unacked.bytes >= limits.unackedBytes;
   }
 }
 

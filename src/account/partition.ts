@@ -3,15 +3,31 @@ import { Entities } from '../entity/entities.ts';
 import type { Post } from '../post/post.ts';
 import type { Lane } from '../store/lane.ts';
 import type { Fence } from '../store/store.ts';
+import type { Element } from '../xmpp/element.ts';
+import type { Jid } from '../xmpp/jid.ts';
 import { Account, type Waiting } from './account.ts';
 import { accountRows, readPreferences, type AccountRow } from './accountrows.ts';
 import { endSession } from './end.ts';
 import type { Env } from './env.ts';
-import { messageRows } from './rows.ts';
+import { messageRows, type Kind, type Origin } from './rows.ts';
 import { Session } from './session.ts';
 import { inboundOp, recordOp, sessionRows, type SessionRow } from './sessionrows.ts';
 import { restore } from './record.ts';
 import { Work } from './work.ts';
+
+/** What this server does with a stanza that has come for an account of its own (arrive.ts), whoever hands it over. */
+export interface Arrivals {
+  durable(
+    work: Work,
+    recipient: Account,
+    stanza: Element,
+    to: Jid,
+    kind: Kind,
+    origin: Origin,
+    posted: boolean,
+  ): void | Promise<void>;
+  passing(recipient: Account, stanza: Element, to: Jid): void;
+}
 
 /** A partition of accounts that this server owns: its lane, its entities, its sessions, and what is written lazily. */
 export class Partition {
@@ -22,8 +38,8 @@ export class Partition {
   readonly fences: readonly Fence[];
   readonly accounts: Entities<Account>;
   readonly sessions = new Map<number, Session>();
-  /** Set right after construction: the post needs the partition and the partition the post. */
-  post!: Post;
+  readonly arrivals: Arrivals;
+  readonly post: Post;
   /** When this owner began, on the monotonic clock. */
   readonly began: number;
   /** Muxes that have reported all their sessions for this epoch. */
@@ -38,10 +54,13 @@ export class Partition {
   /** Accounts whose spool, or sessions' positions, the store does not know. */
   readonly #lazy = new Set<Account>();
   #lazyTimer: Timer | undefined;
+  #expiryTimer: Timer | undefined;
   readonly #answered = new Map<Session, number>();
 
-  constructor(env: Env, id: number, epoch: number, lane: Lane) {
+  constructor(env: Env, id: number, epoch: number, lane: Lane, arrivals: Arrivals, post: Post) {
     this.env = env;
+    this.arrivals = arrivals;
+    this.post = post;
     this.id = id;
     this.epoch = epoch;
     this.lane = lane;
@@ -50,9 +69,9 @@ export class Partition {
     this.accounts = new Entities({
       load: (address) => this.#load(address),
       idle: (account) => account.idle,
-      loads: env.limits.accountLoads,
-      waiting: env.limits.accountLoadsWaiting,
-      keep: env.limits.idleAccounts,
+      loads: env.limits.loads,
+      waiting: env.limits.loadsWaiting,
+      keep: env.limits.idle,
     });
     lane.onBatch((add) => this.#fill(add));
   }
@@ -71,16 +90,20 @@ export class Partition {
   /** `in_n` of this session is written with the next batch, at most `handledFlushMs` from now. */
   touch(session: Session): void {
     this.#touched.add(session);
-    this.#touchTimer ??= this.env.clock.after(this.env.limits.handledFlushMs, () => {
+    this.#touchSoon();
+  }
+
+  #touchSoon(): void {
+    this.#touchTimer ??= this.env.clock.after(this.env.limits.handled, () => {
       this.#touchTimer = undefined;
-      if (this.#touched.size > 0) this.lane.submit(new Flush());
+      this.#fill((unit) => this.lane.submit(unit));
     });
   }
 
   /** The spool of this account, and how far its sessions came, is written within `lazyFlushMs`. */
   touchLazily(account: Account): void {
     this.#lazy.add(account);
-    this.#lazyTimer ??= this.env.clock.after(this.env.limits.lazyFlushMs, () => {
+    this.#lazyTimer ??= this.env.clock.after(this.env.limits.lazy, () => {
       this.#lazyTimer = undefined;
       this.flushLazily();
     });
@@ -118,17 +141,18 @@ export class Partition {
   /** Every batch takes along what was touched. */
   #fill(add: (unit: Work) => void): void {
     for (const session of this.#touched) {
-      if (session.ended) continue;
+      // Behind a unit of its own in the lane, n could be written before that unit's effects: its turn comes later.
+      if (session.open > 0) continue;
+      this.#touched.delete(session);
       const n = session.inN;
-      if (n <= session.committedN && !session.recordDirty) continue;
-      // An own unit, so that it hurts nobody: behind the session's other units, because it is added last.
+      if (session.ended || (n <= session.committedN && !session.recordDirty)) continue;
       const work = new Work(session.account, session, n);
       work.ops.push(inboundOp(session, n));
       if (session.recordDirty) work.ops.push(recordOp(session));
-      session.account.begin();
+      work.enter();
       add(work);
     }
-    this.#touched.clear();
+    if (this.#touched.size > 0) this.#touchSoon();
   }
 
   // ── ends ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -139,6 +163,22 @@ export class Partition {
     session.frame({ t: 'close', condition: 'resource-constraint', text: 'too many unacknowledged stanzas' });
     session.mux = undefined;
     this.env.clock.soon(() => session.account.mailbox.run(() => endSession(session)));
+  }
+
+  /** A session lost its connection: it ends when nobody resumed it in time. */
+  watchExpiry(): void {
+    this.#expiryTimer ??= this.env.clock.after(expiryMs, () => {
+      this.#expiryTimer = undefined;
+      const now = this.env.clock.mono();
+      let detached = false;
+      for (const session of this.sessions.values()) {
+        if (session.mux !== undefined) continue;
+        detached = true;
+        if (session.expires <= now)
+          session.account.mailbox.run(() => (session.mux === undefined ? endSession(session) : undefined));
+      }
+      if (detached) this.watchExpiry();
+    });
   }
 
   /** The epoch is over (invariant 1): nothing of this partition may be said any more. */
@@ -152,13 +192,14 @@ export class Partition {
     this.#ended = true;
     this.#touchTimer?.cancel();
     this.#lazyTimer?.cancel();
+    this.#expiryTimer?.cancel();
     this.sessions.clear();
   }
 
   /** Writes everything that waits to be written. */
   async flush(): Promise<void> {
     this.flushLazily();
-    if (this.#touched.size > 0) this.lane.submit(new Flush());
+    this.#fill((unit) => this.lane.submit(unit));
     await this.lane.flush();
   }
 
@@ -175,6 +216,7 @@ export class Partition {
     this.dormant.delete(address);
     const account = new Account(this, row, waiting);
     for (const stored of sessions) this.#wake(account, stored);
+    if (sessions.length > 0) this.watchExpiry();
     return account;
   }
 
@@ -189,8 +231,8 @@ export class Partition {
     session.token = row.token ?? undefined;
     if (row.enabled_n !== null) session.enabled = { n: row.enabled_n, m: 0 };
     restore(session, row.record);
-    const { resumeSeconds } = this.env.limits;
-    session.expires = this.began + (session.token === undefined ? reportMs : resumeSeconds * 1000);
+    const { resume } = this.env.limits;
+    session.expires = this.began + (session.token === undefined ? reportMs : resume * 1000);
     account.sessions.push(session);
     this.sessions.set(session.id, session);
   }
@@ -206,13 +248,8 @@ export class Partition {
   }
 }
 
+/** How often detached sessions are looked through. */
+const expiryMs = 1_000;
+
 /** How long a new owner waits for the muxes' reports (DESIGN §5, resume). */
 export const reportMs = 3_000;
-
-/** An empty unit: makes the lane put a batch together, which takes along what was touched. */
-class Flush {
-  readonly ops = [];
-  readonly fences = [];
-  done(): void {}
-  failed(): void {}
-}

@@ -45,12 +45,14 @@ export class Session {
 
   presence: Element | undefined;
   priority = 0;
-  /** Addresses that directed presence went to (RFC 6121 §4.6.3), bounded by `limits.directedPresence`. */
+  /** Addresses that directed presence went to (RFC 6121 §4.6.3), bounded by `limits.directed`. */
   directed: Set<string> | undefined;
   carbons = false;
   /** Has asked for the roster (RFC 6121 §2.2): gets pushes. */
   interested = false;
   recordDirty = false;
+  /** Units of this session in the lane. */
+  open = 0;
   /** Requests of this session that another session answers: `address id` → n. */
   readonly asked = new Map<string, number>();
   /** n of stored iq outcomes (`answer` rows) that the client has not acknowledged yet → m of the answer. */
@@ -80,7 +82,7 @@ export class Session {
    * Sends a stanza in order of m. `feed` and `pos`: which position it moves (feed.ts). `settles`: the id of the stored
    * message that the client's acknowledgement takes out of the spool. `answers`: the n of the request it answers.
    */
-  send(text: string, answers = 0, feed: string | undefined = undefined, pos = 0, settles = 0): void {
+  send(text: string, answers = 0, feed?: string, pos = 0, settles = 0): void {
     if (this.ended) return;
     const m = this.unacked.push(text, feed, pos, settles);
     if (answers > 0 && this.answers.has(answers)) this.answers.set(answers, m);
@@ -98,7 +100,7 @@ export class Session {
         answers,
       });
     const { limits } = env;
-    if (this.unacked.size > limits.unackedStanzasHard || this.unacked.bytes > limits.unackedBytesHard) {
+    if (this.unacked.size > limits.unackedHard || this.unacked.bytes > limits.unackedHardBytes) {
       this.partition.overflow(this);
     } else if (settles > 0 && this.unacked.size >= 16) {
       this.want();

@@ -22,6 +22,8 @@ export class Work implements Unit {
   readonly session: Session | undefined;
   /** The inbound number of the stanza; 0 where none caused it. */
   readonly n: number;
+  /** The inbound number that its iq answer names: n, but for a request that runs again after an attach. */
+  readonly answers: number;
   readonly ops: Op[] = [];
   readonly #effects: Effect[] = [];
   readonly #involved: Account[] = [];
@@ -30,11 +32,12 @@ export class Work implements Unit {
   /** The stanza's own error answer, for the case that nothing can be stored. */
   #onFailure: ((error: Error) => void) | undefined;
 
-  constructor(account: Account, session?: Session, n = 0) {
+  constructor(account: Account, session?: Session, n = 0, answers = n) {
     this.account = account;
     this.partition = account.partition;
     this.session = session;
     this.n = n;
+    this.answers = answers;
   }
 
   get fences() {
@@ -76,9 +79,15 @@ export class Work implements Unit {
       this.ops.push(inboundOp(session, this.n));
       if (session.recordDirty) this.ops.push(recordOp(session));
     }
-    account.begin();
-    for (const other of this.#involved) other.begin();
+    this.enter();
     this.partition.lane.submit(this);
+  }
+
+  /** Counts it as under way, for everybody whom it concerns. `commit` does so itself. */
+  enter(): void {
+    this.account.begin();
+    if (this.session !== undefined) this.session.open += 1;
+    for (const other of this.#involved) other.begin();
   }
 
   done(counts: readonly (number | undefined)[]): void {
@@ -97,6 +106,7 @@ export class Work implements Unit {
     }
     const { log } = this.partition.env;
     log.error({ account: this.account.address, reason, op, err: error }, 'a stanza could not be stored');
+    if (this.session !== undefined) this.session.recordDirty = true;
     this.account.reset();
     for (const other of this.#involved) other.reset();
     if (
@@ -114,6 +124,7 @@ export class Work implements Unit {
 
   #settle(): void {
     this.account.end();
+    if (this.session !== undefined) this.session.open -= 1;
     for (const other of this.#involved) other.end();
   }
 

@@ -10,7 +10,20 @@ import type { Element } from '../xmpp/element.ts';
  * Numbers: `n` counts the session's inbound stanzas from bind, the first is 1, and never restarts. `m` counts its
  * outbound stanzas from bind likewise. What the client calls `h` is a difference to the n or m at `<enable/>`, mod 2^32.
  */
-export type Up = Auth | AuthNext | Gone | Bind | Resume | Attach | Stanza | Enable | Ack | Detach | End;
+export type Up =
+  | Auth
+  | AuthNext
+  | Gone
+  | Bind
+  | Resume
+  | Attach
+  | Stanza
+  | Enable
+  | Ack
+  | Detach
+  | End
+  | Register
+  | Reported;
 
 export type Down =
   | Challenge
@@ -241,7 +254,13 @@ export interface Resumed extends Head, Link {
   readonly n: number;
   readonly enabledN: number;
   readonly enabledM: number;
+  /** The highest m that the client acknowledged, its `h` included. */
+  readonly m: number;
   readonly previd: string;
+  /** What this mux needs for a later attach and only the one before it knew: see there. */
+  readonly record: string;
+  readonly feeds: readonly (readonly [string, number])[];
+  readonly open: readonly { readonly n: number; readonly stanza: Element }[];
 }
 export interface Unresumed extends Head {
   readonly t: 'unresumed';
@@ -249,6 +268,8 @@ export interface Unresumed extends Head {
   readonly condition: 'item-not-found' | 'unexpected-request' | 'h-too-high';
   /** The last h, where the session is known but over (XEP-0198 §5). */
   readonly h: number | undefined;
+  /** With `h-too-high`: how many stanzas were sent since `<enable/>`. */
+  readonly sent: number | undefined;
 }
 
 /** A mux's whole record of a session, for an owner (or an epoch) that does not know it. */

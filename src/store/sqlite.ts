@@ -149,8 +149,7 @@ export class Core {
     let prepared = this.#prepared[number];
     if (prepared === undefined) {
       const definition = this.#definitions[number]!;
-      // node:sqlite takes `$1` for a name and skips it when binding by place; `?1` is SQLite's own numbered form.
-      const statement = this.#db.prepare(definition.text.replaceAll(/\$(\d+)/g, '?$1'));
+      const statement = this.#db.prepare(native(definition.text));
       statement.setReturnArrays(true);
       prepared = this.#prepared[number] = { statement, arity: definition.arity };
     }
@@ -162,6 +161,15 @@ export class Core {
     if (statement === undefined) this.#texts.set(text, (statement = this.#db.prepare(text)));
     return statement;
   }
+}
+
+/**
+ * A text in SQLite's own form. node:sqlite takes `$1` for a name and skips it when it binds by place; `?` has no name to
+ * look up and is a little cheaper than `?1`, but fits only where the placeholders come once each and in order.
+ */
+function native(text: string): string {
+  const order = [...text.matchAll(/\$(\d+)/g)].map((match) => Number(match[1]));
+  return text.replaceAll(/\$(\d+)/g, order.every((number, index) => number === index + 1) ? '?' : '?$1');
 }
 
 /** Takes an exclusive lock that dies with the process; undefined where another connection or process has it. */

@@ -23,6 +23,24 @@ const options: Options = { xmlns: true, position: false, forceXMLVersion: true, 
 
 export type Tag = SaxesTagNS;
 
+/**
+ * The fields behind saxes' `on`. Set by name, because more than six calls of `on` turn the parser into a dictionary
+ * object, which makes it five times slower (V8; bench/parser.ts shows it).
+ */
+interface Handlers {
+  errorHandler: (error: Error) => void;
+  xmldeclHandler: (declaration: { encoding?: string | undefined }) => void;
+  commentHandler: () => void;
+  piHandler: () => void;
+  doctypeHandler: () => void;
+  openTagStartHandler: () => void;
+  attributeHandler: (attribute: SaxesAttributeNS) => void;
+  openTagHandler: (tag: Tag) => void;
+  closeTagHandler: () => void;
+  textHandler: (text: string) => void;
+  cdataHandler: (text: string) => void;
+}
+
 const none: readonly Node[] = Object.freeze([]);
 
 // Namespaces and frequent names are shared, so that a kept element does not hold the text it was read from.
@@ -55,22 +73,24 @@ export class Reader {
   #open: Element[] = [];
   #top: Element | undefined;
   #elements = 0;
+  // The attributes of the tag being read are the first `#count`; emptying the array would make it grow anew each time.
   #attributes: SaxesAttributeNS[] = [];
+  #count = 0;
 
   constructor(limits: Limits) {
     this.#limits = limits;
-    const sax = this.#sax;
-    sax.on('error', refuse);
-    sax.on('xmldecl', declaration);
-    sax.on('comment', restricted);
-    sax.on('processinginstruction', restricted);
-    sax.on('doctype', restricted);
-    sax.on('opentagstart', () => this.#begin());
-    sax.on('attribute', (attribute) => this.#attribute(attribute as SaxesAttributeNS));
-    sax.on('opentag', (tag) => this.#opened(tag as Tag));
-    sax.on('closetag', () => this.#closed());
-    sax.on('text', (text) => this.#text(text));
-    sax.on('cdata', (text) => this.#data(text));
+    const sax = this.#sax as unknown as Handlers;
+    sax.errorHandler = refuse;
+    sax.xmldeclHandler = declaration;
+    sax.commentHandler = restricted;
+    sax.piHandler = restricted;
+    sax.doctypeHandler = restricted;
+    sax.openTagStartHandler = () => this.#begin();
+    sax.attributeHandler = (attribute) => this.#attribute(attribute);
+    sax.openTagHandler = (tag) => this.#opened(tag);
+    sax.closeTagHandler = () => this.#closed();
+    sax.textHandler = (text) => this.#text(text);
+    sax.cdataHandler = (text) => this.#data(text);
   }
 
   /** Applies from the next element on. */
@@ -97,7 +117,7 @@ export class Reader {
   }
 
   #begin(): void {
-    this.#attributes.length = 0;
+    this.#count = 0;
     if (this.root === undefined) return;
     if (this.closed || this.done !== undefined)
       throw new StreamError('not-well-formed', 'more than one root');
@@ -108,7 +128,7 @@ export class Reader {
   }
 
   #attribute(attribute: SaxesAttributeNS): void {
-    if (this.#attributes.length >= this.#limits.attributes)
+    if (this.#count >= this.#limits.attributes)
       throw new StreamError('policy-violation', 'too many attributes');
     // saxes strips space around namespace names; to us (XML Names §2.2, compared as strings) that is another name.
     if (
@@ -116,7 +136,7 @@ export class Reader {
       attribute.value !== attribute.value.trim()
     )
       throw new StreamError('not-well-formed', 'space around a namespace name');
-    this.#attributes.push(attribute);
+    this.#attributes[this.#count++] = attribute;
   }
 
   #opened(tag: Tag): void {
@@ -128,7 +148,7 @@ export class Reader {
     const element = new Element(
       names.get(tag.local) ?? tag.local,
       namespaces.get(tag.uri) ?? tag.uri,
-      attrsOf(this.#attributes),
+      attrsOf(this.#attributes, this.#count),
       children,
     );
     if (this.#top !== undefined) (this.#top.children as Node[]).push(element);
@@ -165,9 +185,10 @@ export class Reader {
 }
 
 /** Attributes as `Element` names them; namespace declarations are left out. */
-export function attrsOf(attributes: Iterable<SaxesAttributeNS>): Attrs {
+export function attrsOf(attributes: readonly SaxesAttributeNS[], count = attributes.length): Attrs {
   const attrs: Attrs = {};
-  for (const attribute of attributes) {
+  for (let n = 0; n < count; n++) {
+    const attribute = attributes[n]!;
     const { prefix, local, value } = attribute;
     if (prefix === '') {
       if (local === '__proto__') put(attrs, local, value);

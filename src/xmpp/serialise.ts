@@ -36,6 +36,12 @@ export function serialise(element: Element, parentNs: string = NS.client): strin
   return `${out}</${tag}>`;
 }
 
+/** The text of a stanza in a client's stream, made once per element. */
+export function textOf(stanza: Element): string {
+  stanza.encoded ??= serialise(stanza);
+  return stanza.encoded;
+}
+
 function qualified(key: string, value: string, n: number): string {
   const end = key.lastIndexOf('}');
   const uri = key.slice(1, end);

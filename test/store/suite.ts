@@ -6,8 +6,8 @@ import type { Volume } from '../../src/store/volume.ts';
 
 /** Statements on the account tables that the store's tests share. */
 export const insertMessage = sql`insert into message
-  (partition, account, id, source, n, k, direction, kind, peer, target, session, shown, pending, sent, xml)
-  values ($1, $2, $3, $4, $5, 0, 0, 0, 'bob@example.org', null, null, 1, 1, 0, $6) on conflict do nothing`;
+  (partition, account, id, source, n, k, direction, kind, peer, target, session, shown, pending, sent, posted, xml)
+  values ($1, $2, $3, $4, $5, 0, 0, 0, 'bob@example.org', null, null, 1, 1, 0, 1, $6) on conflict do nothing`;
 export const setInbound = sql`insert into inbound (partition, session, n) values ($1, $2, $3)
   on conflict (partition, session) do update set n = excluded.n`;
 export const deleteInbound = sql`delete from inbound where partition = $1 and session = $2`;

@@ -11,7 +11,7 @@ export const second: Migration = {
   sql: [
     `create table account (
        partition integer not null, id integer not null, local text not null, address text not null,
-       created integer not null, disabled integer not null, watermark integer not null, exceptions text, prefs text,
+       created integer not null, disabled integer not null, admin integer not null default 0, watermark integer not null, exceptions text, prefs text,
        roster_ver integer not null,
        primary key (partition, id), unique (partition, address))`,
     `create table credential (
@@ -20,7 +20,7 @@ export const second: Migration = {
        primary key (partition, account, mechanism))`,
     `create table session (
        partition integer not null, id integer not null, account integer not null, resource text not null, token blob,
-       generation integer not null, enabled_n integer, record text not null, pos integer not null,
+       generation integer not null, enabled_n integer, record text not null, pos integer not null, rpos integer not null,
        started integer not null,
        primary key (partition, id))`,
     `create index session_account on session (partition, account)`,
@@ -40,15 +40,18 @@ export const second: Migration = {
        partition integer not null, account integer not null, id integer not null, source integer not null,
        n integer not null, k integer not null, direction integer not null, kind integer not null, peer text not null,
        target text, session integer, shown integer not null, pending integer not null, sent integer not null,
-       xml text not null,
+       posted integer not null, xml text not null,
        primary key (partition, account, id))`,
-    // The origin of what came from elsewhere (DESIGN §5). The sender's own copy is guarded by `inbound.n` in the same unit,
-    // so that only received rows are in it; led by the source, because the rows of one stanza then share a page.
-    `create unique index message_origin on message (partition, source, n, account, k) where direction = 0`,
+    // The origin of what came from another lane through an outbox (`posted` = 1), and so may come again (DESIGN §5). Rows
+    // that the sender's own lane wrote are guarded by `inbound.n` in the same unit and would only make this index dearer;
+    // led by the source, because the rows of one stanza then share a page.
+    `create unique index message_origin on message (partition, source, n, account, k) where posted = 1`,
     `create table outbox (
        partition integer not null, account integer not null, id integer not null, recipient text not null,
        source integer not null, n integer not null, k integer not null, kind integer not null,
-       attempts integer not null, xml text not null, created integer not null,
+       xml text not null, created integer not null,
        primary key (partition, account, id, recipient))`,
+    `create table secret (
+       partition integer not null, name text not null, value blob not null, primary key (partition, name))`,
   ],
 };
