@@ -185,6 +185,17 @@ export class Session implements Waiter {
   onOut(frame: Out): void {
     // A resumed session gets its unacknowledged stanzas again, a re-attached one may: what is here already was written.
     if (frame.m <= this.m) return;
+    if (frame.m !== this.m + 1) {
+      // Never while both ends live. The client counts what it gets, so a hole would make its h say what is not so: cut off,
+      // it resumes and gets everything above its h.
+      this.core.count('gap');
+      this.core.log.error(
+        { session: this.link.session, m: this.m, got: frame.m },
+        'an outbound stanza is missing',
+      );
+      this.outlet?.lost();
+      return;
+    }
     this.core.count('stanza-out');
     this.m = frame.m;
     if (this.unacked === none) this.unacked = [];

@@ -231,3 +231,16 @@ test('shutdown: every stream is told, sessions wait elsewhere, and it ends in bo
   await drained;
   assert.deepEqual(rig.mux.size, { connections: 0, logins: 0, sessions: 0 });
 });
+
+test('an outbound stanza that is missing cuts the connection, so that the client resumes', () => {
+  const rig = new Rig();
+  const client = rig.login();
+  rig.say(out(100, 1));
+  rig.say(out(100, 3));
+  assert.equal(client.read(), '<message id="m1"/>');
+  assert.ok(client.closed);
+  assert.deepEqual(
+    rig.frames().map(({ t }) => t),
+    ['ack', 'detach'],
+  );
+});
