@@ -19,7 +19,7 @@ export function opened(conn: Connection, header: Element, content: string): void
   // Who authenticated for one domain does not go on in another.
   if (conn.domain !== '' && conn.domain !== domain) return conn.fail('not-authorized');
   conn.domain = domain;
-  conn.answer(from?.slice(0, longestAddress));
+  conn.answer(from !== undefined && from.length <= longestAddress ? from : undefined);
   // RFC 6120 §4.8.1 and §4.9.3.10: the stream's content namespace is that of clients.
   if (content !== NS.client) return conn.fail('invalid-namespace');
   // RFC 6120 §4.7.5: without a version it is older than XMPP 1.0 and cannot negotiate anything.

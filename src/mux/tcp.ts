@@ -42,6 +42,7 @@ export async function openListener(mux: Mux, options: ListenOptions): Promise<Li
             ALPNProtocols: ['xmpp-client'],
             noDelay: true,
             keepAlive: true,
+            handshakeTimeout,
           },
           accept,
         )
@@ -77,6 +78,8 @@ const secureOptions = { minVersion: 'TLSv1.2' } as const;
 
 /** Milliseconds of silence before the operating system asks whether the other end is still there. */
 const keepalive = 120_000;
+/** Milliseconds for the handshake of a direct TLS connection, which the mux sees only when it is done. */
+const handshakeTimeout = 10_000;
 
 /** The certificate that upgrades use now. */
 class Keys {
