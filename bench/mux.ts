@@ -16,7 +16,7 @@ import { EchoOwner } from '../test/mux/owner.ts';
 const [, , first = '5000', tls = 'off'] = process.argv;
 const loginAt = 50;
 const active = 200;
-const rounds = 100;
+const rounds = Number(process.env['ROUNDS'] ?? 100);
 
 if (first === 'client') client();
 else await server(Number(first));

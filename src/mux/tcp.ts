@@ -135,6 +135,8 @@ class TcpTransport implements Transport {
   }
 
   #listen(socket: Socket): void {
+    // TLS 1.2 lets a client ask for one costly handshake after another.
+    if (socket instanceof TLSSocket) socket.disableRenegotiation();
     (socket as Owned)[own] = this;
     socket.on('data', onData).on('end', onEnd).on('error', onError).on('close', onClose);
   }

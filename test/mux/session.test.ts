@@ -244,3 +244,20 @@ test('an outbound stanza that is missing cuts the connection, so that the client
     ['ack', 'detach'],
   );
 });
+
+test('WebSocket: what comes while the session is full waits, frame by frame', () => {
+  const rig = new Rig();
+  const client = rig.login(100, { framing: 'frame', plain: true });
+  for (let i = 0; i < 65; i++) client.send("<message xmlns='jabber:client'/>");
+  assert.ok(client.paused);
+  rig.frames();
+  // `ws` may still hand over what it had read before it was paused.
+  client.paused = false;
+  for (let i = 0; i < 3; i++) client.send("<message xmlns='jabber:client'/>");
+  assert.deepEqual(rig.frames(), []);
+  rig.say({ t: 'accepted', session: 100, n: 65 });
+  assert.deepEqual(
+    rig.only('stanza').map(({ n }) => n),
+    [66, 67, 68],
+  );
+});
