@@ -11,18 +11,31 @@ import { ticketHolds } from './ticket.ts';
  * A mux hands over its record of a session, because this owner, or this epoch, is new (DESIGN §5). What the mux has is
  * at least as new as the session's row: the owner goes on from there. Runs in the account's mailbox.
  */
-export async function attach(account: Account | undefined, from: Peer, frame: Attach, refused: (reason: string) => void): Promise<void> {
+export async function attach(
+  account: Account | undefined,
+  from: Peer,
+  frame: Attach,
+  refused: (reason: string) => void,
+): Promise<void> {
   if (account === undefined) return refused('over');
   const { partition } = account;
   if (!ticketHolds(partition.env, from, frame)) {
-    partition.env.log.warn({ mux: from, session: frame.session }, 'a mux claims a session without a valid ticket');
+    partition.env.log.warn(
+      { mux: from, session: frame.session },
+      'a mux claims a session without a valid ticket',
+    );
     return refused('bad-ticket');
   }
   const session = account.sessions.find((one) => one.id === frame.session);
   if (session === undefined) return refused('over');
   // The highest generation wins; a session that is known already only learns who asks.
   if (frame.generation < session.generation) return refused('superseded');
-  if (!session.dormant && session.generation === frame.generation && session.mux !== undefined && session.mux !== from)
+  if (
+    !session.dormant &&
+    session.generation === frame.generation &&
+    session.mux !== undefined &&
+    session.mux !== from
+  )
     return refused('superseded');
   session.generation = frame.generation;
   session.mux = from;

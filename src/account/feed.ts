@@ -167,7 +167,7 @@ export class Cursor {
   #full(): boolean {
     const { unacked, partition } = this.#session;
     const { limits } = partition.env;
-    return unacked.size >= limits.unackedStanzas || unacked.bytes >= limits.unackedBytes;
+    return unacked.size >= limits.unacked || unacked.bytes >= limits.unackedBytes;
   }
 }
 

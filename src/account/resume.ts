@@ -20,7 +20,8 @@ export async function resume(account: Account, from: Peer, frame: Resume, info: 
     env.mesh.send(from, 'mux', { ...head, t: 'unresumed', condition, h, sent });
 
   const asked = readPrevid(frame.previd);
-  const find = () => (asked === undefined ? undefined : account.sessions.find((session) => session.id === asked.session));
+  const find = () =>
+    asked === undefined ? undefined : account.sessions.find((session) => session.id === asked.session);
   let session = find();
   // A session that only its row knows may live at a mux which has not reported yet, with newer numbers.
   if (asked !== undefined && (session === undefined || session.dormant)) {
@@ -94,7 +95,8 @@ function acknowledged(session: Session, h: number): number | undefined {
 function takeOver(session: Session, mux: Peer, info: ConnInfo): void {
   session.generation += 1;
   const before = session.mux;
-  if (before !== undefined && before !== mux) session.frame({ t: 'close', condition: 'conflict', text: 'resumed elsewhere' });
+  if (before !== undefined && before !== mux)
+    session.frame({ t: 'close', condition: 'conflict', text: 'resumed elsewhere' });
   session.mux = mux;
   session.info = info;
   session.wanted = false;

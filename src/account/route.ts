@@ -48,7 +48,8 @@ export function sendDurableNow(work: Work, to: Jid, stanza: Element, kind: Kind,
   }
   const recipient = work.partition.accounts.peek(to.bare);
   return (
-    recipient !== undefined && receiveDurable(work, recipient, stanza, to, kind, origin, false) === undefined
+    recipient !== undefined &&
+    work.partition.arrivals.durable(work, recipient, stanza, to, kind, origin, false) === undefined
   );
 }
 

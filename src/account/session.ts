@@ -45,7 +45,7 @@ export class Session {
 
   presence: Element | undefined;
   priority = 0;
-  /** Addresses that directed presence went to (RFC 6121 §4.6.3), bounded by `limits.directedPresence`. */
+  /** Addresses that directed presence went to (RFC 6121 §4.6.3), bounded by `limits.directed`. */
   directed: Set<string> | undefined;
   carbons = false;
   /** Has asked for the roster (RFC 6121 §2.2): gets pushes. */
@@ -100,7 +100,7 @@ export class Session {
         answers,
       });
     const { limits } = env;
-    if (this.unacked.size > limits.unackedStanzasHard || this.unacked.bytes > limits.unackedBytesHard) {
+    if (this.unacked.size > limits.unackedHard || this.unacked.bytes > limits.unackedHardBytes) {
       this.partition.overflow(this);
     } else if (settles > 0 && this.unacked.size >= 16) {
       this.want();
