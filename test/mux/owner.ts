@@ -47,6 +47,7 @@ export class EchoOwner {
   }
 
   #receive(frame: Up): void {
+    // oxlint-disable-next-line typescript/switch-exhaustiveness-check
     switch (frame.t) {
       case 'auth':
         this.seen?.push(frame);

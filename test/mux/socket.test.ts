@@ -176,7 +176,7 @@ test('WebSocket', async () => {
   let wake = () => {};
   const client = new WebSocket(`ws://127.0.0.1:${port}/ws`, 'xmpp');
   client.on('message', (data) => {
-    got.push(String(data));
+    got.push((data as Buffer).toString());
     wake();
   });
   const say = async (text: string, expected: RegExp): Promise<void> => {
