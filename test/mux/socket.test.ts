@@ -136,6 +136,53 @@ test('direct TLS with ALPN', () =>
     await peer.login();
   }));
 
+test('a TLS handshake that never ends is a login that takes too long', async () => {
+  const owner = new EchoOwner({ bounds: { loginTime: 50, closeTime: 20 } });
+  const listener = await openListener(owner.mux, {
+    host: '127.0.0.1',
+    port: 0,
+    tls: 'direct',
+    keys,
+    log: quiet,
+  });
+  const peer = new Peer(connect({ host: '127.0.0.1', port: listener.port }));
+  await once(peer.socket, 'close');
+  const wrong = new Peer(connect({ host: '127.0.0.1', port: listener.port }));
+  wrong.socket.write(header);
+  await once(wrong.socket, 'close');
+  while (owner.mux.size.connections > 0) await moment();
+  await owner.mux.drain();
+  await listener.close();
+  await owner.mesh.close();
+});
+
+test('a renewed certificate is used from then on', async () => {
+  const owner = new EchoOwner();
+  const listener = await openListener(owner.mux, {
+    host: '127.0.0.1',
+    port: 0,
+    tls: 'direct',
+    keys,
+    log: quiet,
+  });
+  const name = async () => {
+    const socket = connectTls({ host: '127.0.0.1', port: listener.port, rejectUnauthorized: false });
+    await once(socket, 'secureConnect');
+    const { CN } = socket.getPeerCertificate().subject;
+    socket.destroy();
+    return CN;
+  };
+  assert.equal(await name(), 'example.org');
+  const fresh = await generate([{ name: 'commonName', value: 'fresh.example.org' }], { keySize: 2048 });
+  listener.renew({ cert: fresh.cert, key: fresh.private });
+  assert.equal(await name(), 'fresh.example.org');
+  assert.throws(() => listener.renew({ cert: 'none', key: 'none' }), /cannot be used/);
+  assert.equal(await name(), 'fresh.example.org', 'a bad one changes nothing');
+  await owner.mux.drain();
+  await listener.close();
+  await owner.mesh.close();
+});
+
 test('a cut connection detaches, a port that is taken says so', () =>
   listening('off', async (owner, port) => {
     const peer = new Peer(connect({ host: '127.0.0.1', port }));
