@@ -172,8 +172,11 @@ class TcpTransport implements Transport {
   close(): void {
     this.flush();
     if (!this.#open) return;
+    const socket = this.#socket;
+    // In the middle of a handshake nothing can be said, and `end` would wait for the rest of it.
+    if (socket instanceof TLSSocket && socket.getPeerFinished() === undefined) return this.destroy();
     this.#open = false;
-    this.#socket.end();
+    socket.end();
   }
 
   destroy(): void {
@@ -195,6 +198,7 @@ class TcpTransport implements Transport {
   /** The client's half is closed. Without `</stream:stream>` that is a cut (RFC 6120 §4.6). */
   ended(): void {
     if (this.#open) this.destroy();
+    else this.#socket.destroySoon();
   }
 
   closed(): void {

@@ -147,6 +147,8 @@ test('a TLS handshake that never ends is a login that takes too long', async () 
   });
   const peer = new Peer(connect({ host: '127.0.0.1', port: listener.port }));
   await once(peer.socket, 'close');
+  const short = new Peer(connect({ host: '127.0.0.1', port: listener.port }));
+  short.socket.end(Uint8Array.of(0x16, 3, 1));
   const wrong = new Peer(connect({ host: '127.0.0.1', port: listener.port }));
   wrong.socket.write(header);
   await once(wrong.socket, 'close');
