@@ -62,7 +62,7 @@ function announce(work: Work, session: Session, stanza: Element): void {
       if (first) greet(session, roster);
     });
     if (wasReady || !session.ready) return;
-    session.cursor.startSpool(account.head);
+    session.cursor.startSpool();
     keep(session);
   });
 }
