@@ -161,7 +161,12 @@ export class Actor {
     const from = attr(stanza, 'from');
     const type = attr(stanza, 'type');
     if (name === 'presence' && from && from !== this.full && (type === undefined || type === 'unavailable')) {
-      const says = [type, ...children(stanza).filter((one) => one.localName !== 'delay').map(show)].join();
+      const says = [
+        type,
+        ...children(stanza)
+          .filter((one) => one.localName !== 'delay')
+          .map(show),
+      ].join();
       if (this.#presence.get(from) === says) this.#repeats.add(stanza);
       this.#presence.set(from, says);
     }

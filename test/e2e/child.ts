@@ -8,7 +8,11 @@ export class Child {
   output = '';
   readonly process: ChildProcess;
   readonly exited: Promise<number | string>;
-  constructor(command: string, args: readonly string[], options: { cwd?: string; env?: NodeJS.ProcessEnv } = {}) {
+  constructor(
+    command: string,
+    args: readonly string[],
+    options: { cwd?: string; env?: NodeJS.ProcessEnv } = {},
+  ) {
     this.process = spawn(command, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
     this.process.stdout!.on('data', (data) => (this.output += data));
     this.process.stderr!.on('data', (data) => (this.output += data));
@@ -26,7 +30,9 @@ export class Child {
   }
 
   get running(): boolean {
-    return this.process.exitCode === null && this.process.signalCode === null && this.process.pid !== undefined;
+    return (
+      this.process.exitCode === null && this.process.signalCode === null && this.process.pid !== undefined
+    );
   }
 
   async end(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | string> {

@@ -17,11 +17,19 @@ export function mismatch(pattern: Element, got: Element): string | undefined {
     if (one.name.startsWith('xmlns') || one.name.startsWith('_')) continue;
     if (one.value === '{maybe}') continue;
     const value = attr(got, one.name);
-    if (one.value === '{absent}' ? value !== undefined : value === undefined || !same(one.name, one.value, value))
+    if (
+      one.value === '{absent}'
+        ? value !== undefined
+        : value === undefined || !same(one.name, one.value, value)
+    )
       return `${name} ${one.name}: '${one.value}' expected, '${value ?? '(absent)'}' found`;
   }
   for (const key of telling)
-    if (!pattern.hasAttribute(key) && got.hasAttribute(key) && !(key === 'type' && attr(got, key) === 'normal'))
+    if (
+      !pattern.hasAttribute(key) &&
+      got.hasAttribute(key) &&
+      !(key === 'type' && attr(got, key) === 'normal')
+    )
       return `${name} carries ${key}='${attr(got, key)}'`;
   const wanted = text(pattern).trim();
   if (wanted && wanted !== '{any}' && wanted !== text(got).trim())

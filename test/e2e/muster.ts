@@ -38,14 +38,17 @@ export async function openMuster(options: Options): Promise<Target> {
     users: async (names, password = 'secret') => {
       const list = join(dir, 'users.csv');
       await writeFile(list, names.map((name) => `${name}@${domain},${password}\n`).join(''));
-      await run(process.execPath, [main, 'user', 'import', list, '--data', data, '--config', file], { cwd: root });
+      await run(process.execPath, [main, 'user', 'import', list, '--data', data, '--config', file], {
+        cwd: root,
+      });
     },
     pids: async () => (child?.running ? [child.pid, ...(await offspring(child.pid))] : []),
     kill: async (what) => {
       const [supervisor, ...workers] = await target.pids();
       if (supervisor === undefined) throw new Error('nothing runs');
       // The supervisor first: it must not have time to start another worker.
-      for (const pid of what === 'all' ? [supervisor, ...workers] : workers.slice(0, 1)) process.kill(pid, 'SIGKILL');
+      for (const pid of what === 'all' ? [supervisor, ...workers] : workers.slice(0, 1))
+        process.kill(pid, 'SIGKILL');
       if (what === 'all') {
         await child!.exited;
         await poll(
@@ -60,7 +63,9 @@ export async function openMuster(options: Options): Promise<Target> {
     },
     start: async () => {
       past += child?.output ?? '';
-      child = new Child(process.execPath, [main, 'start', '--data', data, '--config', file, ...set], { cwd: root });
+      child = new Child(process.execPath, [main, 'start', '--data', data, '--config', file, ...set], {
+        cwd: root,
+      });
       await target.ready();
     },
     ready: async () => {

@@ -36,7 +36,10 @@ export async function openProsody(options: Options): Promise<Target> {
     page: `http://127.0.0.1:${http}/`,
     users: async (names, password = 'secret') => {
       for (const name of names)
-        await writeFile(join(host, 'accounts', `${encode(name)}.dat`), `return { ["password"] = "${password}"; };\n`);
+        await writeFile(
+          join(host, 'accounts', `${encode(name)}.dat`),
+          `return { ["password"] = "${password}"; };\n`,
+        );
     },
     pids: async () => (child?.running ? [child.pid] : []),
     kill: async () => {
@@ -52,7 +55,9 @@ export async function openProsody(options: Options): Promise<Target> {
       await poll(
         async () => {
           if (!started.running) throw new Error(`prosody ended: ${started.output}`);
-          return (await listening(xmpp)) && (await listening(http)) && (await listening(xmpps)) ? true : undefined;
+          return (await listening(xmpp)) && (await listening(http)) && (await listening(xmpps))
+            ? true
+            : undefined;
         },
         () => `prosody is not ready: ${started.output}`,
       );
@@ -76,7 +81,8 @@ function encode(name: string): string {
 }
 
 function config(dir: string, domain: string, ports: Target['ports'], open: boolean): string {
-  const list = 'roster saslauth tls disco ping time version carbons mam smacks offline presence message iq websocket c2s';
+  const list =
+    'roster saslauth tls disco ping time version carbons mam smacks offline presence message iq websocket c2s';
   const modules = `${list}${open ? ' register_ibr' : ''}`.split(' ').map((one) => `"${one}"`);
   return `
 run_as_root = true

@@ -23,7 +23,8 @@ export class Scram {
   answer(challenge: string): string {
     const part = new Map(challenge.split(',').map((one) => [one.slice(0, 1), one.slice(2)]));
     const nonce = part.get('r') ?? '';
-    if (!nonce.startsWith(this.#nonce)) throw new Error(`the server's nonce does not begin with ours: ${challenge}`);
+    if (!nonce.startsWith(this.#nonce))
+      throw new Error(`the server's nonce does not begin with ours: ${challenge}`);
     const salted = this.#salted(part.get('s') ?? '', Number(part.get('i')));
     const hmac = (key: Buffer, data: string): Buffer => createHmac(this.#hash, key).update(data).digest();
     const client = hmac(salted, 'Client Key');
@@ -38,7 +39,8 @@ export class Scram {
 
   /** Throws unless the server proved that it knows the keys too. */
   check(final: string): void {
-    if (!final.split(',').includes(`v=${this.#signature}`)) throw new Error(`wrong server signature: ${final}`);
+    if (!final.split(',').includes(`v=${this.#signature}`))
+      throw new Error(`wrong server signature: ${final}`);
   }
 
   #salted(salt: string, rounds: number): Buffer {

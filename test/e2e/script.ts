@@ -27,7 +27,8 @@ export function readScripts(source: string): Script[] {
   while (at < lines.length) {
     const begin = /^== (.+)$/.exec(lines[at]!);
     if (!begin) {
-      if (lines[at]!.trim() && !lines[at]!.startsWith('#')) throw new Error(`line ${at + 1}: expected '== title'`);
+      if (lines[at]!.trim() && !lines[at]!.startsWith('#'))
+        throw new Error(`line ${at + 1}: expected '== title'`);
       at++;
       continue;
     }
@@ -48,14 +49,14 @@ function readScript(title: string, lines: readonly string[], from: number, to: n
     const line = lines[at]!;
     if (!line.trim() || line.startsWith('#')) continue;
     const part = /^(Clause|Prosody differs): (.+)$/.exec(line);
-    const role = /^(.+?) is (\w+)(?: at (\S+))?(?: over (\w+))?$/.exec(line);
+    const role = /^(.+?) is (\w+) at (\S+)(?: over (\w+))?$/.exec(line);
     if (line.startsWith('  ')) {
       const step = steps.at(-1);
       if (!step) throw new Error(`line ${at + 1}: XML without a step`);
       step.xml += `${line.trim()}\n`;
     } else if (part?.[1] === 'Clause') clause = part[2]!;
     else if (part) differs.set('prosody', part[2]!);
-    else if (role) cast.set(role[1]!, { account: role[2]!, resource: role[3] ?? '', way: role[4] ?? 'plain' });
+    else if (role) cast.set(role[1]!, { account: role[2]!, resource: role[3]!, way: role[4] ?? 'plain' });
     else steps.push({ line: at + 1, say: line.trim(), xml: '' });
   }
   if (!clause) throw new Error(`'${title}' cites no clause`);

@@ -46,11 +46,13 @@ export class Stage {
     const { say, xml } = step;
     const told = (pattern: RegExp): RegExpExecArray | null => pattern.exec(say);
     let found: RegExpExecArray | null;
-    if ((found = told(/^(.+) (connects|comes online)$/))) return this.#enter(found[1]!, found[2] === 'comes online');
+    if ((found = told(/^(.+) (connects|comes online)$/)))
+      return this.#enter(found[1]!, found[2] === 'comes online');
     if ((found = told(/^(.+) sends:$/))) return this.#actor(found[1]!).send(this.#fill(xml));
     if ((found = told(/^(.+) receives:$/))) return this.#receives(found[1]!, xml);
     if ((found = told(/^(.+) receives nothing(?: else)?$/))) return this.#nothing(found[1]!);
-    if ((found = told(/^(.+) receives nothing from (\w+)$/))) return this.#nothing(found[1]!, this.#fill(`{${found[2]}}`));
+    if ((found = told(/^(.+) receives nothing from (\w+)$/)))
+      return this.#nothing(found[1]!, this.#fill(`{${found[2]}}`));
     if ((found = told(/^(\w+) and (\w+) are contacts$/))) {
       await this.#befriend(found[1]!, found[2]!);
       return this.#befriend(found[2]!, found[1]!);
@@ -105,7 +107,8 @@ export class Stage {
 
   #quiet(name: string, actor: Actor): void {
     const rest = actor.rest();
-    if (rest.length > 0) throw new Error(`${name} also received\n${rest.map((one) => `  ${show(one)}`).join('\n')}`);
+    if (rest.length > 0)
+      throw new Error(`${name} also received\n${rest.map((one) => `  ${show(one)}`).join('\n')}`);
   }
 
   /** `one` becomes subscribed to `other`'s presence, over connections of their own. */
@@ -125,10 +128,13 @@ export class Stage {
 
   async #list(account: string, xml: string): Promise<void> {
     const got = await roster(this.#target, { user: this.#user(account), resource: 'list' });
-    const wanted = parseAll(this.#fill(xml)).map((one) => parse(show(one).replaceAll('jabber:client', 'jabber:iq:roster')));
+    const wanted = parseAll(this.#fill(xml)).map((one) =>
+      parse(show(one).replaceAll('jabber:client', 'jabber:iq:roster')),
+    );
     for (const item of wanted) {
       const faults = got.map((one) => mismatch(item, one));
-      if (!faults.includes(undefined)) throw new Error(`${show(item)} is not in the list\n${got.map(show).join('\n')}`);
+      if (!faults.includes(undefined))
+        throw new Error(`${show(item)} is not in the list\n${got.map(show).join('\n')}`);
     }
     if (got.length !== wanted.length)
       throw new Error(`${got.length} items, ${wanted.length} expected\n${got.map(show).join('\n')}`);
@@ -136,7 +142,7 @@ export class Stage {
 
   #fill(xml: string): string {
     return xml.replace(/\{([^{}:]+)\}/g, (whole, name: string) => {
-      if (name === 'any' || name === 'absent') return whole;
+      if (['any', 'maybe', 'absent'].includes(name)) return whole;
       if (name === 'domain') return this.#target.domain;
       const kept = this.#kept.get(name);
       if (kept !== undefined) return kept;

@@ -43,7 +43,8 @@ export async function expectElement(wire: Wire, ...names: string[]): Promise<Ele
   );
   if (!item) throw new Error(`connection closed where <${names.join('|')}> was expected`);
   const element = parse(item.text);
-  if (!names.includes(element.localName ?? '')) throw new Error(`<${names.join('|')}> expected, got ${item.text}`);
+  if (!names.includes(element.localName ?? ''))
+    throw new Error(`<${names.join('|')}> expected, got ${item.text}`);
   return element;
 }
 

@@ -13,7 +13,9 @@ const standIn = process.env['TARGET'] ?? 'muster';
 let target: Target;
 const stages: { stage: (target: Target) => Stage }[] = [];
 
-for (const file of readdirSync(folder).filter((name) => name.endsWith('.txt')).sort()) {
+for (const file of readdirSync(folder)
+  .filter((name) => name.endsWith('.txt'))
+  .sort()) {
   void describe(file, () => {
     readScripts(readFileSync(join(folder, file), 'utf8')).forEach((script, number) => {
       if (only && !`${file} ${script.title}`.includes(only)) return;

@@ -44,7 +44,11 @@ export class Wire {
       if (binary) wire.#fault ??= new Error('a binary WebSocket message (RFC 7395 §3.2)');
       const text = String(data as Buffer);
       wire.received += text.length;
-      const kind = /^<(\w+:)?open[\s/>]/.test(text) ? 'open' : /^<(\w+:)?close[\s/>]/.test(text) ? 'close' : 'element';
+      const kind = /^<(\w+:)?open[\s/>]/.test(text)
+        ? 'open'
+        : /^<(\w+:)?close[\s/>]/.test(text)
+          ? 'close'
+          : 'element';
       wire.#hand([{ kind, text }]);
     });
     ws.on('close', () => wire.#end());
@@ -124,7 +128,11 @@ export class Wire {
 
   /** Resolves when the other side has closed the connection. */
   async ended(within = patience): Promise<void> {
-    await this.until(() => (this.closed ? true : undefined), () => 'the server kept the connection open', within);
+    await this.until(
+      () => (this.closed ? true : undefined),
+      () => 'the server kept the connection open',
+      within,
+    );
   }
 
   end(): void {
