@@ -30,6 +30,8 @@ export class Actor {
   /** Stanzas received since stream management was enabled: the `h` this client acknowledges. */
   handled = 0;
   counting = false;
+  /** Leaves ack requests unanswered, as a client does whose last words are lost. */
+  silent = false;
   /** The last `h` that the server acknowledged. */
   acked = 0;
   wire!: Wire;
@@ -151,7 +153,7 @@ export class Actor {
     if (this.counting && ['message', 'presence', 'iq'].includes(name)) this.handled++;
     if (stanza.namespaceURI === sm) {
       if (name === 'enabled') this.counting = true;
-      if (name === 'r') this.send(`<a xmlns='${sm}' h='${this.handled}'/>`);
+      if (name === 'r' && !this.silent) this.send(`<a xmlns='${sm}' h='${this.handled}'/>`);
       if (name === 'a') this.acked = Number(attr(stanza, 'h'));
     }
     if (name === 'message' && id.startsWith('fence')) {

@@ -16,6 +16,10 @@ export class Child {
     this.process = spawn(command, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
     this.process.stdout!.on('data', (data) => (this.output += data));
     this.process.stderr!.on('data', (data) => (this.output += data));
+    // A test that dies must not leave a server behind.
+    const last = (): boolean => this.process.kill('SIGKILL');
+    process.once('exit', last);
+    this.process.once('exit', () => process.off('exit', last));
     this.exited = new Promise((resolve) => {
       this.process.once('exit', (code, signal) => resolve(code ?? signal ?? 'unknown'));
       this.process.once('error', (error) => {

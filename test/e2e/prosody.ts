@@ -83,7 +83,9 @@ function encode(name: string): string {
 function config(dir: string, domain: string, ports: Target['ports'], open: boolean): string {
   const list =
     'roster saslauth tls disco ping time version carbons mam smacks offline presence message iq websocket c2s';
-  const modules = `${list}${open ? ' register_ibr' : ''}`.split(' ').map((one) => `"${one}"`);
+  const modules = `${list}${open ? ' register_ibr user_account_management' : ''}`
+    .split(' ')
+    .map((one) => `"${one}"`);
   return `
 run_as_root = true
 daemonize = false

@@ -1,5 +1,5 @@
 import { connect as tcpConnect, type Socket } from 'node:net';
-import { connect as tlsConnect } from 'node:tls';
+import { connect as tlsConnect, TLSSocket } from 'node:tls';
 import { WebSocket } from 'ws';
 import { type Item, Splitter } from './xml.ts';
 
@@ -88,7 +88,11 @@ export class Wire {
     if (this.closed || !this.#socket) return;
     if (!this.#socket.write(data))
       await new Promise<void>((resolve) => {
-        this.#socket!.once('drain', resolve).once('close', resolve);
+        const go = (): void => {
+          this.#socket!.off('drain', go).off('close', go);
+          resolve();
+        };
+        this.#socket!.once('drain', go).once('close', go);
       });
   }
 
@@ -143,6 +147,7 @@ export class Wire {
   /** Cuts the connection as a lost network does. */
   cut(): void {
     if (this.#ws) this.#ws.terminate();
+    else if (this.#socket instanceof TLSSocket) this.#socket.destroy();
     else this.#socket?.resetAndDestroy();
     this.#end();
   }
