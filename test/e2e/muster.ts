@@ -18,7 +18,7 @@ export async function openMuster(options: Options): Promise<Target> {
     `domains: [${domain}]`,
     `registration: ${options.registration ?? 'closed'}`,
     'listen:',
-    `  xmpp: ${listen(xmpp, 'starttls')}`,
+    `  xmpp: ${listen(xmpp, options.tls ?? 'off')}`,
     `  xmpps: ${listen(xmpps, 'required')}`,
     `  http: ${listen(http, 'off')}`,
   ];

@@ -27,6 +27,8 @@ export interface Target extends AsyncDisposable {
 export interface Options {
   registration?: 'open' | 'closed';
   domain?: string;
+  /** Of the plain port: off (default, logins in clear) or starttls (encrypted before login). */
+  tls?: 'off' | 'starttls';
   /** More of the target's own configuration, as `key.path=value` (Muster only). */
   set?: readonly string[];
 }

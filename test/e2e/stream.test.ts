@@ -77,26 +77,24 @@ void describe('RFC 6120: streams, authentication, binding', () => {
     },
   );
 
-  void it('offers SCRAM and, without TLS, no PLAIN (§6.3.4, §13.8.3)', async () => {
-    const wire = await Wire.tcp(target.ports.xmpp);
-    const features = await open(wire, target.domain);
-    const offered = mechanisms(features);
-    assert.ok(offered.includes('SCRAM-SHA-1'));
-    assert.ok(offered.includes('SCRAM-SHA-256'));
-    assert.ok(!offered.includes('PLAIN'));
-    assert.ok(child(features, 'starttls', 'urn:ietf:params:xml:ns:xmpp-tls'));
-    wire.cut();
-  });
-  for (const way of ['starttls', 'tls'] as const)
-    void it(`offers PLAIN under TLS, no STARTTLS once it runs (${way})`, async () => {
-      const wire = await connect(target, way);
-      const features = await open(wire, target.domain);
-      assert.ok(mechanisms(features).includes('PLAIN'));
-      assert.ok(!child(features, 'starttls'));
-      await authenticate(wire, target.domain, features, 'romeo', 'secret', 'PLAIN');
-      await bind(wire, 'x');
+  void it('offers no PLAIN in clear but STARTTLS, and everything once TLS runs (§5.4, §6.3.4, §13.8.3)', async () => {
+    await using secure = await openTarget({ tls: 'starttls' });
+    await secure.users(['benvolio']);
+    const clear = await Wire.tcp(secure.ports.xmpp);
+    const before_ = await open(clear, secure.domain);
+    assert.ok(!mechanisms(before_).includes('PLAIN'));
+    assert.ok(child(before_, 'starttls', 'urn:ietf:params:xml:ns:xmpp-tls'));
+    clear.cut();
+    for (const way of ['starttls', 'tls'] as const) {
+      const wire = await connect(secure, way);
+      const features = await open(wire, secure.domain);
+      assert.ok(!child(features, 'starttls'), 'no STARTTLS inside TLS');
+      for (const one of ['SCRAM-SHA-1', 'SCRAM-SHA-256', 'PLAIN']) assert.ok(mechanisms(features).includes(one), one);
+      await authenticate(wire, secure.domain, features, 'benvolio', 'secret', 'PLAIN');
+      assert.match(await bind(wire, 'x'), /^benvolio@/);
       wire.cut();
-    });
+    }
+  });
   for (const mechanism of ['SCRAM-SHA-1', 'SCRAM-SHA-256'])
     void it(`${mechanism}: right password in, wrong password out (RFC 5802, §6.5.10)`, async () => {
       const wire = await Wire.tcp(target.ports.xmpp);
@@ -257,7 +255,7 @@ void describe('XEP-0077: registration', () => {
 
   void it('open: offered, made, used, changed, removed (§3.1, §3.2, §3.3)', async () => {
     await using target = await openTarget({ registration: 'open' });
-    const wire = await connect(target, 'starttls');
+    const wire = await connect(target, 'tls');
     const features = await open(wire, target.domain);
     assert.ok(child(features, 'register', 'http://jabber.org/features/iq-register'));
     const asked = await send(wire, 'get', "<query xmlns='jabber:iq:register'/>");
@@ -266,7 +264,7 @@ void describe('XEP-0077: registration', () => {
     assert.equal(attr(await send(wire, 'set', form('newcomer', 'pass-1')), 'type'), 'result');
     assert.equal(attr(await send(wire, 'set', form('newcomer', 'other')), 'type'), 'error');
     wire.cut();
-    const actor = await Actor.login(target, { user: 'newcomer', password: 'pass-1', way: 'starttls' });
+    const actor = await Actor.login(target, { user: 'newcomer', password: 'pass-1', way: 'tls' });
     assert.equal(attr(await actor.ask('set', form('newcomer', 'pass-2')), 'type'), 'result');
     await actor.close();
     await assert.rejects(Actor.login(target, { user: 'newcomer', password: 'pass-1' }), /not-authorized/);
@@ -278,7 +276,7 @@ void describe('XEP-0077: registration', () => {
 
   void it('closed: not offered, refused (§3.1)', async () => {
     await using target = await openTarget({ registration: 'closed' });
-    const wire = await connect(target, 'starttls');
+    const wire = await connect(target, 'tls');
     const features = await open(wire, target.domain);
     assert.ok(!child(features, 'register'));
     wire.write(`<iq xmlns='jabber:client' type='set' id='reg'>${form('newcomer', 'x')}</iq>`);

@@ -192,5 +192,6 @@ function ready(socket: Socket, event: 'connect' | 'secureConnect'): Promise<void
       resolve();
     });
     socket.once('error', reject);
+    socket.once('close', () => reject(new Error('closed before it was ready')));
   });
 }
