@@ -89,7 +89,8 @@ void describe('RFC 6120: streams, authentication, binding', () => {
       const wire = await connect(secure, way);
       const features = await open(wire, secure.domain);
       assert.ok(!child(features, 'starttls'), 'no STARTTLS inside TLS');
-      for (const one of ['SCRAM-SHA-1', 'SCRAM-SHA-256', 'PLAIN']) assert.ok(mechanisms(features).includes(one), one);
+      for (const one of ['SCRAM-SHA-1', 'SCRAM-SHA-256', 'PLAIN'])
+        assert.ok(mechanisms(features).includes(one), one);
       await authenticate(wire, secure.domain, features, 'benvolio', 'secret', 'PLAIN');
       assert.match(await bind(wire, 'x'), /^benvolio@/);
       wire.cut();
