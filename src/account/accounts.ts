@@ -12,7 +12,7 @@ import { receiveStanza } from './inbound.ts';
 import { letters, openOffice } from './office.ts';
 import { Logins } from './login.ts';
 import { Partition, reportMs } from './partition.ts';
-import { answerRegistration } from './registration.ts';
+import { Registration } from './registration.ts';
 import { resume } from './resume.ts';
 import type { Session } from './session.ts';
 import { sessionRows } from './sessionrows.ts';
@@ -23,12 +23,14 @@ export class Accounts {
   readonly post: Post;
   readonly #partitions = new Map<number, Partition>();
   readonly #logins: Logins;
+  readonly #registration: Registration;
   /** Sessions whose attach is under way: what their mux sends meanwhile waits behind it. */
   readonly #attaching = new Map<number, (() => void)[]>();
 
   constructor(env: Env) {
     this.env = env;
     this.#logins = new Logins(env);
+    this.#registration = new Registration(env);
     const office: Office = openOffice(env, (partition) => this.#partitions.get(partition));
     const { mesh, routes, clock, log } = env;
     this.post = openPost({ mesh, routes, clock, log, office, lifetime: env.limits.outboxTime * 1000 });
@@ -242,10 +244,9 @@ export class Accounts {
 
   #register(from: Peer, frame: Extract<Up, { t: 'register' }>): void {
     const { partition, epoch, conn } = frame;
-    answerRegistration(this.env, frame.stanza, frame.info).then(
-      (text) => this.env.mesh.send(from, 'mux', { t: 'registered', partition, epoch, conn, text }),
-      (error: unknown) => this.env.log.error({ err: error }, 'a registration failed'),
-    );
+    void this.#registration
+      .answer(frame.stanza, frame.info)
+      .then((text) => this.env.mesh.send(from, 'mux', { t: 'registered', partition, epoch, conn, text }));
   }
 
   #peerGone(peer: Peer): void {

@@ -3,10 +3,11 @@ import { StanzaError } from '../xmpp/error.ts';
 import { Jid } from '../xmpp/jid.ts';
 import { textOf } from '../xmpp/serialise.ts';
 import type { Account } from './account.ts';
+import { storeRow } from './append.ts';
 import { isShown } from './archiving.ts';
 import { receiveIq } from './iqroute.ts';
 import { receivePresence } from './presence.ts';
-import { incoming, messageRows, rowParams, subscription, type Kind, type Origin, type Row } from './rows.ts';
+import { incoming, subscription, type Kind, type Origin, type Row } from './rows.ts';
 import { receiveSubscription } from './subscription.ts';
 import type { Work } from './work.ts';
 
@@ -60,30 +61,6 @@ function storeMessage(
     xml: textOf(stanza),
   };
   storeRow(work, recipient, row, origin, { shown, pending: true, posted });
-}
-
-/** Writes a row of `account` and shows it after the commit, unless its origin was stored before (invariant 4). */
-export function storeRow(
-  work: Work,
-  account: Account,
-  row: Row,
-  origin: Origin,
-  flags: { readonly shown: boolean; readonly pending: boolean; readonly posted: boolean },
-): void {
-  const { partition } = account;
-  const at = work.write(messageRows.add, rowParams(partition.id, account.id, row, origin, flags));
-  work.after((counts) => {
-    if (!flags.posted || (counts[at] !== undefined && counts[at] > 0)) {
-      account.publish(row, flags.pending);
-      return;
-    }
-    if (counts[at] === 0) return;
-    // Committed, but nobody knows how (store.ts, unknown outcome): the row itself tells whether it is ours.
-    account.mailbox.run(async () => {
-      const found = await partition.env.store.query(messageRows.exists, [partition.id, account.id, row.id]);
-      if (found.length > 0) account.publish(row, flags.pending);
-    });
-  });
 }
 
 /** A stanza that nobody stores has come for this account. Runs in its mailbox, in order behind what was stored. */

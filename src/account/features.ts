@@ -6,13 +6,14 @@ import type { Feature, Handler } from './iq.ts';
 import { ping } from './ping.ts';
 import { prefs } from './prefs.ts';
 import { register } from './register.ts';
+import { roster } from './rosteriq.ts';
 import { time } from './time.ts';
 import { version } from './version.ts';
 
 /** What disco tells of; it comes last itself. */
 const announced: readonly Feature[] = [
   establish,
-  // roster (rosteriq.ts) stands here
+  roster,
   archive,
   prefs,
   carbons,

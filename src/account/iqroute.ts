@@ -62,15 +62,20 @@ function handle(
 /** A request that may wait for its client: what comes behind it does not wait, and it writes nothing (iq.ts, aside). */
 function handleAside(handler: Handler, request: Request): void {
   const { session, work, iq } = request;
-  const send = (answer: Element) => session.account.inOrder(() => session.send(serialise(answer), work.answers));
+  const send = (answer: Element) =>
+    session.account.inOrder(() => session.send(serialise(answer), work.answers));
   work.after(() => {
     Promise.resolve()
       .then(() => handler(request))
       .then(
         (result) => send(resultOf(iq, iq.attrs['to'], session.full, result)),
         (error: unknown) => {
-          if (!(error instanceof StanzaError)) session.partition.env.log.error({ err: error }, 'a request failed unexpectedly');
-          const known = error instanceof StanzaError ? error : new StanzaError('internal-server-error', undefined, 'wait');
+          if (!(error instanceof StanzaError))
+            session.partition.env.log.error({ err: error }, 'a request failed unexpectedly');
+          const known =
+            error instanceof StanzaError
+              ? error
+              : new StanzaError('internal-server-error', undefined, 'wait');
           send(errorReply(iq, known));
         },
       );

@@ -4,7 +4,7 @@ import type { Jid } from '../xmpp/jid.ts';
 import { textOf } from '../xmpp/serialise.ts';
 import { errorReply } from '../xmpp/stanza.ts';
 import { isShown } from './archiving.ts';
-import { storeRow } from './arrive.ts';
+import { storeRow } from './append.ts';
 import { sendDurable, sendDurableNow, sendPassing, writeLetter } from './route.ts';
 import {
   bounce,

@@ -3,7 +3,7 @@ import type { Store } from '../store/store.ts';
 import type { StanzaCondition } from '../xmpp/error.ts';
 import { StanzaError } from '../xmpp/error.ts';
 import { Jid } from '../xmpp/jid.ts';
-import { parseFragment } from '../xmpp/parser.ts';
+import { parseStored } from '../xmpp/parser.ts';
 import { errorReply } from '../xmpp/stanza.ts';
 import type { Env } from './env.ts';
 import { receiveDurable } from './arrive.ts';
@@ -84,7 +84,7 @@ async function takeLetter(
       await receiveDurable(
         work,
         recipient,
-        parseFragment(letter.xml),
+        parseStored(letter.xml),
         to,
         letter.kind as Kind,
         { source, n, k },
@@ -115,7 +115,7 @@ async function settleLetter(
   sender.mailbox.run(() => {
     const work = new Work(sender);
     work.write(outboxRows.remove, [partition.id, letter.account, letter.id]);
-    const stanza = settlement === 'delivered' ? undefined : parseFragment(letter.xml);
+    const stanza = settlement === 'delivered' ? undefined : parseStored(letter.xml);
     if (stanza !== undefined && stanza.attrs['type'] !== 'error') {
       const error = errorReply(stanza, new StanzaError(settlement as StanzaCondition));
       const resource = Jid.parse(stanza.attrs['from'] ?? '')?.resource ?? '';
