@@ -139,7 +139,7 @@ export class Actor {
     );
     return async () => {
       await to.wire.until(
-        () => (to.#fences.has(id) ? true : undefined),
+        () => (to.#fences.has(id) || to.wire.closed || this.wire.closed ? true : undefined),
         () => `the fence from ${this.full} did not reach ${to.full}`,
       );
     };

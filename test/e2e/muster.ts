@@ -77,6 +77,7 @@ export async function openMuster(options: Options): Promise<Target> {
           return answer?.ok ? true : undefined;
         },
         () => `muster is not ready: ${started.output}`,
+        30_000,
       );
     },
     stop: async () => {

@@ -60,6 +60,7 @@ export async function openProsody(options: Options): Promise<Target> {
             : undefined;
         },
         () => `prosody is not ready: ${started.output}`,
+        30_000,
       );
     },
     stop: async () => {
