@@ -47,9 +47,9 @@ export class Arena implements AsyncDisposable {
   }
 }
 
-/** One variant of each product: where the archive plays no part. */
+/** One variant of each product, less the floor: where the archive plays no part. */
 export function products(peers: readonly Peer[]): Peer[] {
-  const seen = new Set<string>();
+  const seen = new Set<string>(['floor']);
   return peers.filter(({ product }) => !seen.has(product) && seen.add(product));
 }
 

@@ -5,6 +5,7 @@ import { idle } from './idle.ts';
 import { login } from './login.ts';
 import { message } from './message.ts';
 import { ejabberd } from './peers/ejabberd.ts';
+import { floor } from './peers/floor.ts';
 import { muster } from './peers/muster.ts';
 import type { Peer } from './peers/peer.ts';
 import { prosody } from './peers/prosody.ts';
@@ -14,7 +15,8 @@ import { absolute, relative, type Report } from './table.ts';
 const HELP = `npm run bench [-- NAME…] [options]
 
   NAME              message, idle, login (all of them where none is named)
-  --peer PEER       ejabberd, prosody, or one variant as ejabberd/sqlite; repeatable; none = Muster alone
+  --peer PEER       ejabberd, prosody, or one variant as ejabberd/sqlite; repeatable; none = Muster alone;
+                    floor = a bare relay, for messages only
   --alone           the peers without Muster
   --rounds N        rounds of each bench (5; with --quick 2)
   --quick           smaller and shorter: shows that all works, no figures to keep; nothing is recorded
@@ -29,6 +31,7 @@ const known: Peer[] = [
   muster,
   ...(['none', 'mnesia', 'sqlite'] as const).map(ejabberd),
   ...(['none', 'internal', 'sqlite'] as const).map(prosody),
+  floor,
 ];
 
 class Usage extends Error {}
@@ -40,7 +43,8 @@ function chosen(names: readonly string[], alone: boolean): Peer[] {
   }
   const peers = known.filter((peer) => {
     if (peer === muster) return !alone;
-    return names.length === 0 || wanted.some((name) => fits(peer, name));
+    if (names.length === 0) return peer !== floor;
+    return wanted.some((name) => fits(peer, name));
   });
   if (peers.length === 0) throw new Usage('nothing to measure');
   return peers;
