@@ -15,6 +15,8 @@ export class Element {
    */
   readonly attrs: Readonly<Attrs>;
   readonly children: readonly Node[];
+  /** Its text as a stanza, once `textOf` (serialise.ts) was asked for it: a fan-out encodes once. */
+  encoded: string | undefined = undefined;
 
   constructor(name: string, ns: string, attrs: Attrs = {}, children: readonly Node[] = none) {
     this.name = name;

@@ -1,0 +1,196 @@
+import { Mailbox } from '../entity/mailbox.ts';
+import type { Partition } from './partition.ts';
+import type { Roster } from './roster.ts';
+import { accountRows, readPreferences, type AccountRow, type Preferences } from './accountrows.ts';
+import { bounce, messageRows, type Kind, type Row } from './rows.ts';
+import type { Session } from './session.ts';
+import { Work } from './work.ts';
+
+/** Something in the spool: stored, and no eligible resource has acknowledged it. */
+export interface Waiting {
+  readonly id: number;
+  readonly kind: Kind;
+  readonly target: string;
+}
+
+/**
+ * An account at its owner. Its state changes in memory first and in the same step in a unit for the lane; `reset`
+ * forgets what was cached when such a unit could not be written. Sessions outlive a reset.
+ */
+export class Account {
+  readonly partition: Partition;
+  readonly id: number;
+  readonly address: string;
+  readonly mailbox: Mailbox;
+  readonly sessions: Session[] = [];
+  preferences: Preferences;
+  /** Version of the roster: the change number of its last change. */
+  rosterVersion: number;
+  /** Loaded at first use; see roster.ts. */
+  roster: Roster | undefined;
+  /** Highest id whose commit is known here: everything up to it may be shown (DESIGN §5, commits). */
+  head: number;
+  #last: number;
+  /** Units of this account in the lane. */
+  #open = 0;
+
+  /** Rows above it wait in the spool unless they were settled. */
+  watermark: number;
+  #waiting: Waiting[];
+  /** Settled, and the store does not know yet. */
+  readonly #settled = new Set<number>();
+  /** Sent to a session that has not acknowledged it: id → how many. */
+  readonly #inHand = new Map<number, number>();
+
+  constructor(partition: Partition, row: AccountRow, waiting: Waiting[]) {
+    this.partition = partition;
+    this.id = row.id;
+    this.address = row.address;
+    this.mailbox = new Mailbox(partition.env.log);
+    this.watermark = row.watermark;
+    this.rosterVersion = row.roster_ver;
+    this.preferences = readPreferences(row.prefs);
+    this.#last = Math.max(row.last ?? 0, row.roster_ver, row.watermark);
+    this.head = this.#last;
+    this.#waiting = waiting;
+  }
+
+  /** The next change number, which is the archive id too: max(last + 1, now), in microseconds. */
+  nextId(): number {
+    this.#last = Math.max(this.#last + 1, this.partition.env.clock.now() * 1000);
+    return this.#last;
+  }
+
+  /** Nothing of this account is in the lane. */
+  get quiet(): boolean {
+    return this.#open === 0;
+  }
+
+  /** May be forgotten. */
+  get idle(): boolean {
+    return this.#open === 0 && this.sessions.length === 0 && this.#settled.size === 0 && this.mailbox.idle;
+  }
+
+  begin(): void {
+    this.#open += 1;
+  }
+
+  end(): void {
+    this.#open -= 1;
+  }
+
+  /** Runs an effect now, or behind what this account has in the lane, so that it does not overtake (DESIGN §3, order). */
+  inOrder(effect: () => void): void {
+    if (this.quiet) {
+      effect();
+      return;
+    }
+    const work = new Work(this);
+    work.after(effect);
+    work.commit();
+  }
+
+  /** A unit of this account could not be written: what was changed in memory for it must be read again. */
+  reset(): void {
+    this.roster = undefined;
+    this.partition.reload(this);
+  }
+
+  session(resource: string): Session | undefined {
+    return this.sessions.find((session) => session.resource === resource);
+  }
+
+  /** A row was committed: shows it to every session (effect of a unit). */
+  publish(row: Row, pending: boolean): void {
+    if (pending) this.#waiting.push({ id: row.id, kind: row.kind, target: row.target });
+    this.head = Math.max(this.head, row.id);
+    for (const session of this.sessions) session.cursor.offer(row);
+  }
+
+  // ── the spool ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+  get spooled(): number {
+    return this.#waiting.length;
+  }
+
+  /** In the spool and in nobody's hand. */
+  isWaiting(id: number): boolean {
+    return !this.#inHand.has(id) && this.#find(id) >= 0;
+  }
+
+  /** A session is given the message itself: returns its id if its acknowledgement will settle it, else 0. */
+  handOut(id: number): number {
+    if (this.#find(id) < 0) return 0;
+    this.#inHand.set(id, (this.#inHand.get(id) ?? 0) + 1);
+    return id;
+  }
+
+  /** An eligible resource has it. */
+  settle(id: number): void {
+    this.#release(id);
+    const at = this.#find(id);
+    if (at < 0) return;
+    this.#waiting.splice(at, 1);
+    this.#settled.add(id);
+    this.partition.touchLazily(this);
+  }
+
+  /** A session ended with these unacknowledged: whoever else is ready gets what nobody has. */
+  release(ended: Session, ids: readonly number[]): void {
+    for (const id of ids) this.#release(id);
+    for (const { id, kind, target } of [...this.#waiting])
+      if (kind === bounce && target === ended.resource && this.session(target) === undefined) this.settle(id);
+    const first = ids.find((id) => this.isWaiting(id));
+    if (first === undefined) return;
+    const last = ids.at(-1)!;
+    for (const session of this.sessions) if (session.ready) session.cursor.respool(first, last);
+  }
+
+  /** After an attach: what a session was given and its mux does not hold any more, its client has acknowledged. */
+  settleDelivered(session: Session, held: ReadonlySet<number>): void {
+    const { pos, spoolPos, spoolUntil } = session.cursor;
+    for (const { id, kind, target } of [...this.#waiting]) {
+      if (id > pos || held.has(id) || (id > spoolPos && id <= spoolUntil)) continue;
+      if (target === session.resource || (target === '' && kind !== bounce && session.ready)) this.settle(id);
+    }
+  }
+
+  /** Adds to `work` what the store does not know of the spool yet. */
+  flush(work: Work): void {
+    const { partition } = this;
+    const watermark = this.#waiting[0] === undefined ? this.head : this.#waiting[0].id - 1;
+    if (watermark > this.watermark) {
+      this.watermark = watermark;
+      work.write(accountRows.watermark, [partition.id, this.id, watermark]);
+    }
+    for (const id of this.#settled) {
+      if (id <= this.watermark) this.#settled.delete(id);
+      else work.write(messageRows.settle, [partition.id, this.id, id]);
+    }
+    const written = [...this.#settled];
+    work.after(() => {
+      for (const id of written) this.#settled.delete(id);
+    });
+  }
+
+  #release(id: number): void {
+    const count = this.#inHand.get(id);
+    if (count === undefined) return;
+    if (count > 1) this.#inHand.set(id, count - 1);
+    else this.#inHand.delete(id);
+  }
+
+  /** Index in the spool; ids are in order. */
+  #find(id: number): number {
+    let low = 0;
+    let high = this.#waiting.length - 1;
+    while (low <= high) {
+      const middle = (low + high) >> 1;
+      const at = this.#waiting[middle]!.id;
+      if (at === id) return middle;
+      if (at < id) low = middle + 1;
+      else high = middle - 1;
+    }
+    return -1;
+  }
+}

@@ -1,0 +1,36 @@
+import { sql } from '../store/store.ts';
+
+/** Who is archived by default (XEP-0313 §6). */
+export type Archiving = 'always' | 'never' | 'roster';
+
+export interface Preferences {
+  readonly default: Archiving;
+  /** Addresses, bare or full, that decide before the default does. */
+  readonly always: readonly string[];
+  readonly never: readonly string[];
+}
+
+export const archiveEverything: Preferences = { default: 'always', always: [], never: [] };
+
+export interface AccountRow {
+  readonly id: number;
+  readonly address: string;
+  readonly watermark: number;
+  readonly roster_ver: number;
+  readonly prefs: string | null;
+  /** Highest id of a stored message. */
+  readonly last: number | null;
+}
+
+export const accountRows = {
+  load: sql`select id, address, watermark, roster_ver, prefs,
+    (select max(m.id) from message m where m.partition = a.partition and m.account = a.id) as last
+    from account a where a.partition = $1 and a.address = $2 and a.disabled = 0`,
+  watermark: sql`update account set watermark = $3 where partition = $1 and id = $2`,
+  preferences: sql`update account set prefs = $3 where partition = $1 and id = $2`,
+  rosterVersion: sql`update account set roster_ver = $3 where partition = $1 and id = $2`,
+};
+
+export function readPreferences(text: string | null): Preferences {
+  return text === null ? archiveEverything : (JSON.parse(text) as Preferences);
+}

@@ -1,0 +1,117 @@
+import type { Element } from '../xmpp/element.ts';
+import { StanzaError } from '../xmpp/error.ts';
+import { Jid } from '../xmpp/jid.ts';
+import { textOf } from '../xmpp/serialise.ts';
+import type { Account } from './account.ts';
+import { isShown } from './archiving.ts';
+import { receiveIq } from './iqroute.ts';
+import { receivePresence } from './presence.ts';
+import { incoming, messageRows, rowParams, subscription, type Kind, type Origin, type Row } from './rows.ts';
+import { receiveSubscription } from './subscription.ts';
+import type { Work } from './work.ts';
+
+/**
+ * Step 6 of a message's way: the recipient's part of a durable stanza joins `work`. Throws `StanzaError` where the
+ * recipient does not take it. `posted`: it came from another lane, and its origin may have been here before.
+ */
+export function receiveDurable(
+  work: Work,
+  recipient: Account,
+  stanza: Element,
+  to: Jid,
+  kind: Kind,
+  origin: Origin,
+  posted: boolean,
+): void | Promise<void> {
+  work.involve(recipient);
+  const from = Jid.parse(stanza.attrs['from'] ?? '');
+  if (from === undefined) throw new StanzaError('jid-malformed');
+  if (kind === subscription) return receiveSubscription(work, recipient, stanza, from, origin, posted);
+  if (recipient.spooled >= recipient.partition.env.limits.spoolRows)
+    throw new StanzaError('resource-constraint', 'too many messages wait for this account');
+  const shown = isShown(recipient, from);
+  if (typeof shown !== 'boolean') return shown.then((decided) => storeMessage(work, recipient, stanza, from, to, kind, origin, posted, decided));
+  storeMessage(work, recipient, stanza, from, to, kind, origin, posted, shown);
+}
+
+function storeMessage(
+  work: Work,
+  recipient: Account,
+  stanza: Element,
+  from: Jid,
+  to: Jid,
+  kind: Kind,
+  origin: Origin,
+  posted: boolean,
+  shown: boolean,
+): void {
+  const row: Row = {
+    id: recipient.nextId(),
+    direction: incoming,
+    kind,
+    peer: from.bare,
+    // RFC 6121 §8.5.3.2.1: for a resource that is not there it is handled as for the account.
+    target: to.resource !== '' && recipient.session(to.resource) !== undefined ? to.resource : '',
+    session: origin.source,
+    sent: recipient.partition.env.clock.now(),
+    xml: textOf(stanza),
+  };
+  storeRow(work, recipient, row, origin, { shown, pending: true, posted });
+}
+
+/** Writes a row of `account` and shows it after the commit, unless its origin was stored before (invariant 4). */
+export function storeRow(
+  work: Work,
+  account: Account,
+  row: Row,
+  origin: Origin,
+  flags: { readonly shown: boolean; readonly pending: boolean; readonly posted: boolean },
+): void {
+  const { partition } = account;
+  const at = work.write(messageRows.add, rowParams(partition.id, account.id, row, origin, flags));
+  work.after((counts) => {
+    if (!flags.posted || (counts[at] !== undefined && counts[at] > 0)) {
+      account.publish(row, flags.pending);
+      return;
+    }
+    if (counts[at] === 0) return;
+    // Committed, but nobody knows how (store.ts, unknown outcome): the row itself tells whether it is ours.
+    account.mailbox.run(async () => {
+      const found = await partition.env.store.query(messageRows.exists, [partition.id, account.id, row.id]);
+      if (found.length > 0) account.publish(row, flags.pending);
+    });
+  });
+}
+
+/** A stanza that nobody stores has come for this account. Runs in its mailbox, in order behind what was stored. */
+export function receivePassing(account: Account, stanza: Element, to: Jid): void {
+  switch (stanza.name) {
+    case 'presence': {
+      const from = Jid.parse(stanza.attrs['from'] ?? '');
+      if (from !== undefined) receivePresence(account, stanza, from, to);
+      return;
+    }
+    case 'iq':
+      receiveIq(account, stanza, to);
+      return;
+    default:
+      passMessage(account, stanza, to);
+  }
+}
+
+/** Chat states, headlines, errors (RFC 6121 §8.5): to whom they are for now, and to nobody later. */
+function passMessage(account: Account, stanza: Element, to: Jid): void {
+  const text = textOf(stanza);
+  if (to.resource !== '') {
+    const session = account.session(to.resource);
+    if (session !== undefined) {
+      session.send(text);
+      return;
+    }
+    // §8.5.3.2.1: to a resource that is not there, an error or headline is dropped.
+    if (stanza.attrs['type'] === 'error' || stanza.attrs['type'] === 'headline') return;
+  }
+  // §8.5.2.1.1: errors to the account as a whole are ignored.
+  if (stanza.attrs['type'] === 'error') return;
+  for (const session of account.sessions) if (session.ready) session.send(text);
+}

@@ -1,0 +1,61 @@
+import type { Clock } from '../base/clock.ts';
+import type { Log } from '../base/log.ts';
+import type { Random } from '../base/random.ts';
+import type { Directory } from '../directory/directory.ts';
+import type { Mesh, Peer } from '../mesh/mesh.ts';
+import type { PartitionOf } from '../placement/placement.ts';
+import type { Routes } from '../placement/routes.ts';
+import type { Store } from '../store/store.ts';
+
+/** What every part of the accounts role is given: engines, seams and numbers. Built once, by a role or the simulation. */
+export interface Env {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly store: Store;
+  readonly mesh: Mesh;
+  readonly directory: Directory;
+  readonly routes: Routes;
+  readonly partitionOf: PartitionOf;
+  readonly domains: ReadonlySet<string>;
+  readonly limits: Limits;
+  readonly registration: 'closed' | 'open';
+  /** Keys the tickets of sessions; owners share it, muxes never see it. */
+  readonly secret: Uint8Array;
+  /** A new integer id, never given out before (DESIGN §5, names and numbers). */
+  newId(): number;
+  /** The processes that may hold clients' connections: a new owner waits for their reports before it says "unknown". */
+  muxes(): readonly Peer[];
+  /** Called for what an administrator may want to count. */
+  readonly count: (event: Counted) => void;
+}
+
+export type Counted =
+  | 'login'
+  | 'login-failed'
+  | 'resume'
+  | 'message'
+  | 'message-archived'
+  | 'message-bounced'
+  | 'stale-frame';
+
+/** The part of `base/limits.ts` that accounts use; units in the names there. */
+export interface Limits {
+  readonly sessionsPerAccount: number;
+  readonly resumeSeconds: number;
+  readonly unackedStanzas: number;
+  readonly unackedBytes: number;
+  readonly unackedStanzasHard: number;
+  readonly unackedBytesHard: number;
+  readonly handledFlushMs: number;
+  readonly lazyFlushMs: number;
+  readonly archivePage: number;
+  readonly rosterItems: number;
+  readonly spoolRows: number;
+  readonly outboxRows: number;
+  readonly outboxSeconds: number;
+  readonly accountLoads: number;
+  readonly accountLoadsWaiting: number;
+  readonly idleAccounts: number;
+  readonly directedPresence: number;
+}

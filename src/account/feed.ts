@@ -1,0 +1,175 @@
+import type { Rolled } from './roll.ts';
+import { messageRows, type Row } from './rows.ts';
+import type { Session } from './session.ts';
+import { view } from './view.ts';
+
+/**
+ * How stored messages reach one session, each once and in the order of their ids.
+ *
+ * A cursor is *live* while it has passed everything committed: then a commit offers its rows directly. Otherwise it
+ * *catches up*: it pages through the store, first what the spool holds up to `spoolUntil`, then every row above `pos`,
+ * and pauses while the client owes acknowledgements for more than the soft limit. One mechanism serves the first
+ * presence (spool), a slow client, and a new owner that goes on where a mux says that the last one stopped.
+ *
+ * Positions travel with the stanzas as feeds: `a` a message itself and `c` a copy of one (both move `pos`), `s` one out
+ * of the spool, `r` a roster push.
+ */
+export class Cursor {
+  readonly #session: Session;
+  /** Everything up to here was passed: sent, or not for this session. */
+  pos: number;
+  rpos: number;
+  spoolPos = 0;
+  spoolUntil = 0;
+  live = true;
+  #pumping = false;
+  /** Positions that the client acknowledged, for the session's row. */
+  ackedPos: number;
+  ackedRpos: number;
+  unsaved = false;
+
+  constructor(session: Session, position: number) {
+    this.#session = session;
+    this.pos = this.rpos = this.ackedPos = this.ackedRpos = position;
+  }
+
+  /** A row of this account was committed. */
+  offer(row: Row): void {
+    if (!this.live || row.id <= this.pos) return;
+    if (this.#full()) {
+      this.live = false;
+      return;
+    }
+    this.pos = row.id;
+    this.#send(row, false);
+  }
+
+  /** The session became ready: what waits in the spool up to `until` comes first. */
+  startSpool(until: number): void {
+    this.spoolPos = 0;
+    this.spoolUntil = until;
+    this.live = false;
+    this.pump();
+  }
+
+  /** Go through the spool again from below `id`: another session ended without acknowledging what it had. */
+  respool(from: number, until: number): void {
+    this.spoolPos = this.spoolPos < this.spoolUntil ? Math.min(this.spoolPos, from - 1) : from - 1;
+    this.spoolUntil = Math.max(this.spoolUntil, until);
+    this.live = false;
+    this.pump();
+  }
+
+  /**
+   * Mux and owner died before the client resumed: nobody knows what was on its way. What the row says to be
+   * acknowledged is behind us; what waits in the spool below it, and every row above it, comes (again).
+   */
+  startAgain(head: number): void {
+    this.live = false;
+    this.pos = this.ackedPos;
+    this.rpos = this.ackedRpos;
+    this.spoolPos = 0;
+    this.spoolUntil = this.#session.ready ? Math.min(this.pos, head) : 0;
+  }
+
+  /** For a mux's record: see `adopt`. */
+  feeds(): [string, number][] {
+    return [
+      ['a', this.pos],
+      ['s', this.spoolPos],
+      ['r', this.rpos],
+    ];
+  }
+
+  /** Goes on where a mux says that the last owner stopped; `spoolUntil` came with the session record. */
+  adopt(feeds: readonly (readonly [string, number])[]): void {
+    this.live = false;
+    for (const [feed, pos] of feeds) {
+      if (feed === 'a' || feed === 'c') this.pos = Math.max(this.pos, pos);
+      else if (feed === 's') this.spoolPos = Math.max(this.spoolPos, pos);
+      else if (feed === 'r') this.rpos = Math.max(this.rpos, pos);
+    }
+  }
+
+  /** The client acknowledged this stanza. */
+  acked(sent: Rolled): void {
+    if (sent.feed === 'a' || sent.feed === 'c') this.ackedPos = sent.pos;
+    else if (sent.feed === 'r') this.ackedRpos = sent.pos;
+    else return;
+    this.unsaved = true;
+    this.#session.partition.touchLazily(this.#session.account);
+  }
+
+  /** Goes on catching up, if there is something to catch up with. */
+  pump(): void {
+    if (this.live || this.#pumping || this.#session.dormant || this.#full()) return;
+    this.#pumping = true;
+    this.#run()
+      .catch((error: unknown) => {
+        const { env } = this.#session.partition;
+        env.log.warn({ session: this.#session.id, err: error }, 'catching up failed; it goes on in a second');
+        env.clock.after(1_000, () => this.pump());
+      })
+      .finally(() => {
+        this.#pumping = false;
+      });
+  }
+
+  async #run(): Promise<void> {
+    const session = this.#session;
+    const { account, partition } = session;
+    const { store } = partition.env;
+    while (!session.ended && !this.#full()) {
+      if (this.spoolPos < this.spoolUntil) {
+        const until = this.spoolUntil;
+        const from = this.spoolPos;
+        const rows = await store.query<Row>(messageRows.spooled, [
+          partition.id,
+          account.id,
+          from,
+          until,
+          page,
+        ]);
+        // Something ended meanwhile and wants an earlier part of the spool: read again.
+        if (this.spoolPos !== from || this.spoolUntil !== until) continue;
+        for (const row of rows) {
+          this.spoolPos = row.id;
+          if (account.isWaiting(row.id)) this.#send(row, true);
+        }
+        if (rows.length < page) this.spoolPos = until;
+      } else {
+        const head = account.head;
+        const rows = await store.query<Row>(messageRows.after, [partition.id, account.id, this.pos, page]);
+        if (this.spoolPos < this.spoolUntil) continue;
+        for (const row of rows) {
+          if (row.id <= this.pos) continue;
+          this.pos = row.id;
+          this.#send(row, false);
+        }
+        if (rows.length === page) continue;
+        this.pos = Math.max(this.pos, head);
+        if (account.head <= this.pos) {
+          this.live = true;
+          return;
+        }
+      }
+    }
+  }
+
+  #send(row: Row, spooled: boolean): void {
+    const session = this.#session;
+    const seen = view(row, session, spooled);
+    if (seen === undefined) return;
+    const settles = seen.copy ? 0 : session.account.handOut(row.id);
+    session.send(seen.text, 0, spooled ? 's' : seen.copy ? 'c' : 'a', row.id, settles);
+  }
+
+  #full(): boolean {
+    const { unacked, partition } = this.#session;
+    const { limits } = partition.env;
+    return unacked.size >= limits.unackedStanzas || unacked.bytes >= limits.unackedBytes;
+  }
+}
+
+/** Rows per read while catching up. */
+const page = 50;

@@ -1,0 +1,136 @@
+import type { Element } from '../xmpp/element.ts';
+import { StanzaError, StreamError } from '../xmpp/error.ts';
+import { Jid } from '../xmpp/jid.ts';
+import { NS } from '../xmpp/namespaces.ts';
+import { serialise } from '../xmpp/serialise.ts';
+import { errorReply } from '../xmpp/stanza.ts';
+import { sendIq } from './iqroute.ts';
+import { endSession } from './end.ts';
+import { sendMessage } from './message.ts';
+import { sendPresence } from './presence.ts';
+import type { Session } from './session.ts';
+import { sessionRows } from './sessionrows.ts';
+import { sendSubscription } from './subscription.ts';
+import { Work } from './work.ts';
+
+/** Step 3 of a message's way: stanza n of a session. Runs in the account's mailbox. */
+export function receiveStanza(session: Session, n: number, stanza: Element): void | Promise<void> {
+  if (session.ended) return;
+  if (n <= session.inN) return replay(session, n, stanza);
+  if (n !== session.inN + 1) {
+    // The link never loses frames: a gap means that the mux and we do not speak of the same session any more.
+    session.partition.env.log.error({ session: session.id, n, expected: session.inN + 1 }, 'a gap in the inbound numbers');
+    session.frame({ t: 'close', condition: 'reset', text: undefined });
+    session.mux = undefined;
+    return endSession(session);
+  }
+  session.inN = n;
+  return run(new Work(session.account, session, n), session, stanza);
+}
+
+function run(work: Work, session: Session, stanza: Element): void | Promise<void> {
+  try {
+    const pending = dispatch(work, session, stanza);
+    if (pending === undefined) {
+      work.onFailure(() => refuse(session, work, stanza, new StanzaError('internal-server-error', undefined, 'wait')));
+      work.commit();
+      return;
+    }
+    return pending.then(
+      () => work.commit(),
+      (error: unknown) => refuse(session, work, stanza, error),
+    );
+  } catch (error) {
+    return refuse(session, work, stanza, error);
+  }
+}
+
+function dispatch(work: Work, session: Session, received: Element): void | Promise<void> {
+  const { from, to: address } = received.attrs;
+  // RFC 6120 §8.1.2.1: a client may only speak as itself.
+  if (from !== undefined && from !== session.full && from !== session.account.address) {
+    const claimed = Jid.parse(from)?.full;
+    if (claimed !== session.full && claimed !== session.account.address) throw new StreamError('invalid-from');
+  }
+  const to = address === undefined ? undefined : Jid.parse(address);
+  if (address !== undefined && to === undefined) throw new StanzaError('jid-malformed');
+  const stanza = stamp(received, session, to);
+  switch (stanza.name) {
+    case 'message':
+      return sendMessage(work, stanza, to ?? Jid.parse(session.account.address)!);
+    case 'iq':
+      return sendIq(work, session, stanza, to);
+    default:
+      if (to !== undefined && subscriptions.has(stanza.attrs['type'] ?? '')) return sendSubscription(work, session, stanza, to);
+      return sendPresence(work, session, stanza, to);
+  }
+}
+
+const subscriptions = new Set(['subscribe', 'subscribed', 'unsubscribe', 'unsubscribed']);
+
+/** `from` by us (RFC 6120 §8.1.2.1), `to` in normal form, the stream's language (§8.1.5), no forged stanza-ids (XEP-0359 §5). */
+function stamp(received: Element, session: Session, to: Jid | undefined): Element {
+  const { attrs } = received;
+  const lang = attrs['xml:lang'] ?? session.info?.lang;
+  const stamped = received.with({ ...attrs, from: session.full, to: to?.full, 'xml:lang': lang });
+  if (received.name !== 'message') return stamped;
+  const { domains } = session.partition.env;
+  const forged = (node: Element | string) =>
+    typeof node !== 'string' && node.name === 'stanza-id' && node.ns === NS.sid && ownDomain(node.attrs['by'], domains);
+  return stamped.children.some(forged) ? stamped.withChildren(stamped.children.filter((node) => !forged(node))) : stamped;
+}
+
+function ownDomain(by: string | undefined, domains: ReadonlySet<string>): boolean {
+  const jid = by === undefined ? undefined : Jid.parse(by);
+  return jid === undefined || domains.has(jid.domain);
+}
+
+/** The stanza has no effect but an answer; what its unit was to write is dropped. */
+function refuse(session: Session, work: Work, stanza: Element, error: unknown): void | Promise<void> {
+  if (error instanceof StreamError) {
+    session.frame({ t: 'close', condition: error.condition, text: error.text });
+    session.mux = undefined;
+    return endSession(session);
+  }
+  let known = error;
+  if (!(known instanceof StanzaError)) {
+    session.partition.env.log.error({ err: error, stanza: stanza.name }, 'a stanza failed unexpectedly');
+    known = new StanzaError('internal-server-error', undefined, 'wait');
+  }
+  const answer = new Work(session.account, session, work.n, work.answers);
+  const { type } = stanza.attrs;
+  // RFC 6120 §8.3.1: never an error for an error, nor for a result.
+  if (type !== 'error' && type !== 'result') {
+    const from = stanza.attrs['to'];
+    const text = serialise(errorReply(stanza.with({ from: session.full, to: from }), known as StanzaError));
+    answer.after(() => session.send(text, stanza.name === 'iq' ? answer.answers : 0));
+  }
+  answer.commit();
+}
+
+/** A replay changes nothing (DESIGN §5): a request is answered again, everything else only confirmed. */
+function replay(session: Session, n: number, stanza: Element): void | Promise<void> {
+  if (n <= session.committedN) session.frame({ t: 'accepted', n: session.committedN });
+  if (stanza.name === 'iq' && n <= session.committedN) return answerAgain(session, n, stanza);
+}
+
+/** A request that was acted on by an owner before us and not answered: a `get` runs again, a `set` has its stored outcome. */
+export async function answerAgain(session: Session, n: number, stanza: Element): Promise<void> {
+  const { type } = stanza.attrs;
+  if (type !== 'get' && type !== 'set') return;
+  const { partition } = session;
+  const stored = await partition.env.store.query<{ n: number; xml: string }>(sessionRows.answers, [partition.id, session.id]);
+  const outcome = stored.find((row) => row.n === n);
+  if (outcome !== undefined) {
+    session.answers.set(n, 0);
+    session.send(outcome.xml, n);
+    return;
+  }
+  const to = Jid.parse(stanza.attrs['to'] ?? session.account.address);
+  const work = new Work(session.account, session, 0, n);
+  if (to !== undefined && to.resource !== '') {
+    const timeout = new StanzaError('remote-server-timeout');
+    return refuse(session, work, stanza, timeout);
+  }
+  return run(work, session, stanza);
+}

@@ -1,0 +1,91 @@
+import type { Element } from '../xmpp/element.ts';
+import { StanzaError } from '../xmpp/error.ts';
+import type { Jid } from '../xmpp/jid.ts';
+import { textOf } from '../xmpp/serialise.ts';
+import { errorReply } from '../xmpp/stanza.ts';
+import { isShown } from './archiving.ts';
+import { storeRow } from './arrive.ts';
+import { sendDurable, sendDurableNow, sendPassing, writeLetter } from './route.ts';
+import { bounce, incoming, message as copied, outgoing, uncopied, type Kind, type Origin, type Row } from './rows.ts';
+import { classify, mayBeCopied } from './storing.ts';
+import { Work } from './work.ts';
+
+/** A message from one of our sessions, stamped with its full address (steps 3 and 5 of a message's way). */
+export function sendMessage(work: Work, stanza: Element, to: Jid): void | Promise<void> {
+  // RFC 6121 §8.5.2.1.1 and §8.5.3.2.1: an account takes no groupchat. §8.5.1: nor does the server take messages.
+  if (stanza.attrs['type'] === 'groupchat' || to.local === '') throw new StanzaError('service-unavailable');
+  work.partition.env.count('message');
+  if (classify(stanza) === 'transient') {
+    work.after(() => sendPassing(work.partition, to, stanza));
+    return;
+  }
+  const shown = isShown(work.account, to);
+  if (typeof shown !== 'boolean') return shown.then((decided) => store(work, stanza, to, decided, false));
+  return store(work, stanza, to, shown, false);
+}
+
+/**
+ * The sender's copy, then the recipient's part. `byPost`: the recipient's part failed once; it goes through the outbox,
+ * which tries again and tells the sender if it never succeeds.
+ */
+function store(work: Work, stanza: Element, to: Jid, shown: boolean, byPost: boolean): void | Promise<void> {
+  const { account, session } = work;
+  const origin: Origin = { source: session!.id, n: work.n, k: 0 };
+  const kind: Kind = mayBeCopied(stanza) ? copied : uncopied;
+  const own = to.bare === account.address;
+  const row: Row = {
+    id: account.nextId(),
+    direction: own ? incoming : outgoing,
+    kind,
+    peer: to.bare,
+    target: own && to.resource !== '' && account.session(to.resource) !== undefined ? to.resource : '',
+    session: session!.id,
+    sent: work.partition.env.clock.now(),
+    xml: textOf(stanza),
+  };
+  // A message to oneself is one row (DESIGN §5, names and numbers).
+  storeRow(work, account, row, origin, { shown, pending: own, posted: false });
+  work.partition.env.count('message-archived');
+  if (own) return;
+  if (byPost) {
+    writeLetter(work, to, stanza, kind, origin);
+    return;
+  }
+  work.fallback(() => {
+    const again = new Work(account, session, work.n);
+    void store(again, stanza, to, shown, true);
+    again.commit();
+  });
+  try {
+    if (sendDurableNow(work, to, stanza, kind, origin)) return;
+  } catch (error) {
+    returnToSender(work, stanza, to, error);
+    return;
+  }
+  return sendDurable(work, to, stanza, kind, origin).catch((error: unknown) => returnToSender(work, stanza, to, error));
+}
+
+/** What cannot be delivered ends as an error to its sender, stored like a message, because the message was (invariant 6). */
+function returnToSender(work: Work, stanza: Element, to: Jid, error: unknown): void {
+  if (!(error instanceof StanzaError)) throw error;
+  const { session } = work;
+  if (stanza.attrs['type'] === 'error') return;
+  storeBounce(work, errorReply(stanza, error), to.bare, session!.resource, { source: session!.id, n: work.n, k: 1 });
+}
+
+/** Spools an error for the session that sent what it is about. */
+export function storeBounce(work: Work, error: Element, peer: string, resource: string, origin: Origin): void {
+  const { account } = work;
+  work.partition.env.count('message-bounced');
+  const row: Row = {
+    id: account.nextId(),
+    direction: incoming,
+    kind: bounce,
+    peer,
+    target: resource,
+    session: 0,
+    sent: work.partition.env.clock.now(),
+    xml: textOf(error),
+  };
+  storeRow(work, account, row, origin, { shown: false, pending: true, posted: false });
+}

@@ -1,0 +1,253 @@
+import type { Timer } from '../base/clock.ts';
+import { Entities } from '../entity/entities.ts';
+import type { Post } from '../post/post.ts';
+import type { Lane } from '../store/lane.ts';
+import type { Fence } from '../store/store.ts';
+import type { Element } from '../xmpp/element.ts';
+import type { Jid } from '../xmpp/jid.ts';
+import { Account, type Waiting } from './account.ts';
+import { accountRows, readPreferences, type AccountRow } from './accountrows.ts';
+import { endSession } from './end.ts';
+import type { Env } from './env.ts';
+import { messageRows, type Kind, type Origin } from './rows.ts';
+import { Session } from './session.ts';
+import { inboundOp, recordOp, sessionRows, type SessionRow } from './sessionrows.ts';
+import { restore } from './record.ts';
+import { Work } from './work.ts';
+
+/** What this server does with a stanza that has come for an account of its own (arrive.ts), whoever hands it over. */
+export interface Arrivals {
+  durable(
+    work: Work,
+    recipient: Account,
+    stanza: Element,
+    to: Jid,
+    kind: Kind,
+    origin: Origin,
+    posted: boolean,
+  ): void | Promise<void>;
+  passing(recipient: Account, stanza: Element, to: Jid): void;
+}
+
+/** A partition of accounts that this server owns: its lane, its entities, its sessions, and what is written lazily. */
+export class Partition {
+  readonly env: Env;
+  readonly id: number;
+  readonly epoch: number;
+  readonly lane: Lane;
+  readonly fences: readonly Fence[];
+  readonly accounts: Entities<Account>;
+  readonly sessions = new Map<number, Session>();
+  readonly arrivals: Arrivals;
+  readonly post: Post;
+  /** When this owner began, on the monotonic clock. */
+  readonly began: number;
+  /** Muxes that have reported all their sessions for this epoch. */
+  readonly reported = new Set<string>();
+  /** Accounts, by address, that have session rows and have not been loaded. */
+  readonly dormant = new Set<string>();
+  #ended = false;
+
+  /** Sessions whose `in_n` or record the store does not know. */
+  readonly #touched = new Set<Session>();
+  #touchTimer: Timer | undefined;
+  /** Accounts whose spool, or sessions' positions, the store does not know. */
+  readonly #lazy = new Set<Account>();
+  #lazyTimer: Timer | undefined;
+  #expiryTimer: Timer | undefined;
+  readonly #answered = new Map<Session, number>();
+
+  constructor(env: Env, id: number, epoch: number, lane: Lane, arrivals: Arrivals, post: Post) {
+    this.env = env;
+    this.arrivals = arrivals;
+    this.post = post;
+    this.id = id;
+    this.epoch = epoch;
+    this.lane = lane;
+    this.fences = [{ partition: id, epoch }];
+    this.began = env.clock.mono();
+    this.accounts = new Entities({
+      load: (address) => this.#load(address),
+      idle: (account) => account.idle,
+      loads: env.limits.accountLoads,
+      waiting: env.limits.accountLoadsWaiting,
+      keep: env.limits.idleAccounts,
+    });
+    lane.onBatch((add) => this.#fill(add));
+  }
+
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** The account in memory or read; undefined where there is none. */
+  account(address: string): Account | Promise<Account | undefined> {
+    return this.accounts.get(address);
+  }
+
+  // ── lazy writes ───────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** `in_n` of this session is written with the next batch, at most `handledFlushMs` from now. */
+  touch(session: Session): void {
+    this.#touched.add(session);
+    this.#touchSoon();
+  }
+
+  #touchSoon(): void {
+    this.#touchTimer ??= this.env.clock.after(this.env.limits.handledFlushMs, () => {
+      this.#touchTimer = undefined;
+      this.#fill((unit) => this.lane.submit(unit));
+    });
+  }
+
+  /** The spool of this account, and how far its sessions came, is written within `lazyFlushMs`. */
+  touchLazily(account: Account): void {
+    this.#lazy.add(account);
+    this.#lazyTimer ??= this.env.clock.after(this.env.limits.lazyFlushMs, () => {
+      this.#lazyTimer = undefined;
+      this.flushLazily();
+    });
+  }
+
+  flushLazily(): void {
+    for (const account of this.#lazy) {
+      const work = new Work(account);
+      account.flush(work);
+      for (const session of account.sessions) {
+        session.want();
+        const { ackedPos, ackedRpos } = session.cursor;
+        if (session.token !== undefined && session.cursor.unsaved)
+          work.write(sessionRows.position, [this.id, session.id, ackedPos, ackedRpos], session.id);
+        session.cursor.unsaved = false;
+      }
+      if (work.ops.length > 0) work.commit();
+    }
+    this.#lazy.clear();
+    for (const [session, n] of this.#answered) {
+      const work = new Work(session.account);
+      work.write(sessionRows.removeAnswer, [this.id, session.id, n]);
+      work.commit();
+    }
+    this.#answered.clear();
+    this.accounts.sweep();
+  }
+
+  /** The client has the answers to its requests up to n: their stored outcomes can go. */
+  dropAnswers(session: Session, n: number): void {
+    this.#answered.set(session, n);
+    this.touchLazily(session.account);
+  }
+
+  /** Every batch takes along what was touched. */
+  #fill(add: (unit: Work) => void): void {
+    for (const session of this.#touched) {
+      // Behind a unit of its own in the lane, n could be written before that unit's effects: its turn comes later.
+      if (session.open > 0) continue;
+      this.#touched.delete(session);
+      const n = session.inN;
+      if (session.ended || (n <= session.committedN && !session.recordDirty)) continue;
+      const work = new Work(session.account, session, n);
+      work.ops.push(inboundOp(session, n));
+      if (session.recordDirty) work.ops.push(recordOp(session));
+      work.enter();
+      add(work);
+    }
+    if (this.#touched.size > 0) this.#touchSoon();
+  }
+
+  // ── ends ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** The client takes nothing and has more than the hard limit open: the session ends, the spool keeps what is durable. */
+  overflow(session: Session): void {
+    if (session.ended) return;
+    session.frame({ t: 'close', condition: 'resource-constraint', text: 'too many unacknowledged stanzas' });
+    session.mux = undefined;
+    this.env.clock.soon(() => session.account.mailbox.run(() => endSession(session)));
+  }
+
+  /** A session lost its connection: it ends when nobody resumed it in time. */
+  watchExpiry(): void {
+    this.#expiryTimer ??= this.env.clock.after(expiryMs, () => {
+      this.#expiryTimer = undefined;
+      const now = this.env.clock.mono();
+      let detached = false;
+      for (const session of this.sessions.values()) {
+        if (session.mux !== undefined) continue;
+        detached = true;
+        if (session.expires <= now) session.account.mailbox.run(() => (session.mux === undefined ? endSession(session) : undefined));
+      }
+      if (detached) this.watchExpiry();
+    });
+  }
+
+  /** The epoch is over (invariant 1): nothing of this partition may be said any more. */
+  lost(): void {
+    if (this.#ended) return;
+    this.env.log.error({ partition: this.id, epoch: this.epoch }, 'ownership lost');
+    this.stop();
+  }
+
+  stop(): void {
+    this.#ended = true;
+    this.#touchTimer?.cancel();
+    this.#lazyTimer?.cancel();
+    this.#expiryTimer?.cancel();
+    this.sessions.clear();
+  }
+
+  /** Writes everything that waits to be written. */
+  async flush(): Promise<void> {
+    this.flushLazily();
+    this.#fill((unit) => this.lane.submit(unit));
+    await this.lane.flush();
+  }
+
+  // ── loading ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+  async #load(address: string): Promise<Account | undefined> {
+    const { store } = this.env;
+    const [row] = await store.query<AccountRow>(accountRows.load, [this.id, address]);
+    if (row === undefined) return undefined;
+    const [waiting, sessions] = await Promise.all([
+      store.query<Waiting>(messageRows.pending, [this.id, row.id, row.watermark]),
+      this.dormant.has(address) ? store.query<SessionRow>(sessionRows.ofAccount, [this.id, row.id]) : [],
+    ]);
+    this.dormant.delete(address);
+    const account = new Account(this, row, waiting);
+    for (const stored of sessions) this.#wake(account, stored);
+    return account;
+  }
+
+  /** A session of an owner that is gone: detached, until a mux attaches it or its client resumes it. */
+  #wake(account: Account, row: SessionRow): void {
+    const session = new Session(account, row.id, row.resource, row.started, row.pos);
+    session.generation = row.generation;
+    session.inN = session.committedN = row.n;
+    session.cursor.rpos = session.cursor.ackedRpos = row.rpos;
+    session.cursor.live = false;
+    session.dormant = true;
+    session.token = row.token ?? undefined;
+    if (row.enabled_n !== null) session.enabled = { n: row.enabled_n, m: 0 };
+    restore(session, row.record);
+    const { resumeSeconds } = this.env.limits;
+    session.expires = this.began + (session.token === undefined ? reportMs : resumeSeconds * 1000);
+    account.sessions.push(session);
+    this.sessions.set(session.id, session);
+  }
+
+  /** Reads again what `Account.reset` made doubtful. */
+  reload(account: Account): void {
+    account.mailbox.run(async () => {
+      const [row] = await this.env.store.query<AccountRow>(accountRows.load, [this.id, account.address]);
+      if (row === undefined) return;
+      account.preferences = readPreferences(row.prefs);
+      account.rosterVersion = row.roster_ver;
+    });
+  }
+}
+
+/** How often detached sessions are looked through. */
+const expiryMs = 1_000;
+
+/** How long a new owner waits for the muxes' reports (DESIGN §5, resume). */
+export const reportMs = 3_000;

@@ -1,0 +1,40 @@
+import { parseFragment } from '../xmpp/parser.ts';
+import { serialise } from '../xmpp/serialise.ts';
+import type { Session } from './session.ts';
+import { priorityOf } from './priority.ts';
+
+/** The session record (DESIGN §5): what the store and the mux keep of what a client told about itself. */
+interface Kept {
+  /** The last broadcast presence, as a stanza. */
+  p?: string;
+  /** Directed presence went to. */
+  d?: string[];
+  carbons?: true;
+  interested?: true;
+  /** The spool is gone through up to here. */
+  s?: number;
+}
+
+/** Writes down what changed. */
+export function keep(session: Session): void {
+  const kept: Kept = {};
+  if (session.presence !== undefined) kept.p = serialise(session.presence);
+  if (session.directed !== undefined && session.directed.size > 0) kept.d = [...session.directed];
+  if (session.carbons) kept.carbons = true;
+  if (session.interested) kept.interested = true;
+  if (session.cursor.spoolUntil > 0) kept.s = session.cursor.spoolUntil;
+  session.changed(JSON.stringify(kept));
+}
+
+/** Sets what a record says, for a session that comes from its row or from a mux. */
+export function restore(session: Session, record: string): void {
+  if (record === '') return;
+  const kept = JSON.parse(record) as Kept;
+  session.presence = kept.p === undefined ? undefined : parseFragment(kept.p);
+  session.priority = session.presence === undefined ? 0 : priorityOf(session.presence);
+  session.directed = kept.d === undefined ? undefined : new Set(kept.d);
+  session.carbons = kept.carbons === true;
+  session.interested = kept.interested === true;
+  session.cursor.spoolUntil = kept.s ?? 0;
+  session.adopt(record);
+}

@@ -1,0 +1,124 @@
+import type { Element } from '../xmpp/element.ts';
+import { StanzaError } from '../xmpp/error.ts';
+import type { Letter } from '../post/post.ts';
+import type { Jid } from '../xmpp/jid.ts';
+import { textOf } from '../xmpp/serialise.ts';
+import type { Account } from './account.ts';
+import { outboxRows } from './outboxrows.ts';
+import type { Partition } from './partition.ts';
+import type { Kind, Origin } from './rows.ts';
+import type { Work } from './work.ts';
+
+/** Where the account of an address is: in this partition, in another one of ours, or nowhere that we know. */
+export type Place = 'here' | 'elsewhere' | 'foreign';
+
+export function placeOf(partition: Partition, to: Jid): Place {
+  const number = partition.env.partitionOf(to.bare);
+  if (number === undefined) return 'foreign';
+  return number === partition.id ? 'here' : 'elsewhere';
+}
+
+/**
+ * Sends a durable stanza, already stamped with `from`, on behalf of `work.account`: where the recipient shares the lane,
+ * its part joins the work, so that one commit holds both; else the work gets an outbox row, and the post takes it from
+ * there after the commit. Throws `StanzaError` where it cannot be sent at all.
+ */
+export async function sendDurable(
+  work: Work,
+  to: Jid,
+  stanza: Element,
+  kind: Kind,
+  origin: Origin,
+): Promise<void> {
+  const place = placeOf(work.partition, to);
+  if (place === 'foreign') throw new StanzaError('remote-server-not-found');
+  if (place === 'elsewhere') return writeLetter(work, to, stanza, kind, origin);
+  const recipient = await work.partition.account(to.bare);
+  if (recipient === undefined) throw new StanzaError('service-unavailable');
+  await work.partition.arrivals.durable(work, recipient, stanza, to, kind, origin, false);
+}
+
+/** The same for a recipient that is in memory or elsewhere, without a promise: the hot path. False: use `sendDurable`. */
+export function sendDurableNow(work: Work, to: Jid, stanza: Element, kind: Kind, origin: Origin): boolean {
+  const place = placeOf(work.partition, to);
+  if (place === 'foreign') throw new StanzaError('remote-server-not-found');
+  if (place === 'elsewhere') {
+    writeLetter(work, to, stanza, kind, origin);
+    return true;
+  }
+  const recipient = work.partition.accounts.peek(to.bare);
+  return (
+    recipient !== undefined && receiveDurable(work, recipient, stanza, to, kind, origin, false) === undefined
+  );
+}
+
+/** The outbox row of a stanza (DESIGN §3, step 3). */
+export function writeLetter(work: Work, to: Jid, stanza: Element, kind: Kind, origin: Origin): void {
+  const { account, partition } = work;
+  const letter: Letter = {
+    partition: partition.id,
+    account: account.id,
+    sender: account.address,
+    id: account.nextId(),
+    to: to.full,
+    recipient: to.bare,
+    ...origin,
+    kind,
+    created: partition.env.clock.now(),
+    xml: textOf(stanza),
+  };
+  work.write(outboxRows.add, [
+    partition.id,
+    account.id,
+    letter.id,
+    letter.to,
+    origin.source,
+    origin.n,
+    origin.k,
+    kind,
+    letter.xml,
+    letter.created,
+  ]);
+  work.after(() => partition.post.queue(letter));
+}
+
+/**
+ * Hands on a stanza that nobody stores. Call it as an effect. Where the recipient is not in memory and nobody waits to
+ * be resumed there, it has no sessions: `absent` runs instead.
+ */
+export function sendPassing(partition: Partition, to: Jid, stanza: Element, absent?: () => void): void {
+  const place = placeOf(partition, to);
+  if (place === 'elsewhere') {
+    partition.post.pass(to.bare, stanza);
+    return;
+  }
+  if (place === 'foreign') {
+    absent?.();
+    return;
+  }
+  withSessions(partition, to.bare, (recipient) => partition.arrivals.passing(recipient, stanza, to), absent);
+}
+
+/** Runs `use` in the account's mailbox if it may have sessions: it is in memory, or a session of it waits in the store. */
+export function withSessions(
+  partition: Partition,
+  address: string,
+  use: (account: Account) => void,
+  absent?: () => void,
+): void {
+  const known = partition.accounts.peek(address);
+  if (known !== undefined) {
+    // What this account still has in the lane comes first (DESIGN §3, order).
+    known.mailbox.run(() => known.inOrder(() => use(known)));
+    return;
+  }
+  if (!partition.dormant.has(address)) {
+    absent?.();
+    return;
+  }
+  Promise.resolve(partition.account(address)).then(
+    (account) =>
+      account === undefined ? absent?.() : account.mailbox.run(() => account.inOrder(() => use(account))),
+    (error: unknown) => partition.env.log.warn({ err: error }, 'an account could not be read'),
+  );
+}

@@ -1,0 +1,88 @@
+import { sql, type Value } from '../store/store.ts';
+
+/**
+ * A stored message: everything durable that an account sent or received through its own archive. `id` is at once the
+ * archive id (XEP-0313) and the account's change number: microseconds, strictly increasing (DESIGN §5).
+ */
+export interface Row {
+  readonly id: number;
+  readonly direction: Direction;
+  readonly kind: Kind;
+  /** Bare address of the other side. */
+  readonly peer: string;
+  /** Incoming: the resource it is for, '' for the account as a whole. */
+  readonly target: string;
+  /** Outgoing: the session that sent it. */
+  readonly session: number;
+  /** Milliseconds since the epoch. */
+  readonly sent: number;
+  /** The whole stanza, without the stanza-id of this archive. */
+  readonly xml: string;
+}
+
+/** 0 incoming, 1 outgoing. */
+export type Direction = 0 | 1;
+export const incoming: Direction = 0;
+export const outgoing: Direction = 1;
+
+/** What a row is, which decides who sees it (view.ts). */
+export type Kind = 0 | 1 | 2 | 3;
+/** A message that carbons may copy; and one that they must not (XEP-0280 §6.1). */
+export const message: Kind = 0;
+export const uncopied: Kind = 3;
+/** An error that came back for a message of this account: for the session that sent it, and nobody else. */
+export const bounce: Kind = 1;
+/** A presence stanza of the subscription kind; its lasting effect is in the roster. */
+export const subscription: Kind = 2;
+
+/** Where an effect comes from (DESIGN §5, names and numbers): source and n of the stanza, k counts what it caused. */
+export interface Origin {
+  readonly source: number;
+  readonly n: number;
+  readonly k: number;
+}
+
+export const messageRows = {
+  /** Count 0: this origin was here before (only rows that came by post can be). */
+  add: sql`insert into message
+    (partition, account, id, source, n, k, direction, kind, peer, target, session, shown, pending, posted, sent, xml)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) on conflict do nothing`,
+  exists: sql`select 1 as found from message where partition = $1 and account = $2 and id = $3`,
+  /** All rows above a position, for sessions that catch up. */
+  after: sql`select id, direction, kind, peer, target, session, sent, xml from message
+    where partition = $1 and account = $2 and id > $3 order by id limit $4`,
+  /** Rows in the spool between two positions. */
+  spooled: sql`select id, direction, kind, peer, target, session, sent, xml from message
+    where partition = $1 and account = $2 and id > $3 and id <= $4 and pending = 1 order by id limit $5`,
+  pending: sql`select id, kind, target from message
+    where partition = $1 and account = $2 and id > $3 and pending = 1 order by id`,
+  settle: sql`update message set pending = 0 where partition = $1 and account = $2 and id = $3`,
+};
+
+/** Parameters for `messageRows.add`. */
+export function rowParams(
+  partition: number,
+  account: number,
+  row: Row,
+  origin: Origin,
+  flags: { readonly shown: boolean; readonly pending: boolean; readonly posted: boolean },
+): Value[] {
+  return [
+    partition,
+    account,
+    row.id,
+    origin.source,
+    origin.n,
+    origin.k,
+    row.direction,
+    row.kind,
+    row.peer,
+    row.target,
+    row.session,
+    flags.shown ? 1 : 0,
+    flags.pending ? 1 : 0,
+    flags.posted ? 1 : 0,
+    row.sent,
+    row.xml,
+  ];
+}

@@ -1,0 +1,205 @@
+import type { Element } from '../xmpp/element.ts';
+import type { ConnInfo } from '../link/frames.ts';
+import type { Peer } from '../mesh/mesh.ts';
+import type { Account } from './account.ts';
+import type { Partition } from './partition.ts';
+import { Cursor } from './feed.ts';
+import { Roll } from './roll.ts';
+
+/**
+ * One client resource at its owner: the numbers of both directions, what the client has not acknowledged, and what it
+ * told about itself.
+ *
+ * It is *linked* while a mux holds a connection for it; else *detached*: it waits to be resumed, or attached by a mux
+ * after a change of owner, and ends when `expires` comes. Ended, it is in no map any more and ignores everything.
+ */
+export class Session {
+  readonly partition: Partition;
+  readonly account: Account;
+  readonly id: number;
+  readonly resource: string;
+  readonly full: string;
+  /** Raised by each resume; frames of a lower one are ignored. */
+  generation = 1;
+  mux: Peer | undefined;
+  info: ConnInfo | undefined;
+  readonly started: number;
+  ended = false;
+  /** Came from its row and no mux has shown a link to it since this owner began. */
+  dormant = false;
+  /** On the monotonic clock, while detached. */
+  expires = Infinity;
+
+  /** Highest inbound number acted on, and highest committed. */
+  inN = 0;
+  committedN = 0;
+  /** Values at `<enable/>`; undefined before. */
+  enabled: { readonly n: number; readonly m: number } | undefined;
+  /** SHA-256 of the resume token; undefined where the session cannot be resumed. */
+  token: Uint8Array | undefined;
+
+  readonly unacked = new Roll();
+  readonly cursor: Cursor;
+  /** An acknowledgement was asked for and has not come. */
+  wanted = false;
+
+  presence: Element | undefined;
+  priority = 0;
+  /** Addresses that directed presence went to (RFC 6121 §4.6.3), bounded by `limits.directedPresence`. */
+  directed: Set<string> | undefined;
+  carbons = false;
+  /** Has asked for the roster (RFC 6121 §2.2): gets pushes. */
+  interested = false;
+  recordDirty = false;
+  /** Units of this session in the lane. */
+  open = 0;
+  /** Requests of this session that another session answers: `address id` → n. */
+  readonly asked = new Map<string, number>();
+  /** n of stored iq outcomes (`answer` rows) that the client has not acknowledged yet → m of the answer. */
+  readonly answers = new Map<number, number>();
+
+  constructor(account: Account, id: number, resource: string, started: number, position: number) {
+    this.account = account;
+    this.partition = account.partition;
+    this.id = id;
+    this.resource = resource;
+    this.full = `${account.address}/${resource}`;
+    this.started = started;
+    this.cursor = new Cursor(this, position);
+  }
+
+  /** Has sent initial presence and not taken it back. */
+  get available(): boolean {
+    return this.presence !== undefined;
+  }
+
+  /** Gets messages to the bare address (RFC 6121 §8.5.2). */
+  get ready(): boolean {
+    return this.presence !== undefined && this.priority >= 0;
+  }
+
+  /**
+   * Sends a stanza in order of m. `feed` and `pos`: which position it moves (feed.ts). `settles`: the id of the stored
+   * message that the client's acknowledgement takes out of the spool. `answers`: the n of the request it answers.
+   */
+  send(text: string, answers = 0, feed: string | undefined = undefined, pos = 0, settles = 0): void {
+    if (this.ended) return;
+    const m = this.unacked.push(text, feed, pos, settles);
+    if (answers > 0 && this.answers.has(answers)) this.answers.set(answers, m);
+    const { env, id, epoch } = this.partition;
+    if (this.mux !== undefined)
+      env.mesh.send(this.mux, 'mux', {
+        t: 'out',
+        partition: id,
+        epoch,
+        session: this.id,
+        m,
+        text,
+        feed,
+        pos,
+        answers,
+      });
+    const { limits } = env;
+    if (this.unacked.size > limits.unackedStanzasHard || this.unacked.bytes > limits.unackedBytesHard) {
+      this.partition.overflow(this);
+    } else if (settles > 0 && this.unacked.size >= 16) {
+      this.want();
+    }
+  }
+
+  /** Asks for an acknowledgement unless one is awaited. */
+  want(): void {
+    if (this.wanted || this.mux === undefined || this.enabled === undefined) return;
+    this.wanted = true;
+    this.frame({ t: 'want' });
+  }
+
+  /** The client has everything up to m. */
+  acknowledge(m: number): void {
+    this.wanted = false;
+    this.unacked.release(m, (sent) => {
+      if (sent.settles > 0) this.account.settle(sent.settles);
+      this.cursor.acked(sent);
+    });
+    if (this.answers.size > 0) this.#forgetAnswers(m);
+    this.cursor.pump();
+    if (this.unacked.size >= 16) this.want();
+  }
+
+  /** Everything up to n has been acted on; `h` waits for the batch that writes n (DESIGN §5, sessions). */
+  handled(n: number): void {
+    if (n === 0 || this.ended) return;
+    this.#tellRecord();
+    this.frame({ t: 'handled', n });
+    this.partition.touch(this);
+  }
+
+  accepted(n: number): void {
+    if (n <= this.committedN || this.ended) return;
+    this.committedN = n;
+    this.#tellRecord();
+    this.frame({ t: 'accepted', n });
+  }
+
+  /** The session record (DESIGN §5): what a new owner must know and the mux mirrors. */
+  record(): string {
+    return this.#record;
+  }
+  #record = '';
+  #told = '';
+
+  /** Call after a change of presence, directed presence, carbons or interest. */
+  changed(record: string): void {
+    if (record === this.#record) return;
+    this.#record = record;
+    this.recordDirty = true;
+  }
+
+  /** Takes over a record from a row or a mux without writing it again. */
+  adopt(record: string): void {
+    this.#record = record;
+    this.#told = record;
+  }
+
+  /** Sends a frame about this session to its mux, if it has one. */
+  frame(frame: { readonly t: string; readonly [key: string]: unknown }): void {
+    if (this.mux === undefined) return;
+    const { env, id, epoch } = this.partition;
+    env.mesh.send(this.mux, 'mux', { ...frame, partition: id, epoch, session: this.id });
+  }
+
+  /** Unacknowledged stanzas again, with their numbers, to a mux that took the session over. */
+  resend(): void {
+    const { env, id, epoch } = this.partition;
+    const { mux } = this;
+    if (mux === undefined) return;
+    for (const { m, text, feed, pos } of this.unacked)
+      env.mesh.send(mux, 'mux', {
+        t: 'out',
+        partition: id,
+        epoch,
+        session: this.id,
+        m,
+        text,
+        feed,
+        pos,
+        answers: 0,
+      });
+  }
+
+  #tellRecord(): void {
+    if (this.#told === this.#record) return;
+    this.#told = this.#record;
+    this.frame({ t: 'record', record: this.#record });
+  }
+
+  #forgetAnswers(m: number): void {
+    let last = 0;
+    for (const [n, sentAt] of this.answers) {
+      if (sentAt === 0 || sentAt > m) break;
+      this.answers.delete(n);
+      last = n;
+    }
+    if (last > 0) this.partition.dropAnswers(this, last);
+  }
+}

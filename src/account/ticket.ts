@@ -1,0 +1,37 @@
+import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import type { Link } from '../link/frames.ts';
+import type { Peer } from '../mesh/mesh.ts';
+import type { Env } from './env.ts';
+
+/** Proves to any owner that this mux was given the session, in this generation (DESIGN §5, ticket). */
+export function ticketFor(env: Env, mux: Peer, session: number, account: string, generation: number): string {
+  return createHmac('sha256', env.secret).update(JSON.stringify([session, account, generation, mux])).digest('base64url');
+}
+
+export function ticketHolds(env: Env, mux: Peer, link: Link): boolean {
+  const expected = Buffer.from(ticketFor(env, mux, link.session, link.account, link.generation));
+  const shown = Buffer.from(link.ticket);
+  return expected.length === shown.length && timingSafeEqual(expected, shown);
+}
+
+/** What the store keeps of a resume token. */
+export function hashOf(token: string): Uint8Array {
+  return createHash('sha256').update(token).digest();
+}
+
+/** The SM-ID names the session, so that any mux can route it, and carries the token that only its client knows. */
+export function previdOf(session: number, token: string): string {
+  return `${session.toString(36)}-${token}`;
+}
+
+export function readPrevid(previd: string): { session: number; token: string } | undefined {
+  const parts = /^([0-9a-z]{1,11})-([A-Za-z0-9_-]{16,64})$/.exec(previd);
+  if (parts === null) return undefined;
+  const session = Number.parseInt(parts[1]!, 36);
+  return Number.isSafeInteger(session) ? { session, token: parts[2]! } : undefined;
+}
+
+export function tokenHolds(stored: Uint8Array, token: string): boolean {
+  const shown = hashOf(token);
+  return stored.length === shown.length && timingSafeEqual(stored, shown);
+}

@@ -1,0 +1,67 @@
+import { domainOf } from '../placement/placement.ts';
+import { NS } from '../xmpp/namespaces.ts';
+import { formatDateTime } from '../xmpp/datetime.ts';
+import { attribute } from '../xmpp/serialise.ts';
+import { bounce, incoming, subscription, uncopied, type Row } from './rows.ts';
+import type { Session } from './session.ts';
+
+/** What a session sees of a stored message: the message itself, or a carbon copy of it. */
+export interface Seen {
+  readonly text: string;
+  readonly copy: boolean;
+}
+
+/**
+ * Whether and how `session` sees `row`, by what the session is now (RFC 6121 §8.5, XEP-0280 §5–§7). The same answer
+ * serves a message that was just committed and one that is read back.
+ */
+export function view(row: Row, session: Session, spooled: boolean): Seen | undefined {
+  if (row.kind === subscription) return spooled ? undefined : subscriptionView(row, session);
+  if (row.kind === bounce)
+    return row.target === session.resource ? original(row, session, spooled) : undefined;
+  if (row.direction === incoming) {
+    if (row.target === session.resource || (row.target === '' && session.ready))
+      return original(row, session, spooled);
+    // Out of the spool everybody who is ready sees it: the resource that it was for is not there.
+    if (spooled) return session.ready ? original(row, session, true) : undefined;
+    return session.carbons && row.kind !== uncopied && row.session !== session.id
+      ? copy('received', row, session)
+      : undefined;
+  }
+  if (spooled || row.session === session.id || !session.carbons || row.kind === uncopied) return undefined;
+  return copy('sent', row, session);
+}
+
+/** RFC 6121 §3.1.3: a request goes to available resources; §3.1.6 and others: the rest to interested ones. */
+function subscriptionView(row: Row, session: Session): Seen | undefined {
+  if (row.direction !== incoming) return undefined;
+  const wanted = row.target === 'subscribe' ? session.available : session.interested;
+  return wanted ? { text: row.xml, copy: false } : undefined;
+}
+
+function original(row: Row, session: Session, delayed: boolean): Seen {
+  return { text: stamped(row, session.account.address, delayed), copy: false };
+}
+
+/** XEP-0280 §7 and §8: wrapped by the account itself. */
+function copy(what: 'sent' | 'received', row: Row, session: Session): Seen {
+  const { address } = session.account;
+  const inner = stamped(row, address, false).replace('<message', `<message xmlns="${NS.client}"`);
+  const type = /^<message[^>]*( type="[a-z]+")/.exec(row.xml)?.[1] ?? '';
+  const text =
+    `<message from="${attribute(address)}" to="${attribute(session.full)}"${type}>` +
+    `<${what} xmlns="${NS.carbons}"><forwarded xmlns="${NS.forward}">${inner}</forwarded></${what}></message>`;
+  return { text, copy: true };
+}
+
+/** The message with the archive id that it has in this account (XEP-0359 §3.2), and with the delay of the spool (XEP-0203). */
+export function stamped(row: Row, address: string, delayed: boolean): string {
+  const id = `<stanza-id xmlns="${NS.sid}" by="${attribute(address)}" id="${row.id}"/>`;
+  const delay = delayed
+    ? `<delay xmlns="${NS.delay}" from="${attribute(domainOf(address))}" stamp="${formatDateTime(row.sent)}"/>`
+    : '';
+  const { xml } = row;
+  return xml.endsWith('/>')
+    ? `${xml.slice(0, -2)}>${id}${delay}</message>`
+    : `${xml.slice(0, -'</message>'.length)}${id}${delay}</message>`;
+}

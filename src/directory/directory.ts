@@ -1,0 +1,32 @@
+import type { Keys } from '../xmpp/sasl/keys.ts';
+
+/** An account as the directory knows it. */
+export interface Entry {
+  /** Immutable, unique across kinds and stores, never reused (DESIGN §5). */
+  readonly id: number;
+  /** Normalised bare address. */
+  readonly address: string;
+  readonly disabled: boolean;
+  /** Milliseconds since the epoch. */
+  readonly created: number;
+}
+
+export type Mechanism = 'SCRAM-SHA-1' | 'SCRAM-SHA-256';
+
+/** Who there is, and how they prove it. Addresses come in normalised; `Failure`s carry a text that is safe to show. */
+export interface Directory {
+  find(address: string): Promise<Entry | undefined>;
+  /** The stored keys (never a password) of an account for one mechanism. */
+  keys(
+    address: string,
+    mechanism: Mechanism,
+  ): Promise<{ readonly entry: Entry; readonly keys: Keys } | undefined>;
+  /** Rejects with `Failure('account-exists')`, or `account-domain` for a domain that is not ours. Durable on return. */
+  add(address: string, password: string): Promise<Entry>;
+  /** Rejects with `Failure('account-missing')`. */
+  setPassword(address: string, password: string): Promise<void>;
+  /** Removes the entry and its keys; the account's own data is its owner's to delete. False where there was none. */
+  remove(address: string): Promise<boolean>;
+  /** Accounts with an address above `after`, in order of address. */
+  list(after: string, limit: number): Promise<Entry[]>;
+}

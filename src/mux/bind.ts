@@ -1,0 +1,64 @@
+import type { Bound, Unbound } from '../link/frames.ts';
+import type { Element } from '../xmpp/element.ts';
+import { NS } from '../xmpp/namespaces.ts';
+import { attribute, text } from '../xmpp/serialise.ts';
+import type { Connection, Login } from './connection.ts';
+import { Session } from './session.ts';
+
+/** Resource binding (RFC 6120 §7). Nothing is read until the owner has committed the session. */
+export function bind(conn: Connection, login: Login, iq: Element): void {
+  const { id, type } = iq.attrs;
+  if (type !== 'set' || id === undefined || id === '')
+    return reject(conn, login, id ?? '', 'modify', 'bad-request', undefined);
+  const { route } = login;
+  if (route === undefined) return conn.fail('reset');
+  login.request = id;
+  login.waits = 'bind';
+  const { partition, epoch } = route;
+  const resource = iq.child('bind', NS.bind)?.child('resource', NS.bind)?.text();
+  conn.core.send(route.server, {
+    t: 'bind',
+    partition,
+    epoch,
+    conn: conn.id,
+    // RFC 6120 §7.6: no resource, or an empty one: the server makes one up.
+    resource: resource === '' ? undefined : resource,
+  });
+  conn.stop();
+}
+
+export function onBound(conn: Connection, login: Login, frame: Bound): Session | undefined {
+  const { route } = login;
+  if (login.waits !== 'bind' || route === undefined) return undefined;
+  const session = new Session(conn.core, frame, conn.info(), route, conn);
+  const jid = text(`${frame.account}/${frame.resource}`);
+  const id = attribute(login.request);
+  conn.bind(session);
+  conn.write(`<iq type="result" id="${id}"><bind xmlns="${NS.bind}"><jid>${jid}</jid></bind></iq>`);
+  conn.core.count('bound');
+  return session;
+}
+
+export function onUnbound(conn: Connection, login: Login, frame: Unbound): void {
+  if (login.waits !== 'bind') return;
+  login.waits = undefined;
+  reject(conn, login, login.request, frame.type, frame.condition, frame.text);
+  conn.ready();
+}
+
+function reject(
+  conn: Connection,
+  login: Login,
+  id: string,
+  type: string,
+  condition: string,
+  why: string | undefined,
+): void {
+  const words = why === undefined ? '' : `<text xmlns="${NS.stanzas}" xml:lang="en">${text(why)}</text>`;
+  conn.write(
+    `<iq type="error" id="${attribute(id)}"><error type="${type}">` +
+      `<${condition} xmlns="${NS.stanzas}"/>${words}</error></iq>`,
+  );
+  if (++login.attempts >= conn.core.bounds.attempts)
+    conn.fail('policy-violation', 'too many failed attempts');
+}

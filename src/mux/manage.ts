@@ -1,0 +1,105 @@
+import type { Enabled, Resumed, Unresumed } from '../link/frames.ts';
+import type { Element } from '../xmpp/element.ts';
+import { NS } from '../xmpp/namespaces.ts';
+import { attribute } from '../xmpp/serialise.ts';
+import type { Connection, Login } from './connection.ts';
+import { parseH, wrap } from './serial.ts';
+import { Session } from './session.ts';
+
+/** Stream management (XEP-0198). */
+export function manage(conn: Connection, element: Element): void {
+  const { session, login } = conn;
+  switch (element.name) {
+    case 'r':
+      if (session === undefined || !started(session)) return failed(conn, 'unexpected-request');
+      return session.ask();
+    case 'a':
+      if (session === undefined || !session.managed) return failed(conn, 'unexpected-request');
+      return acknowledge(conn, session, element);
+    case 'enable':
+      // XEP-0198 §3: after binding, and once.
+      if (session === undefined || started(session)) return failed(conn, 'unexpected-request');
+      return session.enable(element.attrs['resume'] === 'true' || element.attrs['resume'] === '1');
+    case 'resume':
+      if (login === undefined || login.account === undefined) return failed(conn, 'unexpected-request');
+      return resume(conn, login, element);
+    default:
+      conn.fail('unsupported-stanza-type');
+  }
+}
+
+function started(session: Session): boolean {
+  return session.managed || session.enabling !== undefined;
+}
+
+/** XEP-0198 §6: always one of the stanza error conditions; the stream goes on. */
+function failed(conn: Connection, condition: string, h?: number): void {
+  const count = h === undefined ? '' : ` h="${h}"`;
+  conn.write(`<failed xmlns="${NS.sm}"${count}><${condition} xmlns="${NS.stanzas}"/></failed>`);
+}
+
+function acknowledge(conn: Connection, session: Session, element: Element): void {
+  const h = parseH(element.attrs['h']);
+  // XEP-0198 §4: `<a/>` must have it, and §10 an unsigned integer.
+  if (h === undefined) return conn.fail('bad-format', 'h is not an unsigned 32-bit number');
+  if (!session.onAck(h)) tooHigh(conn, h, session.sent);
+}
+
+/** XEP-0198 §6 */
+function tooHigh(conn: Connection, h: number, sent: number): void {
+  conn.fail(
+    'undefined-condition',
+    `You acknowledged ${h} stanzas, but I only sent you ${sent} so far.`,
+    `<handled-count-too-high xmlns="${NS.sm}" h="${h}" send-count="${sent}"/>`,
+  );
+}
+
+export function onEnabled(session: Session, frame: Enabled): void {
+  if (session.enabling === undefined) return;
+  const id = frame.id === undefined ? '' : ` id="${attribute(frame.id)}" resume="true" max="${frame.max}"`;
+  session.outlet?.write(`<enabled xmlns="${NS.sm}"${id}/>`);
+  session.onEnabled(frame);
+}
+
+export function onWant(session: Session): void {
+  if (!session.managed || session.outlet === undefined) return;
+  session.outlet?.write(`<r xmlns="${NS.sm}"/>`);
+  session.core.wait('ack', session);
+}
+
+/** XEP-0198 §5. The owner of the authenticated account decides, for only its sessions can be resumed here. */
+function resume(conn: Connection, login: Login, element: Element): void {
+  const h = parseH(element.attrs['h']);
+  const { previd } = element.attrs;
+  if (h === undefined || previd === undefined) return failed(conn, 'bad-request');
+  const { route } = login;
+  if (route === undefined) return conn.fail('reset');
+  login.h = h;
+  login.waits = 'resume';
+  const { partition, epoch } = route;
+  conn.core.send(route.server, { t: 'resume', partition, epoch, conn: conn.id, previd, h });
+  conn.stop();
+}
+
+export function onResumed(conn: Connection, login: Login, frame: Resumed): Session | undefined {
+  const { route } = login;
+  if (login.waits !== 'resume' || route === undefined) return undefined;
+  const session = new Session(conn.core, frame, conn.info(), route, conn);
+  session.take(frame);
+  conn.bind(session);
+  const h = wrap(frame.n - frame.enabledN);
+  conn.write(`<resumed xmlns="${NS.sm}" previd="${attribute(frame.previd)}" h="${h}"/>`);
+  conn.core.count('resumed');
+  return session;
+}
+
+export function onUnresumed(conn: Connection, login: Login, frame: Unresumed): void {
+  if (login.waits !== 'resume') return;
+  login.waits = undefined;
+  if (frame.condition === 'h-too-high') return tooHigh(conn, login.h, wrap(frame.sent ?? 0));
+  // XEP-0198 §5: the client may bind instead; each try counts, so that nobody searches for ids.
+  failed(conn, frame.condition, frame.h === undefined ? undefined : wrap(frame.h));
+  if (++login.attempts >= conn.core.bounds.attempts)
+    return conn.fail('policy-violation', 'too many failed attempts');
+  conn.ready();
+}

@@ -1,0 +1,368 @@
+import type { Attach, ConnInfo, Enabled, Link, Out, Resumed, Up } from '../link/frames.ts';
+import type { Peer } from '../mesh/mesh.ts';
+import type { Route } from '../placement/routes.ts';
+import type { Element } from '../xmpp/element.ts';
+import type { StreamCondition } from '../xmpp/error.ts';
+import type { Core, Waiter, Wait } from './core.ts';
+import { wrap } from './serial.ts';
+
+/** The connection of a session, as the session sees it. */
+export interface Outlet {
+  write(text: string): void;
+  /** The session takes stanzas again. */
+  ready(): void;
+  /** What the client waits for at the end of its stream is done. */
+  finished(): void;
+  /** The client does not answer any more. */
+  lost(): void;
+  /** A stream error, and the end of the stream. */
+  fail(condition: StreamCondition, text?: string): void;
+  /** The session is not this connection's any more. Without a condition the stream just ends. */
+  expel(condition: StreamCondition | undefined, text?: string): void;
+  /** Asks for `settle` at the end of this tick. */
+  touch(): void;
+}
+
+/** An inbound stanza that the owner has not said to have handled. */
+export interface Held {
+  readonly n: number;
+  readonly stanza: Element;
+  readonly bytes: number;
+}
+
+/**
+ * The mux's mirror of a session (DESIGN §5): everything that a new owner needs to go on where the old one stopped.
+ *
+ * Inbound: a stanza gets the next n, goes to the owner and stays in `held` until it was handled; `accepted` follows with
+ * the owner's commits and is all that `h` ever says. Outbound: an `out` is written and stays in `unacked` until the client
+ * acknowledged it, or without stream management until the socket took it. `owner` is undefined while nobody is known
+ * to serve the partition: then everything waits here, and `attach` (attach.ts) hands it over.
+ */
+export class Session implements Waiter {
+  readonly core: Core;
+  readonly link: Link;
+  readonly info: ConnInfo;
+  readonly partition: number;
+  epoch: number;
+  owner: Peer | undefined;
+  outlet: Outlet | undefined;
+
+  /** Inbound numbers: received, acted on by the owner, committed by it. */
+  n = 0;
+  handled = 0;
+  accepted = 0;
+  held: Held[] = none;
+  #heldBytes = 0;
+  /** Too much is held: the socket is not read. */
+  full = false;
+  /** Requests by n that nothing has answered. */
+  open: Map<number, Element> | undefined;
+
+  /** Outbound numbers: received from the owner, acknowledged by the client. */
+  m = 0;
+  acked = 0;
+  unacked: Out[] = none;
+  #ackDue = false;
+  feeds: [feed: string, position: number][] = none;
+  record = '';
+
+  /** n and m at `<enable/>`; -1 without stream management. */
+  enabledN = -1;
+  enabledM = -1;
+  /** `<enable/>` came and the owner has not answered. */
+  enabling: { readonly n: number; readonly resume: boolean } | undefined;
+  /** n at the oldest and at the newest `<r/>` that has no answer; -1: none. */
+  #asked = -1;
+  #askedLast = -1;
+
+  /** `stream`: the client closed its stream and its last stanzas are being handled; `detach`, `end`: told once attached. */
+  leaving: 'stream' | 'detach' | 'end' | undefined;
+
+  constructor(core: Core, link: Link, info: ConnInfo, route: Route, outlet: Outlet) {
+    this.core = core;
+    this.link = {
+      session: link.session,
+      account: link.account,
+      resource: link.resource,
+      generation: link.generation,
+      ticket: link.ticket,
+    };
+    this.info = info;
+    this.partition = route.partition;
+    this.epoch = route.epoch;
+    this.owner = route.server;
+    this.outlet = outlet;
+  }
+
+  get managed(): boolean {
+    return this.enabledN >= 0;
+  }
+
+  /** Goes on where another connection of the session stopped (XEP-0198 §5). */
+  take(frame: Resumed): void {
+    this.n = this.handled = this.accepted = frame.n;
+    this.m = this.acked = frame.m;
+    this.enabledN = frame.enabledN;
+    this.enabledM = frame.enabledM;
+    this.record = frame.record;
+    this.feeds = frame.feeds.map(([feed, position]) => [feed, position]);
+    if (frame.open.length > 0) this.open = new Map(frame.open.map(({ n, stanza }) => [n, stanza]));
+  }
+
+  send(frame: Up): void {
+    if (this.owner !== undefined) this.core.send(this.owner, frame);
+  }
+
+  // ── inbound ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  receive(stanza: Element, bytes: number): void {
+    const n = ++this.n;
+    this.core.count('stanza-in');
+    if (stanza.name === 'iq') this.#request(n, stanza);
+    if (this.held === none) this.held = [];
+    this.held.push({ n, stanza, bytes });
+    this.#heldBytes += bytes;
+    this.forward(n, stanza);
+    const { heldStanzas, heldBytes } = this.core.bounds;
+    if (this.held.length <= heldStanzas && this.#heldBytes <= heldBytes) return;
+    if (!this.full) this.core.count('paused');
+    this.full = true;
+  }
+
+  forward(n: number, stanza: Element): void {
+    const { partition, epoch } = this;
+    const { session, generation } = this.link;
+    this.send({ t: 'stanza', partition, epoch, session, generation, n, stanza });
+  }
+
+  #request(n: number, stanza: Element): void {
+    const { type } = stanza.attrs;
+    if (type !== 'get' && type !== 'set') return;
+    this.open ??= new Map();
+    this.open.set(n, stanza);
+    if (this.open.size <= this.core.bounds.openRequests) return;
+    for (const oldest of this.open.keys()) {
+      this.open.delete(oldest);
+      break;
+    }
+    this.core.count('overflow', 'openRequests');
+  }
+
+  /** The owner acted on everything up to n: it is not sent again. */
+  onHandled(n: number): void {
+    this.#release(n);
+    if (this.leaving === 'stream') this.#finish();
+  }
+
+  /** Everything up to n is committed. */
+  onAccepted(n: number): void {
+    this.#release(n);
+    if (n > this.accepted) this.accepted = Math.min(n, this.n);
+    if (this.#asked >= 0) this.#answerDue();
+    if (this.leaving === 'stream') this.#finish();
+  }
+
+  #release(n: number): void {
+    if (n <= this.handled) return;
+    this.handled = Math.min(n, this.n);
+    let count = 0;
+    for (const { n: number, bytes } of this.held) {
+      if (number > n) break;
+      this.#heldBytes -= bytes;
+      count += 1;
+    }
+    if (count === this.held.length) this.held = none;
+    else this.held.splice(0, count);
+    if (!this.full) return;
+    const { heldStanzas, heldBytes } = this.core.bounds;
+    if (this.held.length * 2 >= heldStanzas || this.#heldBytes * 2 >= heldBytes) return;
+    this.full = false;
+    this.outlet?.ready();
+  }
+
+  // ── outbound ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  onOut(frame: Out): void {
+    // A resumed session gets its unacknowledged stanzas again, a re-attached one may: what is here already was written.
+    if (frame.m <= this.m) return;
+    this.core.count('stanza-out');
+    this.m = frame.m;
+    if (this.unacked === none) this.unacked = [];
+    this.unacked.push(frame);
+    if (frame.feed !== undefined) this.#moved(frame.feed, frame.pos);
+    if (frame.answers !== 0) this.open?.delete(frame.answers);
+    if (this.open?.size === 0) this.open = undefined;
+    this.outlet?.write(frame.text);
+  }
+
+  #moved(feed: string, position: number): void {
+    for (const entry of this.feeds)
+      if (entry[0] === feed) {
+        entry[1] = position;
+        return;
+      }
+    if (this.feeds === none) this.feeds = [];
+    this.feeds.push([feed, position]);
+  }
+
+  /**
+   * `<a h=…/>`. False where `h` is above what was sent (XEP-0198 §4). By serial number arithmetic (RFC 1982), because h
+   * wraps at 2^32; one that is lower than an earlier one is an ack that was overtaken, and says nothing new.
+   */
+  onAck(h: number): boolean {
+    this.core.unwait('ack', this);
+    const from = Math.max(this.acked, this.enabledM);
+    const more = wrap(h - (from - this.enabledM));
+    if (more <= this.m - from) {
+      this.#acknowledged(from + more);
+      return true;
+    }
+    return more >= 2 ** 31;
+  }
+
+  /** Stanzas that the client was sent since `<enable/>`, as it counts them. */
+  get sent(): number {
+    return wrap(this.m - this.enabledM);
+  }
+
+  #acknowledged(m: number): void {
+    if (m <= this.acked) return;
+    this.acked = m;
+    const kept = this.unacked.findIndex((out) => out.m > m);
+    if (kept === -1) this.unacked = none;
+    else this.unacked.splice(0, kept);
+    this.#ackDue = true;
+    this.outlet?.touch();
+  }
+
+  /** At the end of a tick in which something was written or acknowledged; `taken`: the socket holds nothing back. */
+  settle(taken: boolean): void {
+    if (taken && this.m > this.acked) {
+      const m = this.managed ? Math.min(this.m, this.enabledM) : this.m;
+      this.#acknowledged(m);
+    }
+    if (!this.#ackDue) return;
+    this.#ackDue = false;
+    const { partition, epoch, acked } = this;
+    const { session, generation } = this.link;
+    this.send({ t: 'ack', partition, epoch, session, generation, m: acked });
+  }
+
+  // ── stream management (XEP-0198) ────────────────────────────────────────────────────────────────────────────────
+
+  enable(resume: boolean): void {
+    this.enabling = { n: this.n, resume };
+    this.requestEnable();
+  }
+
+  requestEnable(): void {
+    if (this.enabling === undefined) return;
+    const { partition, epoch } = this;
+    const { session, generation } = this.link;
+    this.send({ t: 'enable', partition, epoch, session, generation, ...this.enabling });
+  }
+
+  onEnabled(frame: Enabled): void {
+    if (this.enabling === undefined) return;
+    this.enabling = undefined;
+    this.enabledN = frame.n;
+    this.enabledM = frame.m;
+    if (this.#asked >= 0) this.#answerDue();
+  }
+
+  /** `<r/>`: answered when everything that came before it is committed, or after a while with what is. */
+  ask(): void {
+    this.#askedLast = this.n;
+    if (this.#asked < 0) {
+      this.#asked = this.n;
+      if (this.accepted < this.n || !this.managed) this.core.wait('answer', this);
+    }
+    this.#answerDue();
+  }
+
+  #answerDue(): void {
+    if (!this.managed || this.accepted < this.#asked) return;
+    this.core.unwait('answer', this);
+    this.answer();
+    if (this.accepted >= this.#askedLast) this.#asked = -1;
+    else {
+      this.#asked = this.#askedLast;
+      this.core.wait('answer', this);
+    }
+  }
+
+  answer(): void {
+    const h = wrap(Math.max(0, this.accepted - this.enabledN));
+    this.outlet?.write(`<a xmlns="urn:xmpp:sm:3" h="${h}"/>`);
+  }
+
+  expired(wait: Wait): void {
+    if (wait === 'ack') this.outlet?.lost();
+    else if (wait === 'answer' && this.#asked >= 0) {
+      this.#asked = -1;
+      if (this.managed) this.answer();
+    } else if (wait === 'close' && this.leaving === 'stream') this.#done();
+  }
+
+  // ── the end ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** The client closed its stream: `finished` is called when its last stanzas are handled, or after a while. */
+  finish(): void {
+    this.leaving = 'stream';
+    if (this.handled < this.n) this.core.wait('close', this);
+    this.#finish();
+  }
+
+  #finish(): void {
+    if (this.handled >= this.n) this.#done();
+  }
+
+  #done(): void {
+    this.core.unwait('close', this);
+    if (this.managed) this.answer();
+    this.outlet?.finished();
+  }
+
+  /** The connection is gone. True where the owner has been told; else the next `attach` tells it. */
+  leave(how: 'detach' | 'end'): boolean {
+    this.settle(false);
+    this.leaving = how;
+    this.expelled();
+    if (this.owner === undefined) return false;
+    const { partition, epoch } = this;
+    const { session, generation } = this.link;
+    this.send({ t: how, partition, epoch, session, generation });
+    this.core.count(how === 'end' ? 'ended' : 'detached');
+    return true;
+  }
+
+  /** It has no connection any more. */
+  expelled(): void {
+    this.outlet = undefined;
+    for (const wait of ['answer', 'ack', 'close'] as const) this.core.unwait(wait, this);
+  }
+
+  /** The whole record, for an owner that does not have it. */
+  snapshot(): Attach {
+    const open = [...(this.open ?? [])];
+    return {
+      t: 'attach',
+      partition: this.partition,
+      epoch: this.epoch,
+      ...this.link,
+      info: this.info,
+      handled: this.handled,
+      record: this.record,
+      m: this.m,
+      acked: this.acked,
+      enabled: this.managed ? { n: this.enabledN, m: this.enabledM } : undefined,
+      feeds: this.feeds.map(([feed, position]) => [feed, position] as const),
+      unacked: this.unacked.map(({ m, text, feed, pos }) => ({ m, text, feed, pos })),
+      open: open.filter(([n]) => n <= this.handled).map(([n, stanza]) => ({ n, stanza })),
+    };
+  }
+}
+
+/** Shared by all that have nothing: an idle session holds no arrays. Never pushed to. */
+const none: never[] = [];
+Object.freeze(none);

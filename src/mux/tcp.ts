@@ -1,0 +1,222 @@
+import { createServer } from 'node:net';
+import type { Server, Socket } from 'node:net';
+import { createSecureContext, createServer as createTlsServer, TLSSocket } from 'node:tls';
+import type { SecureContext, SecureContextOptions } from 'node:tls';
+import { Failure } from '../base/failure.ts';
+import type { Log } from '../base/log.ts';
+import type { Mux } from './mux.ts';
+import type { Transport, TransportHandlers } from './transport.ts';
+
+/** Where clients connect over TCP. */
+export interface ListenOptions {
+  readonly host: string;
+  /** 0: any free one. */
+  readonly port: number;
+  /** `starttls`: in the clear until STARTTLS, which is required; `direct`: TLS at once (XEP-0368); `off`: never. */
+  readonly tls: 'starttls' | 'direct' | 'off';
+  /** Certificate and key; required unless `tls` is `off`. */
+  readonly keys?: SecureContextOptions;
+  readonly log: Log;
+}
+
+export interface Listener {
+  readonly host: string;
+  readonly port: number;
+  /** For connections and upgrades from now on: a renewed certificate needs no restart. */
+  renew(keys: SecureContextOptions): void;
+  /** Takes no more connections; those that are there stay. */
+  close(): Promise<void>;
+}
+
+/** Listens, and gives each connection to the mux. Fails with `port-in-use`, `port-refused` or `bad-certificate`. */
+export async function openListener(mux: Mux, options: ListenOptions): Promise<Listener> {
+  const { host, port, tls, log } = options;
+  const keys = new Keys(tls === 'off' ? undefined : (options.keys ?? {}));
+  const accept = (socket: Socket): void => mux.accept(new TcpTransport(socket, keys), tls === 'off');
+  const server: Server =
+    tls === 'direct'
+      ? createTlsServer(
+          {
+            ...options.keys,
+            ...secureOptions,
+            ALPNProtocols: ['xmpp-client'],
+            noDelay: true,
+            keepAlive: true,
+          },
+          accept,
+        )
+      : createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: keepalive }, accept);
+  // A handshake that fails is the client's affair (old versions, port scans).
+  server.on('tlsClientError', (error, socket) => {
+    log.debug({ err: error.message }, 'TLS handshake failed');
+    socket.destroy();
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      const code = error.code === 'EADDRINUSE' ? 'port-in-use' : 'port-refused';
+      reject(new Failure(code, `cannot listen on ${host}:${port}: ${error.message}`, error));
+    });
+    server.listen({ host, port, backlog: 1024 }, resolve);
+  });
+  server.on('error', (error) => log.error({ err: error }, 'listener'));
+  const address = server.address();
+  return {
+    host,
+    port: typeof address === 'object' && address !== null ? address.port : port,
+    renew: (fresh) => {
+      keys.renew(fresh);
+      if ('setSecureContext' in server && typeof server.setSecureContext === 'function')
+        server.setSecureContext({ ...fresh, ...secureOptions });
+    },
+    close: () => new Promise((resolve) => server.close(() => resolve())),
+  };
+}
+
+/** RFC 7590 §3.1 and RFC 9325 §3.1.1: nothing below TLS 1.2. */
+const secureOptions = { minVersion: 'TLSv1.2' } as const;
+
+/** Milliseconds of silence before the operating system asks whether the other end is still there. */
+const keepalive = 120_000;
+
+/** The certificate that upgrades use now. */
+class Keys {
+  context: SecureContext | undefined;
+  constructor(options: SecureContextOptions | undefined) {
+    if (options !== undefined) this.renew(options);
+  }
+  renew(options: SecureContextOptions): void {
+    try {
+      this.context = createSecureContext({ ...options, ...secureOptions });
+    } catch (error) {
+      throw new Failure('bad-certificate', 'certificate or key cannot be used', error);
+    }
+  }
+}
+
+/** Our end, found from the socket, so that all sockets share the same few handlers. */
+const own = Symbol('transport');
+type Owned = Socket & { [own]: TcpTransport };
+
+/** A TCP or TLS socket. */
+class TcpTransport implements Transport {
+  readonly framing = 'stream';
+  readonly kind: 'tcp' | 'tls';
+  readonly address: string;
+  readonly #keys: Keys;
+  #socket: Socket;
+  #handlers: TransportHandlers | undefined;
+  #pending = '';
+  #open = true;
+
+  constructor(socket: Socket, keys: Keys) {
+    this.kind = socket instanceof TLSSocket ? 'tls' : 'tcp';
+    this.address = socket.remoteAddress ?? '';
+    this.#socket = socket;
+    this.#keys = keys;
+  }
+
+  get tls(): string | undefined {
+    const socket = this.#socket;
+    if (!(socket instanceof TLSSocket)) return undefined;
+    return `${socket.getProtocol() ?? 'TLS'} ${socket.getCipher()?.name ?? ''}`.trimEnd();
+  }
+
+  get upgradable(): boolean {
+    return this.kind === 'tcp' && this.#keys.context !== undefined;
+  }
+
+  open(handlers: TransportHandlers): void {
+    this.#handlers = handlers;
+    this.#listen(this.#socket);
+  }
+
+  #listen(socket: Socket): void {
+    (socket as Owned)[own] = this;
+    socket.on('data', onData).on('drain', onDrain).on('end', onEnd).on('error', onError).on('close', onClose);
+  }
+
+  write(text: string): void {
+    this.#pending += text;
+  }
+
+  flush(): void {
+    if (this.#pending === '' || !this.#open) return;
+    const text = this.#pending;
+    this.#pending = '';
+    this.#socket.write(text);
+  }
+
+  get queued(): number {
+    return this.#socket.writableLength;
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  secure(): void {
+    this.flush();
+    const plain = this.#socket;
+    plain.off('data', onData).off('drain', onDrain).off('end', onEnd).off('close', onClose);
+    // Plain bytes that are already here would be taken for the begin of the handshake, and fail it: never for XML.
+    this.#socket = new TLSSocket(plain, {
+      isServer: true,
+      secureContext: this.#keys.context,
+      ...secureOptions,
+    });
+    this.#listen(this.#socket);
+  }
+
+  close(): void {
+    this.flush();
+    if (!this.#open) return;
+    this.#open = false;
+    this.#socket.end();
+  }
+
+  destroy(): void {
+    this.#open = false;
+    this.#socket.destroy();
+  }
+
+  data(chunk: Buffer): void {
+    this.#handlers?.data(chunk);
+  }
+
+  drained(): void {
+    if (this.#socket.writableLength === 0) this.#handlers?.drained();
+  }
+
+  /** The client's half is closed. Without `</stream:stream>` that is a cut (RFC 6120 §4.6). */
+  ended(): void {
+    if (this.#open) this.destroy();
+  }
+
+  closed(): void {
+    this.#open = false;
+    const handlers = this.#handlers;
+    this.#handlers = undefined;
+    handlers?.closed();
+  }
+}
+
+function onData(this: Socket, chunk: Buffer): void {
+  (this as Owned)[own].data(chunk);
+}
+function onDrain(this: Socket): void {
+  (this as Owned)[own].drained();
+}
+function onEnd(this: Socket): void {
+  (this as Owned)[own].ended();
+}
+/** `close` follows. */
+function onError(this: Socket): void {
+  this.destroy();
+}
+function onClose(this: Socket): void {
+  (this as Owned)[own].closed();
+}

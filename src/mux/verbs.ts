@@ -1,0 +1,64 @@
+import { NS } from '../xmpp/namespaces.ts';
+import { bind } from './bind.ts';
+import type { Connection, Verbs } from './connection.ts';
+import { opened } from './open.ts';
+import { manage } from './manage.ts';
+import { register } from './register.ts';
+import { abort, auth, response } from './sasl.ts';
+import { starttls } from './starttls.ts';
+import type { Element } from '../xmpp/element.ts';
+
+/** Which verb an element directly in the stream is; everything that a client may say there is named here. */
+function element(conn: Connection, stanza: Element, bytes: number): void {
+  const { session, login } = conn;
+  if (session !== undefined && isStanza(stanza)) {
+    session.receive(stanza, bytes);
+    if (session.full) conn.stop();
+    return;
+  }
+  if (login !== undefined && ++login.elements > conn.core.bounds.loginElements)
+    return conn.fail('policy-violation', 'too many elements before a session');
+  switch (stanza.ns) {
+    case NS.tls:
+      if (stanza.name === 'starttls' && login !== undefined) return starttls(conn, login);
+      break;
+    case NS.sasl:
+      if (login === undefined || login.account !== undefined) break;
+      if (stanza.name === 'auth') return auth(conn, login, stanza);
+      if (stanza.name === 'response') return response(conn, login, stanza);
+      if (stanza.name === 'abort') return abort(conn, login);
+      break;
+    case NS.sm:
+      return manage(conn, stanza);
+    case NS.client:
+      if (login === undefined || !isStanza(stanza)) break;
+      if (login.account !== undefined && stanza.child('bind', NS.bind) !== undefined)
+        return bind(conn, login, stanza);
+      if (login.account === undefined && stanza.child('query', NS.register) !== undefined)
+        return register(conn, login, stanza);
+      break;
+    default:
+  }
+  // RFC 6120 §4.3.5 and §7.3.1: nothing but the negotiation before authentication and binding.
+  if (login !== undefined) conn.fail('not-authorized');
+  // RFC 6120 §4.8.3: a stanza of another content namespace.
+  else if (stanzas.has(stanza.name) && stanza.ns === NS.server) conn.fail('invalid-namespace');
+  else conn.fail('unsupported-stanza-type');
+}
+
+const stanzas = new Set(['message', 'presence', 'iq']);
+
+function isStanza(element: Element): boolean {
+  return element.ns === NS.client && stanzas.has(element.name);
+}
+
+/** The client closed its stream; what it sent before is handled first, and what answers it still goes out. */
+function ended(conn: Connection): void {
+  if (conn.session === undefined) conn.end();
+  else {
+    conn.phase = 'ending';
+    conn.session.finish();
+  }
+}
+
+export const verbs: Omit<Verbs, 'gone'> = { opened, element, ended };

@@ -1,0 +1,158 @@
+import type { IncomingMessage, Server } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { TLSSocket } from 'node:tls';
+import { WebSocketServer } from 'ws';
+import type { RawData, WebSocket } from 'ws';
+import { members } from '../xmpp/parser.ts';
+import type { Mux } from './mux.ts';
+import type { Transport, TransportHandlers } from './transport.ts';
+
+export interface WsOptions {
+  /** Path of the endpoint, as in `/ws`. */
+  readonly path: string;
+  /** The HTTP listener needs no encryption (`tls: off`). */
+  readonly plain: boolean;
+}
+
+export interface WsListener {
+  /** No more upgrades; connections that are there stay. */
+  close(): void;
+}
+
+/**
+ * XMPP over WebSocket (RFC 7395) at one path of an HTTP server; upgrades at other paths are others' affair. Any `Origin` may
+ * connect: a stream authenticates by what its script says, never by a cookie that the browser adds, so a foreign page can do
+ * nothing here that it could not do by TCP; web clients on other hosts are what XEP-0156 is for.
+ */
+export function openWs(mux: Mux, server: Server, options: WsOptions): WsListener {
+  const ws = new WebSocketServer({
+    noServer: true,
+    clientTracking: false,
+    perMessageDeflate: false,
+    maxPayload: members.bytes,
+    // RFC 7395 §3.1: the client must offer it; handled before, so that one that does not is refused.
+    handleProtocols: () => 'xmpp',
+  });
+  const upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
+    if (request.url?.split('?', 1)[0] !== options.path) return;
+    const offered = request.headers['sec-websocket-protocol']?.split(',') ?? [];
+    if (!offered.some((name) => name.trim() === 'xmpp')) {
+      socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+      return;
+    }
+    ws.handleUpgrade(request, socket, head, (client) =>
+      mux.accept(new WsTransport(client, request.socket), options.plain),
+    );
+  };
+  server.on('upgrade', upgrade);
+  return { close: () => void server.off('upgrade', upgrade) };
+}
+
+const own = Symbol('transport');
+type Owned = WebSocket & { [own]: WsTransport };
+type OwnedSocket = Duplex & { [own]: WsTransport };
+
+/** A WebSocket: each text message is one element. */
+class WsTransport implements Transport {
+  readonly framing = 'frame';
+  readonly kind = 'ws';
+  readonly address: string;
+  readonly tls: string | undefined;
+  readonly upgradable = false;
+  readonly #ws: WebSocket;
+  readonly #socket: Duplex;
+  #handlers: TransportHandlers | undefined;
+  #corked = false;
+
+  constructor(ws: WebSocket, socket: IncomingMessage['socket']) {
+    this.address = socket.remoteAddress ?? '';
+    this.tls =
+      socket instanceof TLSSocket
+        ? `${socket.getProtocol() ?? 'TLS'} ${socket.getCipher()?.name ?? ''}`.trimEnd()
+        : undefined;
+    this.#ws = ws;
+    this.#socket = socket;
+  }
+
+  open(handlers: TransportHandlers): void {
+    this.#handlers = handlers;
+    const ws = this.#ws as Owned;
+    ws[own] = this;
+    (this.#socket as OwnedSocket)[own] = this;
+    ws.on('message', onMessage).on('error', onError).on('close', onClose);
+    this.#socket.on('drain', onDrain);
+  }
+
+  write(text: string): void {
+    // Frames of one tick leave in one write of the socket.
+    if (!this.#corked) {
+      this.#corked = true;
+      this.#socket.cork();
+    }
+    if (this.#ws.readyState === this.#ws.OPEN) this.#ws.send(text);
+  }
+
+  flush(): void {
+    if (!this.#corked) return;
+    this.#corked = false;
+    this.#socket.uncork();
+  }
+
+  get queued(): number {
+    return this.#socket.writableLength;
+  }
+
+  pause(): void {
+    this.#ws.pause();
+  }
+
+  resume(): void {
+    this.#ws.resume();
+  }
+
+  secure(): void {
+    // RFC 7395 §4: STARTTLS does not exist here; `upgradable` says so.
+  }
+
+  close(): void {
+    this.#ws.close(1000);
+    this.flush();
+  }
+
+  destroy(): void {
+    this.#ws.terminate();
+  }
+
+  message(data: RawData, binary: boolean): void {
+    // RFC 7395 §3.2: text only.
+    if (binary) this.#ws.close(1003);
+    else this.#handlers?.data(text(data));
+  }
+
+  drained(): void {
+    if (this.#socket.writableLength === 0) this.#handlers?.drained();
+  }
+
+  closed(): void {
+    const handlers = this.#handlers;
+    this.#handlers = undefined;
+    handlers?.closed();
+  }
+}
+
+function text(data: RawData): string {
+  if (Array.isArray(data)) return Buffer.concat(data).toString();
+  return data instanceof ArrayBuffer ? Buffer.from(data).toString() : data.toString();
+}
+
+function onMessage(this: WebSocket, data: RawData, binary: boolean): void {
+  (this as Owned)[own].message(data, binary);
+}
+function onDrain(this: Duplex): void {
+  (this as OwnedSocket)[own].drained();
+}
+/** `close` follows; ws has answered with the code that says why (too big 1009, bad UTF-8 1007). */
+function onError(): void {}
+function onClose(this: WebSocket): void {
+  (this as Owned)[own].closed();
+}

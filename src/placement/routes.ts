@@ -1,0 +1,21 @@
+import type { Peer } from '../mesh/mesh.ts';
+
+/** Where a partition is served now. */
+export interface Route {
+  readonly partition: number;
+  readonly epoch: number;
+  readonly server: Peer;
+}
+
+/**
+ * What a mux knows of placement: the owner of an account's partition, repeated by the owners each second. It is the
+ * only file of `placement` that a mux imports.
+ */
+export interface Routes {
+  /** The route for a bare address; undefined while nobody is known to serve it. */
+  locate(address: string): Route | undefined;
+  /** The route of a partition that is already known by its number. */
+  partition(partition: number): Route | undefined;
+  /** Called after a partition's owner or epoch changed. */
+  onChange(handler: (route: Route) => void): void;
+}

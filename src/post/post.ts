@@ -1,0 +1,239 @@
+import type { Clock, Timer } from '../base/clock.ts';
+import type { Log } from '../base/log.ts';
+import type { Mesh, Peer } from '../mesh/mesh.ts';
+import type { Route, Routes } from '../placement/routes.ts';
+import type { Element } from '../xmpp/element.ts';
+
+/** A stored stanza on its way to another partition: what a row of the outbox holds. */
+export interface Letter {
+  /** The sending account, its partition and its address. */
+  readonly partition: number;
+  readonly account: number;
+  readonly sender: string;
+  /** The row's id: a change number of the sending account. */
+  readonly id: number;
+  /** Address of the recipient: bare, or full where one resource is meant; and its account. */
+  readonly to: string;
+  readonly recipient: string;
+  readonly source: number;
+  readonly n: number;
+  readonly k: number;
+  readonly kind: number;
+  /** Milliseconds since the epoch. */
+  readonly created: number;
+  readonly xml: string;
+}
+
+/**
+ * How a letter ended at its recipient: `delivered` (stored there, now or before), `later` (could not be stored or read:
+ * try again), or a stanza error's condition, which goes back to the sender.
+ */
+export type Settlement = string;
+
+/** What the owner of accounts does for the post. */
+export interface Office {
+  /** Is this partition served here in this epoch? Other frames are dropped (invariant 12). */
+  serves(partition: number, epoch: number): boolean;
+  epochOf(partition: number): number | undefined;
+  /** Takes a letter in for its recipient; calls back once, after the recipient's commit. */
+  take(partition: number, letter: Letter, done: (settlement: Settlement) => void): void;
+  /** The letter has ended: the row leaves the outbox in a commit, with the bounce if it is an error; then call back. */
+  settle(letter: Letter, settlement: Settlement, done: (stored: boolean) => void): void;
+  /** A stanza that nobody stores has come for an account here. */
+  arrive(partition: number, recipient: string, stanza: Element): void;
+  /** A stanza that nobody stores could not be handed on. */
+  lost(stanza: Element): void;
+}
+
+/**
+ * Between accounts whose commits do not share a lane (DESIGN §3 and §5, spool and outbox). Letters wait in the sender's
+ * outbox until settled; per sender and recipient one is under way at a time, so that their order holds whatever is lost.
+ */
+export interface Post {
+  /** A letter whose outbox row is committed (or was read back at start). */
+  queue(letter: Letter): void;
+  /** A stanza that nobody stores: presence, an iq, a chat state. */
+  pass(recipient: string, stanza: Element): void;
+  /** Forgets the letters of a partition that is not served here any more. */
+  forget(partition: number): void;
+  readonly waiting: number;
+  close(): void;
+}
+
+export interface PostOptions {
+  readonly mesh: Mesh;
+  readonly routes: Routes;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly office: Office;
+  /** Milliseconds after which a letter that nobody settled is sent again. */
+  readonly retry?: number;
+  /** Milliseconds after which it is given up: `remote-server-timeout` goes back. */
+  readonly lifetime: number;
+}
+
+type Frame =
+  | { readonly t: 'letter'; readonly partition: number; readonly epoch: number; readonly letter: Letter }
+  | { readonly t: 'settle'; readonly line: string; readonly id: number; readonly settlement: Settlement }
+  | { readonly t: 'pass'; readonly partition: number; readonly epoch: number; readonly recipient: string; readonly stanza: Element };
+
+/** Letters of one sender to one recipient, oldest first; only the first is ever under way. */
+interface Line {
+  readonly letters: Letter[];
+  state: 'waiting' | 'sent' | 'settling';
+  to: Peer | undefined;
+  sentAt: number;
+}
+
+export function openPost(options: PostOptions): Post {
+  return new LinePost(options);
+}
+
+class LinePost implements Post {
+  readonly #options: PostOptions;
+  readonly #retry: number;
+  readonly #lines = new Map<string, Line>();
+  #waiting = 0;
+  #timer: Timer | undefined;
+  #closed = false;
+
+  constructor(options: PostOptions) {
+    this.#options = options;
+    this.#retry = options.retry ?? 5_000;
+    options.mesh.serve('post', (from, frame) => this.#receive(from, frame as Frame));
+    options.mesh.onPeer((peer, state, returned) => {
+      if (state === 'down') this.#peerGone(peer, returned.filter((one) => one.service === 'post').map((one) => one.frame as Frame));
+    });
+    options.routes.onChange((route) => this.#routeChanged(route));
+  }
+
+  get waiting(): number {
+    return this.#waiting;
+  }
+
+  queue(letter: Letter): void {
+    const key = lineOf(letter);
+    let line = this.#lines.get(key);
+    if (line === undefined) {
+      line = { letters: [], state: 'waiting', to: undefined, sentAt: 0 };
+      this.#lines.set(key, line);
+    }
+    line.letters.push(letter);
+    this.#waiting += 1;
+    if (line.letters.length === 1) this.#send(line);
+    this.#watch();
+  }
+
+  pass(recipient: string, stanza: Element): void {
+    const { mesh, routes, office } = this.#options;
+    const route = routes.locate(recipient);
+    if (route === undefined) {
+      office.lost(stanza);
+      return;
+    }
+    const { partition, epoch, server } = route;
+    mesh.send(server, 'post', { t: 'pass', partition, epoch, recipient, stanza } satisfies Frame);
+  }
+
+  forget(partition: number): void {
+    for (const [key, line] of this.#lines)
+      if (line.letters[0]?.partition === partition) {
+        this.#waiting -= line.letters.length;
+        this.#lines.delete(key);
+      }
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#timer?.cancel();
+    this.#lines.clear();
+    this.#waiting = 0;
+  }
+
+  #send(line: Line): void {
+    const letter = line.letters[0];
+    if (letter === undefined || this.#closed) return;
+    const { mesh, routes, clock, lifetime } = this.#options;
+    if (clock.now() - letter.created > lifetime) {
+      this.#settled(line, letter, 'remote-server-timeout');
+      return;
+    }
+    const route = routes.locate(letter.recipient);
+    line.state = 'waiting';
+    line.sentAt = clock.mono();
+    if (route === undefined) return;
+    line.state = 'sent';
+    line.to = route.server;
+    const { partition, epoch, server } = route;
+    mesh.send(server, 'post', { t: 'letter', partition, epoch, letter } satisfies Frame);
+  }
+
+  /** One timer for all lines, only while there are any. */
+  #watch(): void {
+    if (this.#closed || this.#lines.size === 0) return;
+    this.#timer ??= this.#options.clock.after(this.#retry / 5, () => {
+      this.#timer = undefined;
+      const late = this.#options.clock.mono() - this.#retry;
+      for (const line of this.#lines.values()) if (line.state !== 'settling' && line.sentAt <= late) this.#send(line);
+      this.#watch();
+    });
+  }
+
+  #receive(from: Peer, frame: Frame): void {
+    const { office, mesh } = this.#options;
+    if (frame.t === 'pass') {
+      if (office.serves(frame.partition, frame.epoch)) office.arrive(frame.partition, frame.recipient, frame.stanza);
+      else office.lost(frame.stanza);
+      return;
+    }
+    if (frame.t === 'letter') {
+      // Nothing is answered for a partition that is not ours: the sender asks again where it is served then.
+      if (!office.serves(frame.partition, frame.epoch)) return;
+      const { letter } = frame;
+      office.take(frame.partition, letter, (settlement) =>
+        mesh.send(from, 'post', { t: 'settle', line: lineOf(letter), id: letter.id, settlement } satisfies Frame),
+      );
+      return;
+    }
+    const line = this.#lines.get(frame.line);
+    const letter = line?.letters[0];
+    if (line === undefined || letter === undefined || letter.id !== frame.id || line.state === 'settling') return;
+    this.#settled(line, letter, frame.settlement);
+  }
+
+  #settled(line: Line, letter: Letter, settlement: Settlement): void {
+    if (settlement === 'later') {
+      line.state = 'waiting';
+      return;
+    }
+    line.state = 'settling';
+    this.#options.office.settle(letter, settlement, (stored) => {
+      if (!stored) {
+        line.state = 'waiting';
+        return;
+      }
+      if (line.letters[0] !== letter) return;
+      line.letters.shift();
+      this.#waiting -= 1;
+      if (line.letters.length === 0) this.#lines.delete(lineOf(letter));
+      else this.#send(line);
+    });
+  }
+
+  #peerGone(peer: Peer, returned: readonly Frame[]): void {
+    for (const frame of returned) if (frame.t === 'pass') this.#options.office.lost(frame.stanza);
+    for (const line of this.#lines.values()) if (line.to === peer && line.state === 'sent') line.state = 'waiting';
+  }
+
+  #routeChanged(route: Route): void {
+    for (const line of this.#lines.values()) {
+      const head = line.letters[0];
+      if (head === undefined || line.state === 'settling') continue;
+      if (this.#options.routes.locate(head.recipient)?.partition === route.partition) this.#send(line);
+    }
+  }
+}
+
+function lineOf(letter: Letter): string {
+  return `${letter.partition} ${letter.account} ${letter.recipient}`;
+}

@@ -1,0 +1,54 @@
+import { Failure } from '../base/failure.ts';
+import { first } from './migrations/0001.ts';
+import { second } from './migrations/0002.ts';
+
+/** One step of the schema. Steps are only ever added; a step that was released never changes. */
+export interface Migration {
+  readonly number: number;
+  readonly name: string;
+  /** The oldest schema number whose program may still open a store that has this step. */
+  readonly oldest: number;
+  readonly sql: readonly string[];
+}
+
+export const migrations: readonly Migration[] = [first, second];
+
+/** What migrating needs of an engine. */
+export interface Migrated {
+  exec(script: string): void;
+  rows<Row extends object>(text: string, ...params: (string | number)[]): Row[];
+  transaction<T>(work: () => T): T;
+}
+
+/**
+ * Brings a store to the newest step, each step in a transaction of its own; returns how many ran. Throws
+ * `Failure('store-newer')` where a newer program has made it unreadable for this one.
+ */
+export function migrate(core: Migrated, now: number, steps: readonly Migration[] = migrations): number {
+  core.exec(`create table if not exists schema (
+    number integer primary key, name text not null, oldest integer not null, at integer not null)`);
+  const newest = steps.at(-1)?.number ?? 0;
+  const [has] = core.rows<{ number: number; oldest: number }>(
+    'select coalesce(max(number), 0) as number, coalesce(max(oldest), 0) as oldest from schema',
+  );
+  if (has !== undefined && has.oldest > newest) {
+    throw new Failure(
+      'store-newer',
+      `the data was written by a newer version: its schema is ${has.number}, this program knows up to ${newest}`,
+    );
+  }
+  const missing = steps.filter((step) => step.number > (has?.number ?? 0));
+  for (const step of missing) {
+    core.transaction(() => {
+      for (const text of step.sql) core.exec(text);
+      core.rows(
+        'insert into schema (number, name, oldest, at) values (?1, ?2, ?3, ?4)',
+        step.number,
+        step.name,
+        step.oldest,
+        now,
+      );
+    });
+  }
+  return missing.length;
+}

@@ -1,0 +1,80 @@
+/** Every XML namespace the house knows, by the short name the code uses for it. */
+export const NS = Object.freeze({
+  /** RFC 6120 §11.2: default namespace of client streams. */
+  client: 'jabber:client',
+  server: 'jabber:server',
+  component: 'jabber:component:accept',
+  stream: 'http://etherx.jabber.org/streams',
+  streams: 'urn:ietf:params:xml:ns:xmpp-streams',
+  stanzas: 'urn:ietf:params:xml:ns:xmpp-stanzas',
+  tls: 'urn:ietf:params:xml:ns:xmpp-tls',
+  sasl: 'urn:ietf:params:xml:ns:xmpp-sasl',
+  bind: 'urn:ietf:params:xml:ns:xmpp-bind',
+  /** RFC 3921 §3; advertised as optional. */
+  session: 'urn:ietf:params:xml:ns:xmpp-session',
+  /** RFC 7395. */
+  framing: 'urn:ietf:params:xml:ns:xmpp-framing',
+  xml: 'http://www.w3.org/XML/1998/namespace',
+  xmlns: 'http://www.w3.org/2000/xmlns/',
+
+  roster: 'jabber:iq:roster',
+  rosterver: 'urn:xmpp:features:rosterver',
+  preapproval: 'urn:xmpp:features:pre-approval',
+  privacy: 'jabber:iq:privacy',
+  private: 'jabber:iq:private',
+  register: 'jabber:iq:register',
+  registerFeature: 'http://jabber.org/features/iq-register',
+  version: 'jabber:iq:version',
+  last: 'jabber:iq:last',
+  ping: 'urn:xmpp:ping',
+  time: 'urn:xmpp:time',
+  discoInfo: 'http://jabber.org/protocol/disco#info',
+  discoItems: 'http://jabber.org/protocol/disco#items',
+  caps: 'http://jabber.org/protocol/caps',
+  commands: 'http://jabber.org/protocol/commands',
+  dataForms: 'jabber:x:data',
+  rsm: 'http://jabber.org/protocol/rsm',
+  sm: 'urn:xmpp:sm:3',
+  csi: 'urn:xmpp:csi:0',
+  delay: 'urn:xmpp:delay',
+  sid: 'urn:xmpp:sid:0',
+  carbons: 'urn:xmpp:carbons:2',
+  forward: 'urn:xmpp:forward:0',
+  mam: 'urn:xmpp:mam:2',
+  mamExtended: 'urn:xmpp:mam:2#extended',
+  hints: 'urn:xmpp:hints',
+  chatstates: 'http://jabber.org/protocol/chatstates',
+  receipts: 'urn:xmpp:receipts',
+  markers: 'urn:xmpp:chat-markers:0',
+  blocking: 'urn:xmpp:blocking',
+  /** XEP-0160 advertises this string. */
+  offline: 'msgoffline',
+  /** XEP-0022 events and XEP-0023 expiry, obsolete, still seen. */
+  event: 'jabber:x:event',
+  /** XEP-0091 delay, obsolete, still seen. */
+  legacyDelay: 'jabber:x:delay',
+  /** XEP-0013. */
+  flexibleOffline: 'http://jabber.org/protocol/offline',
+  vcard: 'vcard-temp',
+  vcardUpdate: 'vcard-temp:x:update',
+  vcard4: 'urn:ietf:params:xml:ns:vcard-4.0',
+  oob: 'jabber:x:oob',
+  conference: 'jabber:x:conference',
+  muc: 'http://jabber.org/protocol/muc',
+  mucUser: 'http://jabber.org/protocol/muc#user',
+  mucAdmin: 'http://jabber.org/protocol/muc#admin',
+  mucOwner: 'http://jabber.org/protocol/muc#owner',
+  pubsub: 'http://jabber.org/protocol/pubsub',
+  pubsubEvent: 'http://jabber.org/protocol/pubsub#event',
+  pubsubOwner: 'http://jabber.org/protocol/pubsub#owner',
+  pubsubErrors: 'http://jabber.org/protocol/pubsub#errors',
+  push: 'urn:xmpp:push:0',
+  /** XEP-0440. */
+  channelBinding: 'urn:xmpp:sasl-cb:0',
+  sasl2: 'urn:xmpp:sasl:2',
+  bind2: 'urn:xmpp:bind:0',
+  /** XEP-0478. */
+  limits: 'urn:xmpp:stream-limits:0',
+} as const);
+
+export type Namespace = (typeof NS)[keyof typeof NS];
