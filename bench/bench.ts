@@ -86,6 +86,9 @@ async function run(): Promise<void> {
   if (!Number.isInteger(rounds) || rounds < 1) throw new Usage('--rounds takes a number from 1');
   const started = performance.now();
   await using arena = new Arena();
+  // An interrupted run must not leave servers behind.
+  const leave = () => void arena[Symbol.asyncDispose]().finally(() => process.exit(130));
+  process.once('SIGINT', leave).once('SIGTERM', leave);
   const say = (text: string) => {
     const seconds = Math.round((performance.now() - started) / 1000);
     process.stderr.write(`[${String(seconds).padStart(4)} s] ${text}\n`);
