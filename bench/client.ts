@@ -106,15 +106,19 @@ export class Client {
     this.#socket?.write(text, 'latin1');
   }
 
-  /** Ends the session in good order; `quick` does not wait for the server's half. */
-  close(quick = false): Promise<void> {
+  /** Ends the session in good order: our half of the stream, then the server's, then the connection (RFC 6120 §4.4). */
+  close(): Promise<void> {
     this.#closing = true;
     const socket = this.#socket;
     if (!socket || socket.destroyed) return Promise.resolve();
     return new Promise((resolve) => {
-      socket.once('close', () => resolve());
-      socket.end("<presence type='unavailable'/></stream:stream>", 'latin1');
-      if (quick) socket.destroySoon();
+      const late = setTimeout(() => socket.destroy(), PATIENCE);
+      socket.once('close', () => {
+        clearTimeout(late);
+        resolve();
+      });
+      this.#wait = { match: starts('</stream:stream'), resolve: () => void socket.end() };
+      this.send("<presence type='unavailable'/></stream:stream>");
     });
   }
 
@@ -214,6 +218,8 @@ export class Client {
 }
 
 const LETTER_M = 109;
+/** Milliseconds for the server's half of a stream's end. */
+const PATIENCE = 5000;
 let questions = 0;
 
 function starts(prefix: string): (text: string) => boolean {
