@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { inboundOp } from '../../src/account/sessionrows.ts';
-import { sendSubscription } from '../../src/account/subscription.ts';
+import { leaveContacts, returnSubscription, sendSubscription } from '../../src/account/subscription.ts';
 import { Work } from '../../src/account/work.ts';
 import { Jid } from '../../src/xmpp/jid.ts';
 import { parseStored } from '../../src/xmpp/parser.ts';
@@ -273,6 +273,51 @@ describe('subscriptions in one lane (RFC 6121 §3)', () => {
     assert.deepEqual(
       rig.letters.map(({ xml }) => xml),
       ['<presence type="unsubscribed" from="bob@example.org" to="x3@far.example"/>'],
+    );
+  });
+
+  it('a request that comes back from the post is denied by that', async () => {
+    const alice = await rig.login('alice', 'a');
+    await alice.says('<presence type="subscribe" to="x@far.example"/>');
+    alice.take();
+    const { account } = alice.session;
+    const work = new Work(account);
+    const letter = rig.letters[0]!;
+    await returnSubscription(work, account, parseStored(letter.xml), Jid.parse('x@far.example')!, letter);
+    work.commit();
+    await rig.still();
+    const [denied, push] = alice.take();
+    assert.equal(denied, '<presence type="unsubscribed" from="x@far.example" to="alice@example.org"/>');
+    assert.equal(item(push!), '<item jid="x@far.example" subscription="none"/>');
+    await same();
+  });
+
+  it('an account that is removed leaves everybody', async () => {
+    const alice = await rig.login('alice', 'a');
+    const bob = await rig.login('bob', 'b');
+    await befriend(alice, bob);
+    await alice.says(presence('subscribe', 'carol'));
+    await rig.arrives('alice', '<presence type="subscribe" from="x@far.example" to="alice@example.org"/>', {
+      source: 7,
+      n: 1,
+      k: 0,
+    });
+    bob.take();
+    const { account } = alice.session;
+    const work = new Work(account);
+    await leaveContacts(work, account);
+    work.commit();
+    await rig.still();
+    assert.equal(
+      bob.take()[0],
+      '<presence to="bob@example.org" type="unavailable" from="alice@example.org/a"/>',
+    );
+    assert.equal(await rig.state('bob', to('alice')), 'none');
+    assert.equal(await rig.state('carol', to('alice')), 'none');
+    assert.deepEqual(rig.stored('carol'), {});
+    assert.deepEqual(
+      rig.letters.map(({ xml }) => xml),
+      ['<presence type="unsubscribed" from="alice@example.org" to="x@far.example"/>'],
     );
   });
 });
