@@ -117,7 +117,7 @@ export class World {
       routes,
       partitionOf,
       domains,
-      limits: { ...defaultLimits, resume: 120 },
+      limits: { ...defaultLimits, resume: 25 },
       registration: 'closed',
       version: 'sim',
       secret: new Uint8Array(32).fill(7),

@@ -25,7 +25,7 @@ export class Accounts {
   readonly #logins: Logins;
   readonly #registration: Registration;
   /** Sessions whose attach is under way: what their mux sends meanwhile waits behind it. */
-  readonly #attaching = new Map<number, (() => void)[]>();
+  readonly #attaching = new Map<number, { open: number; readonly behind: (() => void)[] }>();
 
   constructor(env: Env) {
     this.env = env;
@@ -123,9 +123,9 @@ export class Accounts {
     from: Peer,
     frame: Exclude<Up, { readonly conn: number } | Attach | { readonly t: 'reported' }>,
   ): void {
-    const behind = this.#attaching.get(frame.session);
-    if (behind !== undefined) {
-      behind.push(() => this.#forSession(partition, from, frame));
+    const claims = this.#attaching.get(frame.session);
+    if (claims !== undefined) {
+      claims.behind.push(() => this.#forSession(partition, from, frame));
       return;
     }
     const session = partition.sessions.get(frame.session);
@@ -197,8 +197,10 @@ export class Accounts {
   }
 
   #attach(partition: Partition, from: Peer, frame: Attach): void {
-    const behind: (() => void)[] = [];
-    this.#attaching.set(frame.session, behind);
+    // Two muxes may claim one session: what either of them sends waits until both claims are judged, in its order.
+    const claims = this.#attaching.get(frame.session) ?? { open: 0, behind: [] };
+    claims.open += 1;
+    this.#attaching.set(frame.session, claims);
     const refuse = (reason: string) =>
       this.env.mesh.send(from, 'mux', {
         t: 'unattached',
@@ -208,8 +210,10 @@ export class Accounts {
         reason,
       });
     const after = () => {
-      if (this.#attaching.get(frame.session) === behind) this.#attaching.delete(frame.session);
-      for (const run of behind) run();
+      claims.open -= 1;
+      if (claims.open > 0) return;
+      this.#attaching.delete(frame.session);
+      for (const run of claims.behind) run();
     };
     this.#withAccount(
       partition,

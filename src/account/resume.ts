@@ -1,5 +1,6 @@
 import type { ConnInfo, Resume, Unresumed } from '../link/frames.ts';
 import type { Peer } from '../mesh/mesh.ts';
+import { detachSession } from './end.ts';
 import type { Account } from './account.ts';
 import { reportMs } from './partition.ts';
 import { refresh } from './presence.ts';
@@ -37,13 +38,21 @@ export async function resume(account: Account, from: Peer, frame: Resume, info: 
     fail('h-too-high', undefined, (session.unacked.m - (session.enabled?.m ?? 0)) >>> 0);
     return;
   }
-  takeOver(session, from, info);
+  takeOver(session, from);
   session.acknowledge(acked);
+  const { generation } = session;
   const work = new Work(account, session, session.inN);
   work.ops.push(inboundOp(session, session.inN), recordOp(session));
   work.onFailure(() => fail('item-not-found'));
   work.after(() => {
-    if (session.ended || session.mux !== from) return;
+    if (session.ended || session.generation !== generation) return;
+    if (from !== env.mesh.self && !env.mesh.peers().includes(from)) {
+      void detachSession(session);
+      return;
+    }
+    // Only now, so that nothing reaches this mux before `resumed` does.
+    session.mux = from;
+    session.info = info;
     const { enabled, cursor } = session;
     env.mesh.send(from, 'mux', {
       ...head,
@@ -62,8 +71,6 @@ export async function resume(account: Account, from: Peer, frame: Resume, info: 
       feeds: cursor.feeds(),
       open: [],
     });
-    // What was asked for before `resumed` reached nobody.
-    session.wanted = false;
     session.resend();
     partition.touchLazily(account);
     env.count('resume');
@@ -95,13 +102,12 @@ function acknowledged(session: Session, h: number): number | undefined {
   return m > unacked.m ? undefined : m;
 }
 
-function takeOver(session: Session, mux: Peer, info: ConnInfo): void {
+/** Whoever had the session so far has nothing to say any more; the next link begins with `resumed`. */
+function takeOver(session: Session, mux: Peer): void {
   session.generation += 1;
-  const before = session.mux;
-  if (before !== undefined && before !== mux)
+  if (session.mux !== undefined && session.mux !== mux)
     session.frame({ t: 'close', condition: 'conflict', text: 'resumed elsewhere' });
-  session.mux = mux;
-  session.info = info;
+  session.mux = undefined;
   session.wanted = false;
   session.expires = Infinity;
 }
