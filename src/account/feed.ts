@@ -23,6 +23,7 @@ export class Cursor {
   spoolUntil = 0;
   live = true;
   #pumping = false;
+  #ackedSpool = 0;
   /** Positions that the client acknowledged, for the session's row. */
   ackedPos: number;
   ackedRpos: number;
@@ -78,12 +79,13 @@ export class Cursor {
     this.spoolUntil = this.#session.ready ? Math.min(this.pos, head) : 0;
   }
 
-  /** For a mux's record: see `adopt`. */
+  /** For a mux's record (see `adopt`): as of the last acknowledgement, because what follows it is sent again. */
   feeds(): [string, number][] {
+    const all = this.#session.unacked.size === 0;
     return [
-      ['a', this.pos],
-      ['s', this.spoolPos],
-      ['r', this.rpos],
+      ['a', all ? this.pos : this.ackedPos],
+      ['s', all ? this.spoolPos : this.#ackedSpool],
+      ['r', all ? this.rpos : this.ackedRpos],
     ];
   }
 
@@ -103,6 +105,7 @@ export class Cursor {
   acked(sent: Rolled): void {
     if (sent.feed === 'a' || sent.feed === 'c') this.ackedPos = sent.pos;
     else if (sent.feed === 'r') this.ackedRpos = sent.pos;
+    else if (sent.feed === 's') this.#ackedSpool = sent.pos;
     else return;
     this.unsaved = true;
     this.#session.partition.touchLazily(this.#session.account);

@@ -88,18 +88,22 @@ export async function resume(account: Account, from: Peer, frame: Resume, info: 
  * its row only has no record of what was sent: it takes the client's h for it, and sends again what is pending.
  */
 function acknowledged(session: Session, h: number): number | undefined {
-  const { unacked } = session;
+  const { unacked, cursor, account } = session;
   if (session.enabled === undefined) return undefined;
-  if (session.dormant) {
+  if (session.dormant && session.mirrored === 0) {
     session.enabled = { n: session.enabled.n, m: 0 };
     unacked.m = unacked.acked = h;
-    session.cursor.startAgain(session.account.head);
+    cursor.startAgain(account.head);
     return h;
   }
   // h counts mod 2^32 (XEP-0198 §4).
   const ahead = (h - ((unacked.acked - session.enabled.m) >>> 0)) >>> 0;
   const m = unacked.acked + ahead;
-  return m > unacked.m ? undefined : m;
+  if (m <= unacked.m) return m;
+  // The link after the record that we were given died with its owner, and its client saw more than the record has.
+  if (!session.dormant || session.mirrored === session.generation || ahead >= 2 ** 31) return undefined;
+  unacked.m = m;
+  return m;
 }
 
 /** Whoever had the session so far has nothing to say any more; the next link begins with `resumed`. */

@@ -30,6 +30,8 @@ export class Session {
   ended = false;
   /** Came from its row and no mux has shown a link to it since this owner began. */
   dormant = false;
+  /** Generation of the mux's record that a dormant session was given; 0: it has only its row. */
+  mirrored = 0;
   /** On the monotonic clock, while detached. */
   expires = Infinity;
 
@@ -172,23 +174,24 @@ export class Session {
     env.mesh.send(this.mux, 'mux', { ...frame, partition: id, epoch, session: this.id });
   }
 
-  /** Unacknowledged stanzas again, with their numbers, to a mux that took the session over. */
-  resend(): void {
+  /** Unacknowledged stanzas above m again, with their numbers, to a mux that took the session over. */
+  resend(above = 0): void {
     const { env, id, epoch } = this.partition;
     const { mux } = this;
     if (mux === undefined) return;
     for (const { m, text, feed, pos } of this.unacked)
-      env.mesh.send(mux, 'mux', {
-        t: 'out',
-        partition: id,
-        epoch,
-        session: this.id,
-        m,
-        text,
-        feed,
-        pos,
-        answers: 0,
-      });
+      if (m > above)
+        env.mesh.send(mux, 'mux', {
+          t: 'out',
+          partition: id,
+          epoch,
+          session: this.id,
+          m,
+          text,
+          feed,
+          pos,
+          answers: 0,
+        });
   }
 
   #tellRecord(): void {
