@@ -1,4 +1,5 @@
 // Installs the packages of package-lock.json where they are missing or others; nothing else. Runs under any Node ≥ 20.
+/* oxlint-disable no-restricted-globals, no-restricted-properties -- it runs before anything of src/ can be loaded */
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

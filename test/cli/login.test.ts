@@ -34,10 +34,10 @@ test(
       else if (message.type() === 'error') t.diagnostic(message.text());
     });
     const missing: string[] = [];
-  page.on('response', (answer) => {
-    if (answer.status() >= 400) missing.push(`${answer.status()} ${new URL(answer.url()).pathname}`);
-  });
-  const { host } = new URL(info.web);
+    page.on('response', (answer) => {
+      if (answer.status() >= 400) missing.push(`${answer.status()} ${new URL(answer.url()).pathname}`);
+    });
+    const { host } = new URL(info.web);
     const watch = (url: string) => {
       if (!/^(data|blob):/.test(url) && new URL(url).host !== host) elsewhere.push(url);
     };
@@ -45,19 +45,19 @@ test(
     page.on('websocket', (socket) => watch(socket.url()));
 
     const wasm = page.waitForResponse((answer) => answer.url().endsWith('.wasm'));
-  await page.goto(info.web);
+    await page.goto(info.web);
     await page.locator('input[name="jid"]').fill('admin');
     await page.locator('input[name="password"]').fill(info.admin!.password);
     await page.locator('button[type="submit"]').click();
     await page.locator('converse-user-profile').waitFor();
     await page.locator('#converse-roster').waitFor();
     assert.equal((await wasm).status(), 200);
-  await page.evaluate('Promise.all(document.getAnimations().map((one) => one.finished))');
+    await page.evaluate('Promise.all(document.getAnimations().map((one) => one.finished))');
     mkdirSync(artifacts, { recursive: true });
     await page.screenshot({ path: `${artifacts}/web-in.png` });
     await browser.close(); // before the server, so that it does not see it go
-  assert.deepEqual(missing, []);
-  assert.deepEqual(refused, []);
+    assert.deepEqual(missing, []);
+    assert.deepEqual(refused, []);
     assert.deepEqual(elsewhere, []);
   },
 );
