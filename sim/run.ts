@@ -34,6 +34,7 @@ export async function simulate({ seed, broken, trace, log = quiet }: RunOptions)
   const world = new World(seed, log, broken);
   const history = new History(world, trace);
   const { random, scheduler } = world;
+  world.onServe = () => history.note('the owner serves');
   const owner = world.startOwner();
   await scheduler.run(1_000);
   await owner;
@@ -147,6 +148,7 @@ class Faults {
   #mux(random: Seeded): void {
     const mux = random.pick([...this.#world.muxes.values()]);
     if (!mux.alive) return;
+    this.#history.note(`${mux.peer} dies`);
     this.#world.crashMux(mux.name);
     for (const person of this.#people) person.muxDied(mux);
     this.#world.scheduler.clock().after(100 + random.int(2_000), () => {
