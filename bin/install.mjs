@@ -1,6 +1,7 @@
 // Installs the packages of package-lock.json where they are missing or others; nothing else. Runs under any Node ≥ 20.
+/* oxlint-disable no-restricted-globals, no-restricted-properties -- it runs before anything of src/ can be loaded */
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -14,9 +15,11 @@ export class InstallError extends Error {}
  */
 export async function install(root, { development }) {
   if (!existsSync(join(root, 'package-lock.json')) || complete(root, development)) return;
+  refuseLink(join(root, 'node_modules'));
   const release = await lock(join(root, '.install.tmp'));
   try {
     if (complete(root, development)) return; // another start has done it meanwhile
+    refuseLink(join(root, 'node_modules')); // looked at again: it may have been made while we waited
     const kind = development ? 'the packages, also those for tests' : 'the packages that the server needs';
     console.error(`muster: installing ${kind} (npm ci; half a minute, only this once) …`);
     const began = Date.now();
@@ -45,6 +48,14 @@ function complete(root, development) {
   }
   if (newer) utimesSync(installed, new Date(), new Date());
   return true;
+}
+
+/** `npm ci` empties node_modules first, and does so through a link: that would take the packages from whoever shares it. */
+function refuseLink(path) {
+  if (!lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink()) return;
+  throw new InstallError(
+    `${path} is a link to packages that are not those of package-lock.json.\nNothing was installed, because npm would empty the directory behind the link. Remove the link, then start again:\n  rm ${path}`,
+  );
 }
 
 /** A directory is made by one process only; one whose maker is gone is taken over. */

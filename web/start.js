@@ -2,7 +2,12 @@
 const settings = await (await fetch('/settings.json')).json();
 document.title = settings.community;
 await import('/brand.js');
-await import('/converse/converse.min.js');
+await new Promise((resolve, reject) => {
+  // as an element, because Converse.js finds its other files by the address in it
+  const script = document.createElement('script');
+  Object.assign(script, { type: 'module', src: '/converse/converse.min.js', onload: resolve, onerror: reject });
+  document.head.append(script);
+});
 
 const { converse } = globalThis;
 await converse.initialize({

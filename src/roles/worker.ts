@@ -1,7 +1,7 @@
 import { systemClock } from '../base/clock.ts';
 import { loadConfig, type Sources } from '../base/configfile.ts';
 import { Failure } from '../base/failure.ts';
-import { openLog } from '../base/log.ts';
+import { openLog, type Log } from '../base/log.ts';
 import { systemRandom } from '../base/random.ts';
 import { banner, started } from './banner.ts';
 import { exitCode } from './exit.ts';
@@ -41,7 +41,7 @@ export async function runWorker(options: WorkerOptions): Promise<number> {
     else if (options.attempt === 1) process.stdout.write(banner(config, server, coloured()));
     log.info({ pid: process.pid, start: options.attempt }, 'ready');
     lifeline.ready();
-    await asked;
+    await Promise.race([asked, server.broken.catch((error: unknown) => lost(log, error))]);
     log.info({}, 'stopping');
     await server.close();
     log.info({}, 'stopped');
@@ -53,6 +53,12 @@ export async function runWorker(options: WorkerOptions): Promise<number> {
   } finally {
     lifeline.close();
   }
+}
+
+/** Without its store the server is no use: the supervisor starts another. */
+function lost(log: Log, error: unknown): never {
+  log.error({ err: error }, 'the server cannot go on');
+  process.exit(1);
 }
 
 /** https://no-color.org: any value but the empty one. */

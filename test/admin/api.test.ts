@@ -35,7 +35,10 @@ async function open(t: TestContext) {
   const api = await openApi({ listen, certificate: undefined, administration, token, importing: 8, log });
   t.after(() => api.close());
   const client = openClient({ url: api.url, pid: 1 }, token);
-  const raw = (path: string, init: RequestInit = {}) =>
+  const raw = (
+    path: string,
+    init: Omit<RequestInit, 'headers'> & { headers?: Record<string, string> } = {},
+  ) =>
     fetch(new URL(path, api.url), {
       ...init,
       headers: { authorization: `Bearer ${token}`, ...init.headers },

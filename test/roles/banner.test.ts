@@ -14,6 +14,7 @@ const server = {
   ] as const,
   admin: { address: 'admin@a.example', password: 'pw' },
   web: 'http://localhost:5280/',
+  broken: new Promise<never>(() => {}),
   close: async () => {},
 };
 

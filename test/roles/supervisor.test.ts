@@ -149,6 +149,7 @@ test('a worker whose supervisor was killed ends too', async (t) => {
   });
   await until('a start', () => existsSync(file));
   const worker = Number(readFileSync(file, 'utf8'));
+  t.after(() => alive(worker) && process.kill(worker, 'SIGKILL'));
   assert.ok(alive(worker));
   supervisor.kill('SIGKILL');
   await until('the end of the worker', () => !alive(worker));
