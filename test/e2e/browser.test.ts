@@ -38,8 +38,9 @@ void describe('Converse.js in Chromium', () => {
 
       await one.ask(b);
       await two.accept(a);
-      // Accepting asks back, and the first, who asked, accepts that on its own.
       await one.sees(b);
+      // The first, who asked, accepts this on its own.
+      await two.askBack(a);
       await two.sees(a);
       await two.picture('2-contact');
 
