@@ -32,10 +32,8 @@ export class Client {
   session = 0;
   ready = false;
   stopped = false;
-  /** Owner crashes that had happened when the connection was lost: both dead means that repeats are allowed. */
-  #crashesAtLoss: number | undefined;
-  /** The mux's process died, not only the connection. */
-  #muxLost = false;
+  /** The muxes that mirrored the session since it was connected last. */
+  #mirrors: MuxProcess[] = [];
   #managed: Managed | undefined;
   #line: Line | undefined;
   #mux: MuxProcess | undefined;
@@ -85,8 +83,9 @@ export class Client {
   cut(): void {
     const { random } = this.world;
     if (this.#line === undefined) return;
+    this.history.note(`${this.name} is cut off`);
     this.#line.cut();
-    this.#lost(false);
+    this.#lost();
     this.#connectSoon(50 + random.int(2000));
   }
 
@@ -94,7 +93,7 @@ export class Client {
   muxDied(mux: MuxProcess): void {
     if (this.#mux !== mux || this.#line === undefined) return;
     this.#line.cut();
-    this.#lost(true);
+    this.#lost();
     this.#connectSoon(20 + this.world.random.int(1000));
   }
 
@@ -107,11 +106,9 @@ export class Client {
     if (this.ready) this.#send(`<r xmlns="${NS.sm}"/>`);
   }
 
-  #lost(muxLost: boolean): void {
+  #lost(): void {
     this.#line = undefined;
     this.ready = false;
-    this.#muxLost ||= muxLost;
-    this.#crashesAtLoss ??= this.world.ownerCrashes;
     this.#watchdog?.cancel();
   }
 
@@ -125,8 +122,10 @@ export class Client {
     if (muxes.length === 0) return this.#connectSoon(500);
     const mux = this.world.random.pick(muxes);
     const number = ++this.#connection;
+    this.history.note(`${this.name} connects to ${mux.peer}`);
     this.#mux = mux;
     this.#authenticated = false;
+    if (this.#managed !== undefined) this.#mirrors.push(mux);
     this.#line = connect(
       this.#clock,
       this.world.random,
@@ -138,7 +137,7 @@ export class Client {
         closed: () => {
           if (number !== this.#connection || this.#line === undefined) return;
           this.history.closed(this, this.ready);
-          this.#lost(false);
+          this.#lost();
           this.#connectSoon(100 + this.world.random.int(1000));
         },
       },
@@ -225,6 +224,7 @@ export class Client {
     const h = Number(element.attrs['h']);
     switch (element.name) {
       case 'enabled':
+        this.#mirrors = [this.#mux!];
         this.#managed = { previd: element.attrs['id']!, received: 0, acked: 0, unacked: [] };
         this.ready = true;
         this.#watchdog?.cancel();
@@ -233,8 +233,7 @@ export class Client {
       case 'resumed': {
         this.#acknowledged(h);
         this.history.resumed(this, this.#bothDied());
-        this.#crashesAtLoss = undefined;
-        this.#muxLost = false;
+        this.#mirrors = [this.#mux!];
         this.ready = true;
         this.#watchdog?.cancel();
         // XEP-0198 §5: what is above h is sent again, and nothing else.
@@ -249,8 +248,7 @@ export class Client {
           managed.unacked.flatMap(({ message }) => (message === undefined ? [] : [message])),
         );
         this.#managed = undefined;
-        this.#crashesAtLoss = undefined;
-        this.#muxLost = false;
+        this.#mirrors = [];
         this.#features();
         return;
       case 'r':
@@ -263,7 +261,10 @@ export class Client {
 
   /** Owner and mux died between two connections of one session (invariant 4). */
   #bothDied(): boolean {
-    return this.#crashesAtLoss !== undefined && this.world.ownerCrashes > this.#crashesAtLoss;
+    const { ownerDiedAt } = this.world;
+    return this.#mirrors.some(
+      (mux) => mux.diedAt !== undefined && (mux.ownerHadAll !== true || ownerDiedAt >= mux.diedAt),
+    );
   }
 
   #acknowledged(h: number): void {

@@ -40,6 +40,8 @@ export class History {
   readonly #seen = new Map<string, Seen>();
   #numbers = 0;
   received = 0;
+  /** Acknowledged although not committed then: right only for those that come back as errors. */
+  readonly early = new Set<Message>();
 
   constructor(world: World, tracing: boolean) {
     this.#world = world;
@@ -75,8 +77,7 @@ export class History {
   acked(message: Message): void {
     message.acked = true;
     this.note(`${message.id} is acknowledged`);
-    if (this.#stored(message.from, message.id) !== 1)
-      this.fault(2, `${message.id} is acknowledged and not in its sender's archive`);
+    if (this.#stored(message.from, message.id) !== 1 && !message.bounced) this.early.add(message);
   }
 
   /** Invariants 3, 4 and 5 from a recipient's side. */
@@ -101,7 +102,10 @@ export class History {
 
   bounced(id: string): void {
     const message = this.messages.get(id);
-    if (message !== undefined) message.bounced = true;
+    if (message !== undefined) {
+      message.bounced = true;
+      this.early.delete(message);
+    }
     this.note(`${id} bounced`);
   }
 

@@ -77,6 +77,7 @@ export class Scheduler {
 
   /** Runs everything up to `until` ms of virtual time; between two events all promises settle. */
   async run(until: number): Promise<void> {
+    await settled();
     for (;;) {
       const entry = this.#heap[0];
       if (entry === undefined || entry.at > until) break;

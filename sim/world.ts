@@ -31,15 +31,21 @@ export interface Process {
   readonly name: string;
   readonly peer: Peer;
   alive: boolean;
+  /** Virtual time of its death. */
+  diedAt?: number;
 }
 
 export interface MuxProcess extends Process {
+  ownerHadAll?: boolean;
   readonly mux: Mux;
 }
 
 export interface OwnerProcess extends Process {
   readonly accounts: Accounts;
 }
+
+/** Milliseconds in which a new owner has attached every session of every mux, whatever the wire does. */
+const takeover = 4_000;
 
 /** A community in one thread: a store, one owner with two partitions and so two lanes, and muxes, on one virtual clock. */
 export class World {
@@ -49,9 +55,12 @@ export class World {
   readonly model: Model;
   readonly wire: WirePlan = { lost: 0, doubled: 0, delay: 5 };
   owner: OwnerProcess | undefined;
+  /** For traces. */
+  onServe: (() => void) | undefined;
   readonly muxes = new Map<string, MuxProcess>();
-  /** Grows with each crash of an owner: what checkers ask. */
-  ownerCrashes = 0;
+  /** What checkers ask: when the last owner died, and when the one that serves began to. */
+  ownerDiedAt = -Infinity;
+  ownerBegan = Infinity;
   readonly #log: Log;
   readonly #broken: Break;
   #incarnations = 0;
@@ -123,7 +132,9 @@ export class World {
     }
     if (!process.alive) return;
     openAnnouncer(mesh, clock, () => accounts.owned());
+    this.onServe?.();
     this.owner = Object.assign(process, { accounts });
+    this.ownerBegan = this.scheduler.now;
   }
 
   startMux(name: string): void {
@@ -145,7 +156,8 @@ export class World {
   crashOwner(): void {
     const { owner } = this;
     if (owner === undefined || !owner.alive) return;
-    this.ownerCrashes += 1;
+    this.ownerDiedAt = this.scheduler.now;
+    this.ownerBegan = Infinity;
     owner.alive = false;
     this.model.crash();
     this.hub.cut(owner.peer);
@@ -156,6 +168,9 @@ export class World {
     const mux = this.muxes.get(name);
     if (mux === undefined || !mux.alive) return;
     mux.alive = false;
+    mux.diedAt = this.scheduler.now;
+    // Had the owner been there for long enough to have taken over what this mux mirrored?
+    mux.ownerHadAll = this.scheduler.now > this.ownerBegan + takeover;
     this.hub.cut(mux.peer);
   }
 

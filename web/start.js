@@ -14,7 +14,7 @@ await converse.initialize({
   registration_domain: settings.domain,
   domain_placeholder: settings.domain,
   view_mode: 'fullscreen',
-  theme: 'default',
+  theme: 'classic', // of those of the style sheet; its documentation names others
   reuse_scram_keys: false,
   enable_smacks: true,
   auto_reconnect: true,

@@ -18,10 +18,11 @@ export function storeRow(
       return;
     }
     if (counts[at] === 0) return;
-    // Committed, but nobody knows how (store.ts, unknown outcome): the row itself tells whether it is ours.
+    // Committed, but nobody knows how (lane.ts, done): the store itself tells whether the row is ours.
+    account.publishUnsure(row, flags.pending);
     account.mailbox.run(async () => {
       const found = await partition.env.store.query(messageRows.exists, [partition.id, account.id, row.id]);
-      if (found.length > 0) account.publish(row, flags.pending);
+      if (found.length === 0) account.settle(row.id);
     });
   });
 }

@@ -20,7 +20,7 @@ export interface Filter {
   readonly known: readonly number[];
 }
 
-/** XEP-0313 §8: understood although rooms' messages are never in an account's archive. */
+/** XEP-0313 §7: understood although rooms' messages are never in an account's archive. */
 export const groupchatField = `${NS.mam}#groupchat-field`;
 
 const none: Filter = {
@@ -36,7 +36,7 @@ const fields = new Set(['with', 'start', 'end', 'before-id', 'after-id', 'ids', 
 
 /**
  * The filter in a `<query/>`. Throws StanzaError: `bad-request` for a malformed form, `feature-not-implemented` for a
- * field nobody knows (§4.1.6), `item-not-found` for an id that is none of ours (§4.1.4), `policy-violation` for more
+ * field nobody knows (§4.1.5), `item-not-found` for an id that is none of ours (§4.1.3), `policy-violation` for more
  * than `idsMax` ids. A field without a value is as good as left out (XEP-0004 §3.3).
  */
 export function readFilter(query: Element, idsMax: number): Filter {
@@ -66,7 +66,7 @@ export function readFilter(query: Element, idsMax: number): Filter {
   };
 }
 
-/** The form that shows what can be asked (§4.1.6). */
+/** The form that shows what can be asked (§4.1.5). */
 export function queryForm(): Element {
   const form = buildForm('form', NS.mam, [
     { name: 'with', type: 'jid-single' },
@@ -76,7 +76,7 @@ export function queryForm(): Element {
     { name: 'after-id', type: 'text-single' },
     { name: 'include-groupchat', type: 'boolean' },
   ]);
-  // §4.1.6: a list whose entries the client brings (XEP-0122 §3.2.2).
+  // §4.1.5: a list whose entries the client brings (XEP-0122 §3.2.2).
   const open = el('validate', validation, { datatype: 'xs:string' }, [el('open', validation)]);
   const ids = el('field', NS.dataForms, { var: 'ids', type: 'list-multi' }, [open]);
   return form.withChildren([...form.children, ids]);
@@ -91,7 +91,7 @@ export function parseId(text: string): number | undefined {
   return Number.isSafeInteger(id) ? id : undefined;
 }
 
-/** Throws `item-not-found` for what cannot be an id (§4.1.4, §4.3.2). */
+/** Throws `item-not-found` for what cannot be an id (§4.1.3, §4.3.2). */
 export function idOf(text: string): number {
   const id = parseId(text);
   if (id === undefined) throw new StanzaError('item-not-found', 'the archive has no such message');

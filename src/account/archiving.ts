@@ -2,7 +2,7 @@ import type { Element } from '../xmpp/element.ts';
 import type { Jid } from '../xmpp/jid.ts';
 import type { Account } from './account.ts';
 import type { Preferences } from './accountrows.ts';
-import { rosterOf } from './roster.ts';
+import { rosterOf, type Roster } from './roster.ts';
 import { isOffTheRecord } from './storing.ts';
 
 /**
@@ -15,10 +15,9 @@ export function isShown(account: Account, peer: Jid, message?: Element): boolean
   const listed = byList(preferences, peer);
   if (listed !== undefined) return listed;
   if (preferences.default !== 'roster') return preferences.default === 'always';
-  // XEP-0441 §2.3.1: against the roster the bare address counts.
   const roster = rosterOf(account);
-  if (roster instanceof Promise) return roster.then((read) => read.has(peer.bare));
-  return roster.has(peer.bare);
+  if (roster instanceof Promise) return roster.then((read) => inRoster(read, peer));
+  return inRoster(roster, peer);
 }
 
 /**
@@ -32,4 +31,9 @@ export function byList({ always, never }: Preferences, peer: Jid): boolean | und
   if (never.includes(peer.bare)) return false;
   if (always.includes(peer.bare)) return true;
   return undefined;
+}
+
+/** XEP-0441 §2.3.1: against the roster the bare address counts. */
+function inRoster(roster: Roster, peer: Jid): boolean {
+  return roster.get(peer.bare)?.listed === true;
 }

@@ -9,7 +9,7 @@ import { softwareName } from './version.ts';
 export function disco(features: readonly Feature[]): Feature {
   const server = info(
     { category: 'server', type: 'im', name: softwareName },
-    // XEP-0160 §5: the spool.
+    // XEP-0160 §4: the spool.
     [...features.flatMap((feature) => feature.serverFeatures ?? []), NS.offline],
   );
   const account = info(

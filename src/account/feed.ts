@@ -44,10 +44,16 @@ export class Cursor {
     this.#send(row, false);
   }
 
-  /** The session became ready: what waits in the spool up to `until` comes first. */
-  startSpool(until: number): void {
+  /** Something was committed that cannot be offered. */
+  catchUp(): void {
+    this.live = false;
+    this.pump();
+  }
+
+  /** The session became ready: what waits in the spool comes first, up to where the cursor is. */
+  startSpool(): void {
     this.spoolPos = 0;
-    this.spoolUntil = until;
+    this.spoolUntil = this.pos;
     this.live = false;
     this.pump();
   }
@@ -84,6 +90,8 @@ export class Cursor {
   /** Goes on where a mux says that the last owner stopped; `spoolUntil` came with the session record. */
   adopt(feeds: readonly (readonly [string, number])[]): void {
     this.live = false;
+    // The spool goes up to where the cursor was when it began: what is behind that was passed.
+    this.pos = Math.max(this.pos, this.spoolUntil);
     for (const [feed, pos] of feeds) {
       if (feed === 'a' || feed === 'c') this.pos = Math.max(this.pos, pos);
       else if (feed === 's') this.spoolPos = Math.max(this.spoolPos, pos);

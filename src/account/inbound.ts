@@ -32,19 +32,17 @@ export function receiveStanza(session: Session, n: number, stanza: Element): voi
 }
 
 function run(work: Work, session: Session, stanza: Element): void | Promise<void> {
+  work.onFailure(
+    () => void refuse(session, work, stanza, new StanzaError('internal-server-error', undefined, 'wait')),
+  );
   try {
     const pending = dispatch(work, session, stanza);
-    if (pending === undefined) {
-      work.onFailure(() =>
-        refuse(session, work, stanza, new StanzaError('internal-server-error', undefined, 'wait')),
+    if (pending !== undefined)
+      return pending.then(
+        () => work.commit(),
+        (error: unknown) => refuse(session, work, stanza, error),
       );
-      work.commit();
-      return;
-    }
-    return pending.then(
-      () => work.commit(),
-      (error: unknown) => refuse(session, work, stanza, error),
-    );
+    work.commit();
   } catch (error) {
     return refuse(session, work, stanza, error);
   }

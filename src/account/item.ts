@@ -26,21 +26,28 @@ export class Item implements Fields {
   readonly contact: string;
   readonly name: string;
   readonly subscription: Subscription | 'removed';
-  readonly ask: boolean;
   readonly pending: string | undefined;
-  readonly approved: boolean;
   readonly groups: readonly string[];
   readonly cn: number;
+  /** `ask` and `approved` in one field: a server holds as many items as all its rosters have. */
+  readonly #marks: number;
 
   constructor(contact: string, fields: Fields) {
     this.contact = contact;
     this.name = fields.name;
     this.subscription = fields.subscription;
-    this.ask = fields.ask;
     this.pending = fields.pending;
-    this.approved = fields.approved;
     this.groups = fields.groups;
     this.cn = fields.cn;
+    this.#marks = (fields.ask ? asked : 0) | (fields.approved ? approvedAhead : 0);
+  }
+
+  get ask(): boolean {
+    return (this.#marks & asked) !== 0;
+  }
+
+  get approved(): boolean {
+    return (this.#marks & approvedAhead) !== 0;
   }
 
   /** The item of an address that nothing is known about. */
@@ -49,7 +56,8 @@ export class Item implements Fields {
   }
 
   with(changes: Partial<Fields>): Item {
-    return new Item(this.contact, { ...this, ...changes });
+    const { name, subscription, ask, pending, approved, groups, cn } = this;
+    return new Item(this.contact, { name, subscription, ask, pending, approved, groups, cn, ...changes });
   }
 
   /** In the roster that clients see. */
@@ -114,6 +122,9 @@ export class Item implements Fields {
     );
   }
 }
+
+const asked = 1;
+const approvedAhead = 2;
 
 /** Shared by all items without groups. */
 export const ungrouped: readonly string[] = Object.freeze([]);

@@ -12,6 +12,5 @@ export async function mayKnow(account: Account, address: string): Promise<boolea
   if (to === undefined || placeOf(account.partition, to) !== 'here') return false;
   const other = await account.partition.account(address);
   if (other === undefined) return false;
-  const subscription = (await rosterOf(other)).get(account.address)?.subscription;
-  return subscription === 'from' || subscription === 'both';
+  return (await rosterOf(other)).get(account.address)?.from === true;
 }

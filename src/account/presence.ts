@@ -5,6 +5,7 @@ import { NS } from '../xmpp/namespaces.ts';
 import { textOf } from '../xmpp/serialise.ts';
 import type { Account } from './account.ts';
 import { Cast, castOf, hand, show, toSubscribers, unavailable } from './cast.ts';
+import type { Item } from './item.ts';
 import { missed, takeMissed } from './missed.ts';
 import { priorityOf } from './priority.ts';
 import { answer, answerProbe, takeGiven } from './probe.ts';
@@ -49,6 +50,8 @@ function announce(work: Work, session: Session, stanza: Element): void {
   const priority = priorityOf(stanza);
   const first = !session.available;
   const wasReady = session.ready;
+  // Requests that are on their way to the store are shown by their own commit.
+  const requests = first ? [...account.roster!.waiting()] : [];
   session.presence = stanza;
   session.priority = priority;
   keep(session);
@@ -59,25 +62,24 @@ function announce(work: Work, session: Session, stanza: Element): void {
       toSubscribers(account, roster, cast);
       // §4.2.2: to all of one's own resources, this one included.
       show(account, cast);
-      if (first) greet(session, roster);
+      if (first) greet(session, roster, requests);
     });
     if (wasReady || !session.ready) return;
-    session.cursor.startSpool(account.head);
+    session.cursor.startSpool();
     keep(session);
   });
 }
 
 /** What a session gets that has become available: everybody's presence, and the requests that wait. */
-function greet(session: Session, roster: Roster): void {
+function greet(session: Session, roster: Roster, requests: readonly Item[]): void {
   const { account } = session;
   for (const other of account.sessions)
     if (other !== session && other.available) give(session, castOf(other));
-  for (const item of roster) {
-    // §4.2.2: the server probes for its client; who is here is asked without a stanza.
-    if (item.to) probe(session, item.contact, false);
-    // §3.1.3: again with each initial presence, until it is answered.
-    if (item.pending !== undefined) session.send(item.pending);
-  }
+  // §4.2.2: the server probes for its client; who is here is asked without a stanza.
+  for (const item of roster) if (item.to) probe(session, item.contact, false);
+  // §3.1.3: again with each initial presence, until it is answered.
+  for (const { contact, pending } of requests)
+    if (pending !== undefined && roster.get(contact)?.pending === pending) session.send(pending);
 }
 
 function give(session: Session, cast: Cast): void {

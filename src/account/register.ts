@@ -10,7 +10,7 @@ import { removeAccount } from './remove.ts';
 export const register: Feature = {
   account: handlers(),
   server: handlers(),
-  // §9: also tells that the password can be changed.
+  // §10: also tells that the password can be changed.
   serverFeatures: [NS.register],
 };
 

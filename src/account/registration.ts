@@ -108,7 +108,7 @@ export function checkPassword(password: string): void {
     throw new StanzaError('not-acceptable', `a password has at most ${passwordMax} characters`);
 }
 
-/** §8: the numbers of XEP-0086 beside the conditions, for older clients. */
+/** §9: the numbers of XEP-0086 beside the conditions, for older clients. */
 function withCode(reply: Element, { condition }: StanzaError): Element {
   const code = codes[condition];
   const children = reply.children.map((child) =>
@@ -127,3 +127,15 @@ const codes: { readonly [condition: string]: string } = {
   'service-unavailable': '503',
   'unexpected-request': '400',
 };
+
+const registrations = new WeakMap<Env, Registration>();
+
+/** The answer, whole, to an iq of `jabber:iq:register` on a connection that has not authenticated. Never rejects. */
+export function answerRegistration(env: Env, stanza: Element, info: ConnInfo): Promise<string> {
+  let registration = registrations.get(env);
+  if (registration === undefined) {
+    registration = new Registration(env);
+    registrations.set(env, registration);
+  }
+  return registration.answer(stanza, info);
+}

@@ -41,9 +41,13 @@ export class Roster implements Iterable<Item> {
   /** Items that are only kept because of a request that waits, or for versioning. */
   requests = 0;
   tombstones = 0;
+  /** Items with a request that waits, in the roster or not. */
+  #requests = 0;
   /** Change number of the last change that clients see; and of the last one that is known to be committed. */
   version = 0;
   committed = 0;
+  /** Whose request is on its way to the store: who is there is shown it when it arrives, and not before. */
+  readonly #arriving = new Map<string, string>();
 
   constructor(items: Item[]) {
     this.#items = items.sort((a, b) => (a.contact < b.contact ? -1 : 1));
@@ -98,6 +102,22 @@ export class Roster implements Iterable<Item> {
     return changed.sort((a, b) => a.cn - b.cn);
   }
 
+  /** A request is to be stored and shown; call `arrived` then. */
+  arriving(contact: string, request: string): void {
+    this.#arriving.set(contact, request);
+  }
+
+  arrived(contact: string, request: string): void {
+    if (this.#arriving.get(contact) === request) this.#arriving.delete(contact);
+  }
+
+  /** Stored requests that wait for an answer. */
+  *waiting(): IterableIterator<Item> {
+    if (this.#requests === 0) return;
+    for (const item of this.#items)
+      if (item.pending !== undefined && this.#arriving.get(item.contact) !== item.pending) yield item;
+  }
+
   /** The tombstone that has been kept for longest. */
   oldest(): Item | undefined {
     let oldest: Item | undefined;
@@ -107,6 +127,7 @@ export class Roster implements Iterable<Item> {
   }
 
   #count(item: Item, by: number): void {
+    if (item.pending !== undefined) this.#requests += by;
     if (item.listed) this.size += by;
     else if (item.pending !== undefined) this.requests += by;
     else if (isTombstone(item)) this.tombstones += by;

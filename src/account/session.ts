@@ -6,6 +6,9 @@ import type { Partition } from './partition.ts';
 import { Cursor } from './feed.ts';
 import { Roll } from './roll.ts';
 
+/** Unacknowledged stanzas at which a session is asked at once; below, once in `limits.lazy`. */
+const askAfter = 16;
+
 /**
  * One client resource at its owner: the numbers of both directions, what the client has not acknowledged, and what it
  * told about itself.
@@ -82,7 +85,7 @@ export class Session {
    * Sends a stanza in order of m. `feed` and `pos`: which position it moves (feed.ts). `settles`: the id of the stored
    * message that the client's acknowledgement takes out of the spool. `answers`: the n of the request it answers.
    */
-  send(text: string, answers = 0, feed: string | undefined = undefined, pos = 0, settles = 0): void {
+  send(text: string, answers = 0, feed?: string, pos = 0, settles = 0): void {
     if (this.ended) return;
     const m = this.unacked.push(text, feed, pos, settles);
     if (answers > 0 && this.answers.has(answers)) this.answers.set(answers, m);
@@ -102,8 +105,9 @@ export class Session {
     const { limits } = env;
     if (this.unacked.size > limits.unackedHard || this.unacked.bytes > limits.unackedHardBytes) {
       this.partition.overflow(this);
-    } else if (settles > 0 && this.unacked.size >= 16) {
-      this.want();
+    } else if (settles > 0) {
+      if (this.unacked.size >= askAfter) this.want();
+      else this.partition.touchLazily(this.account);
     }
   }
 
@@ -123,7 +127,7 @@ export class Session {
     });
     if (this.answers.size > 0) this.#forgetAnswers(m);
     this.cursor.pump();
-    if (this.unacked.size >= 16) this.want();
+    if (this.unacked.size >= askAfter) this.want();
   }
 
   /** Everything up to n has been acted on; `h` waits for the batch that writes n (DESIGN §5, sessions). */

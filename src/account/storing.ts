@@ -88,7 +88,7 @@ function isAccompanying(child: Element): boolean {
   const { name } = child;
   switch (child.ns) {
     case NS.client:
-      // <thread/> names the conversation that a state is about (XEP-0085 §5.3).
+      // <thread/> names the conversation that a state is about (XEP-0085 §5.7).
       return name === 'thread';
     case NS.chatstates:
     case NS.event:

@@ -26,14 +26,13 @@ export function between(type: SubscriptionType, from: string, to: string): Eleme
  */
 export async function prepare(account: Account, contact: Jid): Promise<void> {
   const { partition } = account;
-  do {
+  while (!ready(account, contact)) {
     await loaded(account);
     if (placeOf(partition, contact) !== 'here') continue;
     const other = await partition.account(contact.bare);
-    if (other === undefined) break;
-    await loaded(other);
-  } while (!ready(account, contact));
-  await loaded(account);
+    if (other !== undefined) await loaded(other);
+    else if (account.roster !== undefined) return;
+  }
 }
 
 export function ready(account: Account, contact: Jid): boolean {
@@ -224,7 +223,10 @@ function receiveStep(
     sent: account.partition.env.clock.now(),
     xml,
   };
-  work.involve(account);
+  if (type === 'subscribe') {
+    roster.arriving(from.bare, xml);
+    work.after(() => roster.arrived(from.bare, xml));
+  }
   // Delivered first, then pushed (§3.1.6, §3.2.3, §3.3.3).
   storeRow(work, account, row, origin, { shown: false, pending: false, posted });
   keep(work, account, before, after);

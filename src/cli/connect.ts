@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
-import { type Administration } from '../admin/administration.ts';
-import { openClient, type Client } from '../admin/client.ts';
-import { readAnnouncement, readToken } from '../admin/token.ts';
+import type { Administration } from '../admin/administration.ts';
+import type { Client } from '../admin/client.ts';
 import type { Config } from '../base/config.ts';
 import { Failure, failed } from '../base/failure.ts';
+import { configOf, type CommonOptions } from './options.ts';
 
 /** Who answers: the running server, or the store that this process opened because nobody runs it. */
 export type Connection =
@@ -22,7 +22,7 @@ export async function connect(config: Config): Promise<Connection> {
       'no-data',
       `${config.data}: there is no data; start the server once, or name its directory with --data`,
     );
-  const client = runningServer(config);
+  const client = await runningServer(config);
   if (client !== undefined) {
     try {
       await client.status();
@@ -37,18 +37,21 @@ export async function connect(config: Config): Promise<Connection> {
 
 /** Runs `act` and closes the connection, however it ends. */
 export async function withAdministration<T>(
-  config: Config,
-  act: (connection: Connection) => Promise<T>,
+  options: CommonOptions,
+  act: (connection: Connection, config: Config) => Promise<T>,
 ): Promise<T> {
+  const config = await configOf(options);
   const connection = await connect(config);
   try {
-    return await act(connection);
+    return await act(connection, config);
   } finally {
     await connection.administration.close();
   }
 }
 
-function runningServer({ data }: Config): Client | undefined {
+async function runningServer({ data }: Config): Promise<Client | undefined> {
+  const { openClient } = await import('../admin/client.ts');
+  const { readAnnouncement, readToken } = await import('../admin/token.ts');
   try {
     const announcement = readAnnouncement(data);
     const token = readToken(data);

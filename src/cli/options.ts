@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { loadConfig, type Sources } from '../base/configfile.ts';
+import type { Sources } from '../base/configfile.ts';
 import type { Config } from '../base/config.ts';
 
 /** What every command takes. */
@@ -33,7 +33,8 @@ export function sourcesOf(options: CommonOptions): Sources {
 }
 
 /** @throws Failure('config') */
-export function configOf(options: CommonOptions): Config {
+export async function configOf(options: CommonOptions): Promise<Config> {
+  const { loadConfig } = await import('../base/configfile.ts'); // the supervisor has no use for it
   return loadConfig(sourcesOf(options));
 }
 

@@ -1,5 +1,3 @@
-import Table from 'cli-table3';
-
 export function print(text: string): void {
   process.stdout.write(`${text}\n`);
 }
@@ -9,7 +7,11 @@ export function printJson(value: unknown): void {
 }
 
 /** Rows below a heading, without lines around them, so that other programs can take them apart. */
-export function printTable(head: readonly string[], rows: readonly (readonly string[])[]): void {
+export async function printTable(
+  head: readonly string[],
+  rows: readonly (readonly string[])[],
+): Promise<void> {
+  const { default: Table } = await import('cli-table3');
   const table = new Table({
     head: [...head],
     chars: bare,

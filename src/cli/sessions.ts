@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { pageMax } from '../admin/administration.ts';
 import { withAdministration } from './connect.ts';
-import { configOf, withCommon, type CommonOptions } from './options.ts';
+import { withCommon, type CommonOptions } from './options.ts';
 import { moment, print, printJson, printTable } from './print.ts';
 
 const head = ['ADDRESS', 'FROM', 'OVER', 'STATE', 'PRESENCE', 'SINCE (UTC)'];
@@ -10,7 +10,7 @@ export function sessionsCommand(): Command {
   const command = new Command('sessions')
     .description(`list who is logged in, at most ${pageMax}; with --json one object a line`)
     .action((options: CommonOptions) =>
-      withAdministration(configOf(options), async ({ administration, running }) => {
+      withAdministration(options, async ({ administration, running }) => {
         const sessions = await administration.sessions(pageMax);
         if (options.json) return sessions.forEach(printJson);
         if (sessions.length === 0) return print(running ? 'Nobody is logged in.' : 'No server is running.');
@@ -22,7 +22,7 @@ export function sessionsCommand(): Command {
           session.presence,
           moment(session.since),
         ]);
-        printTable(head, rows);
+        await printTable(head, rows);
       }),
     );
   return withCommon(command, 'muster sessions --json');

@@ -1,13 +1,13 @@
 import { Command } from 'commander';
 import { withAdministration } from './connect.ts';
-import { configOf, withCommon, type CommonOptions } from './options.ts';
+import { withCommon, type CommonOptions } from './options.ts';
 import { duration, print, printJson } from './print.ts';
 
 export function statusCommand(): Command {
   const command = new Command('status')
     .description('tell how the server is; exit code 1 where none runs')
     .action((options: CommonOptions) =>
-      withAdministration(configOf(options), async ({ administration, running }) => {
+      withAdministration(options, async ({ administration, running }) => {
         const status = await administration.status();
         if (!running) process.exitCode = 1;
         if (options.json) return printJson(status);

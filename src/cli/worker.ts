@@ -1,5 +1,4 @@
 import { Command } from 'commander';
-import { runWorker } from '../roles/worker.ts';
 import { sourcesOf, withCommon, type CommonOptions } from './options.ts';
 
 /** What `start` runs under its supervisor. Not for people. */
@@ -10,6 +9,7 @@ export function workerCommand(): Command {
     .option('--heartbeat <ms>', 'time between signs of life', Number, 1000)
     .action(async (options: CommonOptions & { attempt: number; heartbeat: number }) => {
       const { attempt, heartbeat } = options;
+      const { runWorker } = await import('../roles/worker.ts');
       process.exit(
         await runWorker({ sources: sourcesOf(options), attempt, heartbeat, json: options.json === true }),
       );

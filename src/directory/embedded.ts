@@ -66,8 +66,6 @@ const hashing = { width: 4, waiting: 1024 };
 class Embedded implements Directory {
   readonly #options: EmbeddedDirectoryOptions;
   readonly #gate = new Gate(hashing.width, hashing.waiting);
-  /** Addresses being added, so that two at once do not both find the address free. */
-  readonly #adding = new Set<string>();
 
   constructor(options: EmbeddedDirectoryOptions) {
     this.#options = options;
@@ -99,27 +97,23 @@ class Embedded implements Directory {
     const partition = this.#options.partitionOf(address);
     if (partition === undefined) throw new Failure('account-domain', 'that domain is not served here');
     const taken = new Failure('account-exists', 'there is such an account already');
-    if (this.#adding.has(address)) throw taken;
-    this.#adding.add(address);
+    // First, because hashing is what costs.
+    if ((await this.find(address)) !== undefined) throw taken;
+    const keys = await this.#derive(password);
+    const id = newId();
+    const created = clock.now();
+    const local = address.slice(0, address.indexOf('@'));
     try {
-      // First, because hashing is what costs.
-      if ((await this.find(address)) !== undefined) throw taken;
-      const keys = await this.#derive(password);
-      const id = newId();
-      const created = clock.now();
-      const local = address.slice(0, address.indexOf('@'));
       await this.#commit(partition, [
         { statement: rows.add, params: [partition, id, local, address, created] },
         ...keys(partition, id),
       ]);
-      return { id, address, disabled: false, created };
     } catch (error) {
-      // Somebody else writes to the same store, and was faster.
-      if (error !== taken && (await this.#exists(address))) throw taken;
+      // The address is unique in the store: somebody else was faster.
+      if (await this.#exists(address)) throw taken;
       throw error;
-    } finally {
-      this.#adding.delete(address);
     }
+    return { id, address, disabled: false, created };
   }
 
   async setPassword(address: string, password: string): Promise<void> {

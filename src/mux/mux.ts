@@ -174,7 +174,11 @@ export class Mux implements Core {
     this.#dirty = [];
     for (const who of dirty) {
       who.dirty = false;
-      who.flush();
+      try {
+        who.flush();
+      } catch (error) {
+        this.log.error({ err: error }, 'a connection failed to write');
+      }
     }
   };
 

@@ -13,6 +13,8 @@ export interface Outlet {
   ready(): void;
   /** What the client waits for at the end of its stream is done. */
   finished(): void;
+  /** Something that was written has not left yet. */
+  readonly sending: boolean;
   /** The client does not answer any more. */
   lost(): void;
   /** A stream error, and the end of the stream. */
@@ -185,6 +187,17 @@ export class Session implements Waiter {
   onOut(frame: Out): void {
     // A resumed session gets its unacknowledged stanzas again, a re-attached one may: what is here already was written.
     if (frame.m <= this.m) return;
+    if (frame.m !== this.m + 1) {
+      // Never while both ends live. The client counts what it gets, so a hole would make its h say what is not so: cut off,
+      // it resumes and gets everything above its h.
+      this.core.count('gap');
+      this.core.log.error(
+        { session: this.link.session, m: this.m, got: frame.m },
+        'an outbound stanza is missing',
+      );
+      this.outlet?.lost();
+      return;
+    }
     this.core.count('stanza-out');
     this.m = frame.m;
     if (this.unacked === none) this.unacked = [];
@@ -297,8 +310,11 @@ export class Session implements Waiter {
   }
 
   expired(wait: Wait): void {
-    if (wait === 'ack') this.outlet?.lost();
-    else if (wait === 'answer' && this.#asked >= 0) {
+    if (wait === 'ack') {
+      // On a slow link the client may not even have got the `<r/>`; one that takes nothing is cut off for that.
+      if (this.outlet?.sending === true) this.core.wait('ack', this);
+      else this.outlet?.lost();
+    } else if (wait === 'answer' && this.#asked >= 0) {
       // `<a/>` has no meaning before `<enabled/>`.
       if (!this.managed) return this.core.wait('answer', this);
       this.#asked = -1;

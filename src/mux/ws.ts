@@ -34,10 +34,14 @@ export function openWs(mux: Mux, server: Server, options: WsOptions): WsListener
     handleProtocols: () => 'xmpp',
   });
   const upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
-    if (request.url?.split('?', 1)[0] !== options.path) return;
+    if (request.url?.split('?', 1)[0] !== options.path) {
+      // Without another taker nobody would ever close it.
+      if (server.listenerCount('upgrade') === 1) refuse(socket, '404 Not Found');
+      return;
+    }
     const offered = request.headers['sec-websocket-protocol']?.split(',') ?? [];
     if (!offered.some((name) => name.trim() === 'xmpp')) {
-      socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+      refuse(socket, '400 Bad Request');
       return;
     }
     ws.handleUpgrade(request, socket, head, (client) =>
@@ -46,6 +50,11 @@ export function openWs(mux: Mux, server: Server, options: WsOptions): WsListener
   };
   server.on('upgrade', upgrade);
   return { close: () => void server.off('upgrade', upgrade) };
+}
+
+function refuse(socket: Duplex, status: string): void {
+  socket.on('error', () => socket.destroy());
+  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
 }
 
 const own = Symbol('transport');

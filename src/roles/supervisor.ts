@@ -73,6 +73,11 @@ export class Supervisor {
     this.#start();
   }
 
+  /** True while a worker serves. */
+  get serving(): boolean {
+    return this.#worker !== undefined && this.#servesSince !== undefined;
+  }
+
   /** Ends the worker cleanly and then resolves `done`; asked again, or when that takes too long, it is killed. */
   stop(): void {
     const { clock } = this.#options;

@@ -13,7 +13,7 @@ export function memory(): Memory {
   let running = 0;
   let most = 0;
   const known = (address: string) => {
-    if (!passwords.has(address)) throw new Failure('account-unknown', `${address} does not exist`);
+    if (!passwords.has(address)) throw new Failure('account-missing', `${address} does not exist`);
   };
   return {
     passwords,
@@ -26,7 +26,7 @@ export function memory(): Memory {
         if (address === 'crash@localhost') throw new Error('disk on fire, secret inside');
         if (!/^[^@\s]+@[^@\s]+$/.test(address)) throw new Failure('address-malformed', 'not an address');
         if (!address.endsWith('@localhost'))
-          throw new Failure('domain-unknown', `${address} is not of a domain that is served here`);
+          throw new Failure('account-domain', `${address} is not of a domain that is served here`);
         if (password === '') throw new Failure('password-weak', 'the password is empty');
         if (passwords.has(address)) throw new Failure('account-exists', `${address} exists already`);
         passwords.set(address, password);

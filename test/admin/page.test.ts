@@ -55,10 +55,19 @@ test(
     await page.goto(http.url);
     await page.locator('input[name="jid"]').waitFor();
     await page.locator('input[name="password"]').waitFor();
-    await page.evaluate('document.fonts.ready');
+    await page.evaluate(
+      `Promise.all([document.fonts.ready, ...document.getAnimations().map((one) => one.finished)])`,
+    );
     mkdirSync(artifacts, { recursive: true });
     await page.screenshot({ path: `${artifacts}/web-login.png` });
 
+    const button = page.locator('button[type="submit"]');
+    const colour = await button.evaluate('(element) => getComputedStyle(element).backgroundColor');
+    assert.notEqual(
+      colour,
+      'rgba(0, 0, 0, 0)',
+      'the button looks like one: the theme is known to the style sheet',
+    );
     assert.equal(await page.title(), 'Test Community');
     assert.deepEqual(elsewhere, []);
     assert.deepEqual(complaints, []);

@@ -282,3 +282,26 @@ test('a resume with an h that is too high ends the stream', () => {
   rig.say({ t: 'unresumed', conn, condition: 'h-too-high', h: undefined, sent: 3 });
   assert.match(client.read(), /<undefined-condition .*h="5" send-count="3"/);
 });
+
+test('an ack whose connection is lost in the same moment reaches the owner', () => {
+  const rig = new Rig();
+  const client = managed(rig);
+  rig.say(out(100, 1));
+  client.send(a(1));
+  client.cut();
+  assert.deepEqual(
+    rig.frames().map(({ t }) => t),
+    ['ack', 'detach'],
+  );
+});
+
+test('an <r/> whose <enabled/> takes long is answered behind it all the same', () => {
+  const rig = new Rig();
+  const client = rig.login();
+  client.send(`<enable xmlns='${sm}'/><message/>${r}`);
+  rig.clock.run(2_500);
+  assert.equal(client.read(), '');
+  rig.say({ t: 'enabled', session: 100, n: 0, m: 0, id: undefined, max: 0 });
+  rig.clock.run(1_100);
+  assert.equal(client.read(), `<enabled xmlns="${sm}"/>${ack(0)}`);
+});

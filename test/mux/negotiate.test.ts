@@ -404,3 +404,25 @@ test('WebSocket: an error is framed too', () => {
   const broken = rig.login(101, { framing: 'frame', plain: true });
   assert.match(said(rig, broken, '<message'), /<not-well-formed /);
 });
+
+test('5,000 half-open connections at every stage: a session does not notice, and all of them end', () => {
+  const rig = new Rig();
+  const member = rig.login();
+  const strangers: Client[] = [];
+  for (let i = 0; i < 5_000; i++) {
+    const client = rig.connect();
+    strangers.push(client);
+    if (i % 4 > 0) client.send(header.slice(0, i % 4 === 1 ? 60 : undefined));
+    if (i % 4 === 3)
+      client.send(`<auth xmlns='${sasl}' mechanism='SCRAM-SHA-1'>${b64('n,,n=alice,r=x')}</auth>`);
+  }
+  rig.frames();
+  member.send('<message/>');
+  assert.equal(rig.one('stanza').n, 1);
+  rig.say(out(100, 1));
+  assert.equal(member.read(), '<message id="m1"/>');
+  rig.clock.run(66_000);
+  assert.ok(strangers.every(({ closed }) => closed));
+  assert.deepEqual(rig.mux.size, { connections: 1, logins: 0, sessions: 1 });
+  assert.equal(rig.only('gone').length, 1_250, 'their logins are given up');
+});

@@ -16,7 +16,8 @@ import type { Said } from './rig.ts';
 export class EchoOwner {
   readonly mesh: Mesh;
   readonly mux: Mux;
-  readonly seen: Up[] = [];
+  /** What nobody answers, and logins; undefined where nobody looks. */
+  seen: Up[] | undefined = [];
   readonly #sent = new Map<number, number>();
   #sessions = 0;
 
@@ -46,9 +47,10 @@ export class EchoOwner {
   }
 
   #receive(frame: Up): void {
+    // oxlint-disable-next-line typescript/switch-exhaustiveness-check
     switch (frame.t) {
       case 'auth':
-        this.seen.push(frame);
+        this.seen?.push(frame);
         this.say({ t: 'authed', conn: frame.conn, account: 'alice@example.org', data: undefined });
         return;
       case 'bind':
@@ -83,7 +85,7 @@ export class EchoOwner {
         });
         return;
       default:
-        this.seen.push(frame);
+        this.seen?.push(frame);
     }
   }
 }

@@ -231,3 +231,33 @@ test('shutdown: every stream is told, sessions wait elsewhere, and it ends in bo
   await drained;
   assert.deepEqual(rig.mux.size, { connections: 0, logins: 0, sessions: 0 });
 });
+
+test('an outbound stanza that is missing cuts the connection, so that the client resumes', () => {
+  const rig = new Rig();
+  const client = rig.login();
+  rig.say(out(100, 1));
+  rig.say(out(100, 3));
+  assert.equal(client.read(), '<message id="m1"/>');
+  assert.ok(client.closed);
+  assert.deepEqual(
+    rig.frames().map(({ t }) => t),
+    ['ack', 'detach'],
+  );
+});
+
+test('WebSocket: what comes while the session is full waits, frame by frame', () => {
+  const rig = new Rig();
+  const client = rig.login(100, { framing: 'frame', plain: true });
+  for (let i = 0; i < 65; i++) client.send("<message xmlns='jabber:client'/>");
+  assert.ok(client.paused);
+  rig.frames();
+  // `ws` may still hand over what it had read before it was paused.
+  client.paused = false;
+  for (let i = 0; i < 3; i++) client.send("<message xmlns='jabber:client'/>");
+  assert.deepEqual(rig.frames(), []);
+  rig.say({ t: 'accepted', session: 100, n: 65 });
+  assert.deepEqual(
+    rig.only('stanza').map(({ n }) => n),
+    [66, 67, 68],
+  );
+});

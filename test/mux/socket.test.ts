@@ -82,7 +82,7 @@ test('TCP without TLS', () =>
     await once(peer.socket, 'close');
     while (owner.mux.size.connections > 0) await moment();
     assert.deepEqual(owner.mux.size, { connections: 0, logins: 0, sessions: 0 });
-    assert.ok(owner.seen.some(({ t }) => t === 'end'));
+    assert.ok(owner.seen?.some(({ t }) => t === 'end'));
   }));
 
 test('TCP with STARTTLS', () =>
@@ -94,7 +94,7 @@ test('TCP with STARTTLS', () =>
     const peer = new Peer(connectTls({ socket: plain.socket, rejectUnauthorized: false }));
     await once(peer.socket, 'secureConnect');
     await peer.login();
-    const auth = owner.seen.find((frame) => frame.t === 'auth');
+    const auth = owner.seen?.find((frame) => frame.t === 'auth');
     assert.match(auth?.info.tls ?? '', /^TLSv1\.3 TLS_/);
     assert.equal(auth?.info.transport, 'tcp');
     await peer.say('</stream:stream>', /<\/stream:stream>/);
@@ -136,12 +136,61 @@ test('direct TLS with ALPN', () =>
     await peer.login();
   }));
 
+test('a TLS handshake that never ends is a login that takes too long', async () => {
+  const owner = new EchoOwner({ bounds: { loginTime: 50, closeTime: 20 } });
+  const listener = await openListener(owner.mux, {
+    host: '127.0.0.1',
+    port: 0,
+    tls: 'direct',
+    keys,
+    log: quiet,
+  });
+  const peer = new Peer(connect({ host: '127.0.0.1', port: listener.port }));
+  await once(peer.socket, 'close');
+  const short = new Peer(connect({ host: '127.0.0.1', port: listener.port }));
+  short.socket.end(Uint8Array.of(0x16, 3, 1));
+  const wrong = new Peer(connect({ host: '127.0.0.1', port: listener.port }));
+  wrong.socket.write(header);
+  await once(wrong.socket, 'close');
+  while (owner.mux.size.connections > 0) await moment();
+  await owner.mux.drain();
+  await listener.close();
+  await owner.mesh.close();
+});
+
+test('a renewed certificate is used from then on', async () => {
+  const owner = new EchoOwner();
+  const listener = await openListener(owner.mux, {
+    host: '127.0.0.1',
+    port: 0,
+    tls: 'direct',
+    keys,
+    log: quiet,
+  });
+  const name = async () => {
+    const socket = connectTls({ host: '127.0.0.1', port: listener.port, rejectUnauthorized: false });
+    await once(socket, 'secureConnect');
+    const { CN } = socket.getPeerCertificate().subject;
+    socket.destroy();
+    return CN;
+  };
+  assert.equal(await name(), 'example.org');
+  const fresh = await generate([{ name: 'commonName', value: 'fresh.example.org' }], { keySize: 2048 });
+  listener.renew({ cert: fresh.cert, key: fresh.private });
+  assert.equal(await name(), 'fresh.example.org');
+  assert.throws(() => listener.renew({ cert: 'none', key: 'none' }), /cannot be used/);
+  assert.equal(await name(), 'fresh.example.org', 'a bad one changes nothing');
+  await owner.mux.drain();
+  await listener.close();
+  await owner.mesh.close();
+});
+
 test('a cut connection detaches, a port that is taken says so', () =>
   listening('off', async (owner, port) => {
     const peer = new Peer(connect({ host: '127.0.0.1', port }));
     await peer.login();
     peer.socket.resetAndDestroy();
-    while (!owner.seen.some(({ t }) => t === 'detach')) await moment();
+    while (owner.seen?.some(({ t }) => t === 'detach') !== true) await moment();
     await assert.rejects(
       openListener(owner.mux, { host: '127.0.0.1', port, tls: 'off', log: quiet }),
       /cannot listen on 127\.0\.0\.1/,
@@ -152,7 +201,7 @@ test('a reader that stops reading is acknowledged only what its socket took, and
   listening('off', async (owner, port) => {
     const peer = new Peer(connect({ host: '127.0.0.1', port }));
     await peer.login();
-    const acked = () => Math.max(...owner.seen.map((frame) => (frame.t === 'ack' ? frame.m : 0)));
+    const acked = () => Math.max(...(owner.seen ?? []).map((frame) => (frame.t === 'ack' ? frame.m : 0)));
     while (acked() < 1) await moment();
     peer.socket.pause();
     const big = `<message><body>${'x'.repeat(60_000)}</body></message>`;
@@ -176,7 +225,7 @@ test('WebSocket', async () => {
   let wake = () => {};
   const client = new WebSocket(`ws://127.0.0.1:${port}/ws`, 'xmpp');
   client.on('message', (data) => {
-    got.push(String(data));
+    got.push((data as Buffer).toString());
     wake();
   });
   const say = async (text: string, expected: RegExp): Promise<void> => {

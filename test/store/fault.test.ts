@@ -49,6 +49,13 @@ describe('faults of the database', { timeout: 60_000 }, () => {
     core.close();
   });
 
+  it('syncs its log at each commit, which kill -9 alone cannot show', () => {
+    const { core } = start();
+    assert.equal(core.rows<{ synchronous: number }>('pragma synchronous')[0]?.synchronous, 2);
+    assert.equal(core.rows<{ journal_mode: string }>('pragma journal_mode')[0]?.journal_mode, 'wal');
+    core.close();
+  });
+
   it('a database locked by another program is unavailable, and works once it lets go', () => {
     const { core, partition, packet } = start();
     core.rows('pragma busy_timeout = 1');

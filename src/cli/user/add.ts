@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { withAdministration } from '../connect.ts';
-import { configOf, withCommon, type CommonOptions } from '../options.ts';
+import { withCommon, type CommonOptions } from '../options.ts';
 import { print, printJson } from '../print.ts';
 import { secret } from './secret.ts';
 
@@ -13,7 +13,7 @@ export function addCommand(): Command {
       '"-" reads it from standard input; left out: asked for, or generated and shown',
     )
     .action((address: string, options: CommonOptions & { password?: string }) =>
-      withAdministration(configOf(options), async ({ administration }) => {
+      withAdministration(options, async ({ administration }) => {
         const { password, generated } = await secret(options.password, options.json === true);
         const made = await administration.users.add(address, password);
         if (options.json) return printJson({ address: made, ...(generated ? { password } : {}) });

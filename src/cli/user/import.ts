@@ -1,11 +1,11 @@
-import { SingleBar } from 'cli-progress';
+import type { SingleBar } from 'cli-progress';
 import { Command } from 'commander';
 import { accessSync, constants, createReadStream, statSync } from 'node:fs';
 import type { Readable } from 'node:stream';
-import { csvEntries, importUsers, type ImportEvent } from '../../admin/import.ts';
+import type { ImportEvent } from '../../admin/import.ts';
 import { Failure } from '../../base/failure.ts';
 import { withAdministration, type Connection } from '../connect.ts';
-import { configOf, withCommon, type CommonOptions } from '../options.ts';
+import { withCommon, type CommonOptions } from '../options.ts';
 import { print, printJson } from '../print.ts';
 
 type Rejected = Extract<ImportEvent, { event: 'rejected' }>;
@@ -20,15 +20,13 @@ export function importCommand(): Command {
     )
     .argument('<file>', 'the file; "-" reads standard input')
     .action((file: string, options: CommonOptions) => {
-      const config = configOf(options);
       const { source, size, read } = openSource(file);
-      return withAdministration(config, async (connection) => {
-        const bar =
-          options.json || !process.stderr.isTTY || size === undefined ? undefined : progressBar(size);
+      return withAdministration(options, async (connection, config) => {
+        const quiet = options.json || !process.stderr.isTTY || size === undefined;
+        const bar = quiet ? undefined : await progressBar(size);
         try {
-          await follow(events(connection, source, config.limits.importing), options.json === true, () =>
-            bar?.update(read()),
-          );
+          const told = await events(connection, source, config.limits.importing);
+          await follow(told, options.json === true, (ended) => (ended ? bar?.stop() : bar?.update(read())));
         } finally {
           bar?.stop();
           source.destroy();
@@ -39,30 +37,35 @@ export function importCommand(): Command {
 }
 
 /** The running server reads the file itself, line by line as it is sent; else we do. */
-function events(
+async function events(
   { running, administration }: Connection,
   source: Readable,
   width: number,
-): AsyncIterable<ImportEvent> {
+): Promise<AsyncIterable<ImportEvent>> {
   if (running) return administration.import(source);
+  const { csvEntries, importUsers } = await import('../../admin/import.ts');
   return importUsers(csvEntries(source), administration, width);
 }
 
-async function follow(source: AsyncIterable<ImportEvent>, json: boolean, moved: () => void): Promise<void> {
+async function follow(
+  source: AsyncIterable<ImportEvent>,
+  json: boolean,
+  moved: (ended: boolean) => void,
+): Promise<void> {
   const waiting: Rejected[] = [];
-  for await (const event of source) {
-    moved();
-    if (event.event === 'rejected') {
-      process.exitCode = 1;
-      if (json) printJson(event);
-      else if (waiting.length < kept) waiting.push(event);
-      else printRejected(event);
+  let counts: string | undefined;
+  try {
+    for await (const event of source) {
+      moved(event.event === 'done');
+      if (event.event === 'rejected') process.exitCode = 1;
+      if (event.event === 'done') counts = `${event.added} added, ${event.rejected} rejected`;
+      if (json && event.event !== 'progress') printJson(event);
+      else if (event.event === 'rejected' && waiting.push(event) > kept) printRejected(waiting.pop()!);
     }
-    if (event.event !== 'done') continue;
-    if (json) return printJson(event);
-    waiting.toSorted((a, b) => a.line - b.line).forEach(printRejected);
-    print(`${event.added} added, ${event.rejected} rejected`);
+  } finally {
+    if (!json) waiting.toSorted((a, b) => a.line - b.line).forEach(printRejected); // also where it broke off
   }
+  if (!json && counts !== undefined) print(counts);
 }
 
 function printRejected({ line, reason }: Rejected): void {
@@ -84,7 +87,8 @@ function openSource(file: string): { source: Readable; size: number | undefined;
   }
 }
 
-function progressBar(size: number): SingleBar {
+async function progressBar(size: number): Promise<SingleBar> {
+  const { SingleBar } = await import('cli-progress');
   const bar = new SingleBar({
     format: 'importing {bar} {percentage}%  {eta_formatted} left',
     stream: process.stderr,

@@ -1,14 +1,14 @@
 import { Command } from 'commander';
 import { pageMax, type UserInfo } from '../../admin/administration.ts';
 import { withAdministration } from '../connect.ts';
-import { configOf, withCommon, type CommonOptions } from '../options.ts';
+import { withCommon, type CommonOptions } from '../options.ts';
 import { moment, print, printJson } from '../print.ts';
 
 export function listCommand(): Command {
   const command = new Command('list')
     .description('list accounts in the order of their addresses; with --json one object a line')
     .action((options: CommonOptions) =>
-      withAdministration(configOf(options), async ({ administration }) => {
+      withAdministration(options, async ({ administration }) => {
         const show = options.json ? printJson : printUser;
         let after: string | undefined;
         for (;;) {

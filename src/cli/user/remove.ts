@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { Failure } from '../../base/failure.ts';
 import { withAdministration } from '../connect.ts';
-import { configOf, withCommon, type CommonOptions } from '../options.ts';
+import { withCommon, type CommonOptions } from '../options.ts';
 import { print, printJson } from '../print.ts';
 import { agreed } from './secret.ts';
 
@@ -11,7 +11,7 @@ export function removeCommand(): Command {
     .argument('<address>', 'such as alice@example.org')
     .option('--yes', 'do not ask')
     .action((address: string, options: CommonOptions & { yes?: true }) =>
-      withAdministration(configOf(options), async ({ administration }) => {
+      withAdministration(options, async ({ administration }) => {
         const sure = options.yes || options.json || (await agreed(`Remove ${address} and all its messages?`));
         if (!sure) throw new Failure('cancelled', 'nothing was removed');
         await administration.users.remove(address);

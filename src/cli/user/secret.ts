@@ -33,9 +33,9 @@ export async function agreed(question: string): Promise<boolean> {
 }
 
 async function askHidden(question: string): Promise<string> {
-  process.stderr.write(question);
   const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
   const lines = createInterface({ input: process.stdin, output: nowhere, terminal: true });
+  process.stderr.write(question); // only now: the terminal has stopped showing what is typed
   lines.on('SIGINT', () => process.exit(130));
   const typed = await lines.question('');
   lines.close();

@@ -1,0 +1,60 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Peer, Running } from './peers/peer.ts';
+
+/** What every bench is given. */
+export interface Setup {
+  /** The servers to measure, one variant each; a bench that needs no archive takes one variant a product. */
+  peers: readonly Peer[];
+  rounds: number;
+  /** Smaller and shorter: to see that all works, not for figures. */
+  quick: boolean;
+  arena: Arena;
+  say(text: string): void;
+}
+
+/** Opens servers in a private temporary directory, and closes and removes all of it at the end. */
+export class Arena implements AsyncDisposable {
+  #dir = mkdtempSync(join(tmpdir(), 'muster-bench-'));
+  #open = new Set<Running>();
+
+  constructor() {
+    const pair = ['-keyout', `${this.#dir}/key.pem`, '-out', `${this.#dir}/cert.pem`];
+    const name = ['-subj', '/CN=bench.test', '-addext', 'subjectAltName=DNS:bench.test', '-days', '30'];
+    const kind = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
+    execFileSync('openssl', ['req', '-x509', ...kind, ...pair, ...name], { stdio: 'ignore' });
+  }
+
+  /** Starts a server; `data` names its data directory, so that a later start can find the same data again. */
+  async start(peer: Peer, data: string): Promise<Running> {
+    const dir = join(this.#dir, peer.name.replace('/', '-'), data);
+    mkdirSync(dir, { recursive: true });
+    const running = await peer.open({ dir, cert: `${this.#dir}/cert.pem`, key: `${this.#dir}/key.pem` });
+    this.#open.add(running);
+    return running;
+  }
+
+  async stop(running: Running): Promise<void> {
+    if (!this.#open.delete(running)) return;
+    await running.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.allSettled([...this.#open].map((running) => this.stop(running)));
+    rmSync(this.#dir, { recursive: true, force: true });
+  }
+}
+
+/** One variant of each product, less the floor: where the archive plays no part. */
+export function products(peers: readonly Peer[]): Peer[] {
+  const seen = new Set<string>(['floor']);
+  return peers.filter(({ product }) => !seen.has(product) && seen.add(product));
+}
+
+/** `list` starting `by` places later, so that no server is always the first of its round. */
+export function rotated<Item>(list: readonly Item[], by: number): Item[] {
+  const at = list.length === 0 ? 0 : by % list.length;
+  return [...list.slice(at), ...list.slice(0, at)];
+}

@@ -1,0 +1,227 @@
+import { connect as connectTcp, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
+import { attribute, content, Scanner } from './scan.ts';
+import { type Mechanism, Scram } from './scram.ts';
+
+/** Where and how to log in. */
+export interface Target {
+  host: string;
+  port: number;
+  domain: string;
+  tls: 'off' | 'starttls' | 'direct';
+  mechanism: Mechanism;
+}
+
+/** What a client reports while its session runs. */
+export interface Hooks {
+  /** A message stanza arrived. */
+  message(client: Client, text: string): void;
+  /** The server acknowledged `h` of our stanzas since `<enable/>` (XEP-0198 §4). */
+  acked(client: Client, h: number): void;
+  /** The connection is gone although we did not close it. */
+  lost(client: Client, reason: string): void;
+}
+
+const SM = 'urn:xmpp:sm:3';
+/** Asks the server for an acknowledgement (XEP-0198 §4). */
+export const REQUEST = `<r xmlns='${SM}'/>`;
+
+/** One client connection, as lean as a generator needs it: no tree, no queue, one pending question at a time. */
+export class Client {
+  readonly user: string;
+  readonly index: number;
+  /** Our full address, once bound. */
+  jid = '';
+  #target: Target;
+  #hooks: Hooks;
+  #socket: Socket | undefined;
+  #scanner = new Scanner();
+  #inbound = 0;
+  #closing = false;
+  #out = '';
+  #wait: { match: (text: string) => boolean; resolve: (text: string) => void } | undefined;
+  #fail: ((error: Error) => void) | undefined;
+  #take = (text: string) => this.#child(text);
+
+  constructor(target: Target, user: string, index: number, hooks: Hooks) {
+    this.#target = target;
+    this.user = user;
+    this.index = index;
+    this.#hooks = hooks;
+  }
+
+  /** Connects, authenticates and binds; `source` is a loopback address to connect from, against port limits. */
+  async login(password: string, resource: string, source?: string): Promise<void> {
+    await this.#connect(source);
+    let features = await this.#header();
+    if (this.#target.tls === 'starttls') {
+      await this.ask("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>", starts('<proceed'));
+      await this.#secure();
+      features = await this.#header();
+    }
+    await this.#authenticate(features, password);
+    features = await this.#header();
+    const bind = `<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>${resource}</resource></bind>`;
+    const bound = await this.iq('set', bind);
+    this.jid = content(bound, 'jid') ?? '';
+    // RFC 6121 Appendix E: the old session request, where the server does not call it optional.
+    if (/<session [^>]*[^/]>\s*<optional/.test(features) || !features.includes('<session')) return;
+    await this.iq('set', "<session xmlns='urn:ietf:params:xml:ns:xmpp-session'/>");
+  }
+
+  /** Switches stream management on; both counters start here (XEP-0198 §3). */
+  async manage(): Promise<void> {
+    await this.ask(`<enable xmlns='${SM}' resume='true'/>`, starts('<enabled'));
+  }
+
+  /** Asks for the contact list and returns how many contacts it has that are subscribed both ways. */
+  async roster(): Promise<number> {
+    const answer = await this.iq('get', "<query xmlns='jabber:iq:roster'/>");
+    return answer.match(/subscription=['"]both/g)?.length ?? 0;
+  }
+
+  /** Sends a request and returns the whole answer; throws on an error answer. */
+  async iq(type: 'get' | 'set', payload: string): Promise<string> {
+    const id = `q${++questions}`;
+    const answer = await this.ask(
+      `<iq type='${type}' id='${id}'>${payload}</iq>`,
+      (text) => text.startsWith('<iq') && attribute(text, 'id') === id,
+    );
+    if (attribute(answer, 'type') === 'error') throw new Error(`${this.user}: ${answer}`);
+    return answer;
+  }
+
+  /** Sends `text` and waits for the first child of the stream that matches. */
+  ask(text: string, match: (text: string) => boolean): Promise<string> {
+    return new Promise((resolve, reject) => {
+      if (this.#closing) return reject(new Error(`${this.user}: connection lost`));
+      this.#wait = { match, resolve };
+      this.#fail = reject;
+      if (text !== '') this.send(text);
+    });
+  }
+
+  /** Writes now. */
+  send(text: string): void {
+    this.#socket?.write(text, 'latin1');
+  }
+
+  /** Ends the session in good order: our half of the stream, then the server's, then the connection (RFC 6120 §4.4). */
+  close(): Promise<void> {
+    this.#closing = true;
+    const socket = this.#socket;
+    if (!socket || socket.destroyed) return Promise.resolve();
+    return new Promise((resolve) => {
+      const late = setTimeout(() => socket.destroy(), PATIENCE);
+      socket.once('close', () => {
+        clearTimeout(late);
+        resolve();
+      });
+      this.#wait = { match: starts('</stream:stream'), resolve: () => void socket.end() };
+      this.send("<presence type='unavailable'/></stream:stream>");
+    });
+  }
+
+  async #connect(source?: string): Promise<void> {
+    const { host, port } = this.#target;
+    const socket = connectTcp({ host, port, noDelay: true, ...(source && { localAddress: source }) });
+    await new Promise<void>((resolve, reject) => {
+      socket.once('connect', resolve);
+      socket.once('error', reject);
+    });
+    socket.removeAllListeners('error');
+    this.#adopt(socket);
+    if (this.#target.tls === 'direct') await this.#secure();
+  }
+
+  async #secure(): Promise<void> {
+    const plain = this.#socket as Socket;
+    plain.removeAllListeners();
+    const socket = connectTls({ socket: plain, servername: this.#target.domain, rejectUnauthorized: false });
+    await new Promise<void>((resolve, reject) => {
+      socket.once('secureConnect', resolve);
+      socket.once('error', reject);
+    });
+    socket.removeAllListeners('error');
+    this.#adopt(socket);
+  }
+
+  #adopt(socket: Socket): void {
+    this.#socket = socket;
+    socket.setEncoding('latin1');
+    socket.on('data', (chunk: string) => this.#data(chunk));
+    socket.on('error', (error) => this.#gone(error.message));
+    socket.on('close', () => this.#gone('closed by the server'));
+  }
+
+  #header(): Promise<string> {
+    this.#scanner.reset();
+    const open =
+      `<?xml version='1.0'?><stream:stream to='${this.#target.domain}' version='1.0' xml:lang='en' ` +
+      "xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'>";
+    return this.ask(open, starts('<stream:features'));
+  }
+
+  async #authenticate(features: string, password: string): Promise<void> {
+    const mechanism = this.#target.mechanism;
+    if (!features.includes(`>${mechanism}<`)) throw new Error(`no ${mechanism} in ${features}`);
+    const head = `<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='${mechanism}'>`;
+    const decided = (text: string) => /^<(success|failure|challenge)/.test(text);
+    if (mechanism === 'PLAIN') {
+      const word = Buffer.from(`\0${this.user}\0${password}`).toString('base64');
+      const answer = await this.ask(`${head}${word}</auth>`, decided);
+      if (!answer.startsWith('<success')) throw new Error(answer);
+      return;
+    }
+    const scram = new Scram(mechanism, this.user, password);
+    const challenge = await this.ask(`${head}${scram.first}</auth>`, decided);
+    const proof = scram.answer(content(challenge, 'challenge') ?? '');
+    const answer = await this.ask(
+      `<response xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>${proof}</response>`,
+      decided,
+    );
+    if (!scram.verify(content(answer, 'success') ?? '')) throw new Error(`${this.user}: ${answer}`);
+  }
+
+  #data(chunk: string): void {
+    this.#scanner.push(chunk, this.#take);
+    if (this.#out === '') return;
+    this.#socket?.write(this.#out, 'latin1');
+    this.#out = '';
+  }
+
+  #child(text: string): void {
+    const second = text.charCodeAt(1);
+    if (second === LETTER_M) {
+      this.#inbound += 1;
+      this.#hooks.message(this, text);
+    } else if (text.startsWith('<a ')) this.#hooks.acked(this, Number(attribute(text, 'h')));
+    else if (text.startsWith('<r ') || text === '<r/>') this.#out = `<a xmlns='${SM}' h='${this.#inbound}'/>`;
+    else if (text.startsWith('<presence') || text.startsWith('<iq')) this.#inbound += 1;
+    else if (text.startsWith('<enabled')) this.#inbound = 0;
+    else if (text.startsWith('<stream:error')) this.#gone(text);
+    if (this.#wait?.match(text)) {
+      const { resolve } = this.#wait;
+      this.#wait = undefined;
+      this.#fail = undefined;
+      resolve(text);
+    }
+  }
+
+  #gone(reason: string): void {
+    if (this.#closing) return;
+    this.#closing = true;
+    this.#fail?.(new Error(`${this.user}: ${reason}`));
+    this.#hooks.lost(this, reason);
+    this.#socket?.destroy();
+  }
+}
+
+const LETTER_M = 109;
+/** Milliseconds for the server's half of a stream's end. */
+const PATIENCE = 5000;
+let questions = 0;
+
+function starts(prefix: string): (text: string) => boolean {
+  return (text) => text.startsWith(prefix);
+}

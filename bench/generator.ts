@@ -1,0 +1,155 @@
+/**
+ * The child process that plays the clients, so that their CPU is not the server's. Takes one order at a time from its
+ * parent (`load.ts`) and answers each with a result or an error text.
+ */
+import { Client, type Hooks, type Target } from './client.ts';
+import { latency, type Latency } from './stats.ts';
+import { type Flow, Traffic } from './traffic.ts';
+
+/** What a parent can ask for. Users are named `u0`, `u1`, …; `from` and `count` choose a range of them. */
+export type Order =
+  | { do: 'open'; target: Target; password: string; from: number; count: number; at: number; chat: boolean }
+  | { do: 'saturate'; window: number; seconds: number; patience: number }
+  | { do: 'steady'; rate: number; seconds: number; patience: number }
+  | { do: 'login'; target: Target; password: string; users: number; count: number; at: number }
+  | { do: 'archive' }
+  | { do: 'close' };
+
+/** How a batch of logins went. */
+export interface Logins {
+  done: number;
+  seconds: number;
+  latency: Latency;
+  /** Contacts that the last one's roster had. */
+  contacts: number;
+}
+
+/** Answer to each order. */
+export interface Answers {
+  open: Logins;
+  saturate: Flow;
+  steady: Flow;
+  login: Logins;
+  /** Archived messages that the first pair's two sides can page through (the newest page only). */
+  archive: { sender: number; recipient: number };
+  close: null;
+}
+
+const STRIDE = 37;
+const clients: Client[] = [];
+let traffic: Traffic | undefined;
+const lost: string[] = [];
+
+const hooks: Hooks = {
+  message: (client, text) => traffic?.message(client, text),
+  acked: (client, h) => traffic?.acked(client, h),
+  lost: (client, reason) => void lost.push(`${client.user}: ${reason}`),
+};
+
+async function run(order: Order): Promise<Answers[Order['do']]> {
+  if (lost.length > 0) throw new Error(`${lost.length} connections lost, first: ${lost[0]}`);
+  switch (order.do) {
+    case 'open':
+      return open(order);
+    case 'saturate':
+      return chat().saturate(order.window, order.seconds, order.patience);
+    case 'steady':
+      return chat().steady(order.rate, order.seconds, order.patience);
+    case 'login':
+      return logins(order);
+    case 'archive':
+      return { sender: await archived(clients[0]), recipient: await archived(clients[1]) };
+    case 'close':
+      await Promise.all(clients.splice(0).map((client) => client.close()));
+      return null;
+  }
+}
+
+/** Opens sessions that stay: roster, presence, and stream management last, so that `h` counts messages only. */
+async function open(order: Order & { do: 'open' }): Promise<Logins> {
+  const started = performance.now();
+  const times: number[] = [];
+  let contacts = 0;
+  await parallel(order.count, order.at, async (n) => {
+    const index = order.from + n;
+    const client = new Client(order.target, `u${index}`, index, hooks);
+    const from = performance.now();
+    await client.login(order.password, 'bench', source(index));
+    contacts = await client.roster();
+    client.send('<presence/>');
+    await client.manage();
+    times.push(performance.now() - from);
+    clients[n] = client;
+  });
+  if (order.chat) {
+    traffic = new Traffic(order.target.domain);
+    for (let n = 0; n + 1 < order.count; n += 2) traffic.pair(clients[n] as Client, clients[n + 1] as Client);
+  }
+  return { done: times.length, seconds: since(started), latency: latency(times), contacts };
+}
+
+/** Whole logins as a client that starts does them, each closed at once: stream management, roster, presence. */
+async function logins(order: Order & { do: 'login' }): Promise<Logins> {
+  const started = performance.now();
+  const times: number[] = [];
+  let contacts = 0;
+  await parallel(order.count, order.at, async (n) => {
+    // A stride, so that logins at the same time are not of contacts, who would hear of each other.
+    const index = (n * STRIDE) % order.users;
+    const client = new Client(order.target, `u${index}`, index, hooks);
+    const from = performance.now();
+    await client.login(order.password, `r${n % 4}`, source(index));
+    await client.manage();
+    contacts = await client.roster();
+    // Our own presence comes back to us (RFC 6121 §4.2.2): the login is over when it does.
+    await client.ask('<presence/>', (text) => text.startsWith('<presence'));
+    times.push(performance.now() - from);
+    await client.close();
+  });
+  return { done: times.length, seconds: since(started), latency: latency(times), contacts };
+}
+
+/** XEP-0313 §4: the newest page of a client's archive. Proves that a bench with archive measured one. */
+async function archived(client: Client | undefined): Promise<number> {
+  if (!client) return 0;
+  let found = 0;
+  const id = 'archive';
+  const page = "<set xmlns='http://jabber.org/protocol/rsm'><max>10</max><before/></set>";
+  const query = `<iq type='set' id='${id}'><query xmlns='urn:xmpp:mam:2'>${page}</query></iq>`;
+  await client.ask(query, (text) => {
+    if (text.startsWith('<message') && text.includes('urn:xmpp:forward:0')) found += 1;
+    return text.startsWith('<iq') && text.includes(id);
+  });
+  return found;
+}
+
+function chat(): Traffic {
+  if (!traffic) throw new Error('no pairs are open');
+  return traffic;
+}
+
+/** Spreads connections over loopback addresses: each has its own 28,000 ports. */
+function source(index: number): string {
+  return `127.0.1.${1 + (index % 8)}`;
+}
+
+function since(started: number): number {
+  return (performance.now() - started) / 1000;
+}
+
+/** Runs `work` for 0..count-1, `at` of them at a time. */
+async function parallel(count: number, at: number, work: (n: number) => Promise<void>): Promise<void> {
+  let next = 0;
+  const worker = async () => {
+    while (next < count) await work(next++);
+  };
+  await Promise.all(Array.from({ length: Math.min(at, count) }, worker));
+}
+
+process.on('message', (order: Order) => {
+  run(order).then(
+    (result) => process.send?.({ result }),
+    (error: unknown) => process.send?.({ error: error instanceof Error ? error.message : String(error) }),
+  );
+});
+process.on('disconnect', () => process.exit(0));

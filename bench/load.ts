@@ -1,0 +1,44 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import type { Answers, Order } from './generator.ts';
+import { cpu } from './proc.ts';
+
+/** The parent's end of one generator process. */
+export class Load implements AsyncDisposable {
+  #child: ChildProcess;
+
+  constructor() {
+    const path = fileURLToPath(new URL('generator.ts', import.meta.url));
+    this.#child = fork(path, { execArgv: ['--max-semi-space-size=64'] });
+  }
+
+  /** Gives one order and waits for its answer; throws what the generator reports, or when it dies. */
+  ask<Name extends Order['do']>(order: Order & { do: Name }): Promise<Answers[Name]> {
+    return new Promise((resolve, reject) => {
+      const died = () => reject(new Error(`the generator died during ${order.do}`));
+      this.#child.once('exit', died);
+      this.#child.once('message', (answer: { result?: Answers[Name]; error?: string }) => {
+        this.#child.off('exit', died);
+        if (answer.error === undefined) resolve(answer.result as Answers[Name]);
+        else reject(new Error(answer.error));
+      });
+      this.#child.send(order);
+    });
+  }
+
+  /** CPU seconds that the generator has used. */
+  cpu(): number {
+    return cpu([this.#child.pid ?? 0]);
+  }
+
+  async close(): Promise<void> {
+    if (this.#child.exitCode !== null) return;
+    const gone = new Promise((resolve) => this.#child.once('exit', resolve));
+    this.#child.disconnect();
+    await gone;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}

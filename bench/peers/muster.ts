@@ -1,0 +1,64 @@
+import { execFile } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import type { Target } from '../client.ts';
+import { family } from '../proc.ts';
+import { befriend } from './contacts.ts';
+import { ports, Process } from './debian.ts';
+import { DOMAIN, type Peer, type Place, type Running } from './peer.ts';
+import { reachable } from './reach.ts';
+
+const run = promisify(execFile);
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const MAIN = `${ROOT}src/main.ts`;
+
+/** Muster as `npm start` runs it: standalone, supervised, SQLite volume. */
+export const muster: Peer = {
+  name: 'muster',
+  product: 'muster',
+  archives: true,
+  conditions:
+    'archive in SQLite (WAL, synchronous=FULL, group commit): both copies are fsynced before the ack and the delivery',
+  open,
+};
+
+async function open(place: Place): Promise<Running> {
+  const [plain = 0, secure = 0, http = 0] = await ports(3);
+  const { dir, cert, key } = place;
+  const data = `${dir}/data`;
+  const settings = {
+    community: DOMAIN,
+    domains: `[${DOMAIN}]`,
+    'listen.xmpp.host': '127.0.0.1',
+    'listen.xmpp.port': plain,
+    'listen.xmpp.tls': 'off',
+    'listen.xmpps.host': '127.0.0.1',
+    'listen.xmpps.port': secure,
+    'listen.http.host': '127.0.0.1',
+    'listen.http.port': http,
+    'tls.cert': cert,
+    'tls.key': key,
+  };
+  const set = Object.entries(settings).flatMap(([name, value]) => ['--set', `${name}=${value}`]);
+  const server = new Process(process.execPath, [MAIN, 'start', '--data', data, ...set], {});
+  await reachable(plain, () => server.check());
+  await reachable(secure, () => server.check());
+  const target = (port: number, tls: Target['tls']): Target => {
+    return { host: '127.0.0.1', port, domain: DOMAIN, tls, mechanism: 'SCRAM-SHA-256' };
+  };
+  return {
+    version: (JSON.parse(readFileSync(`${ROOT}package.json`, 'utf8')) as { version: string }).version,
+    plain: target(plain, 'off'),
+    secure: target(secure, 'direct'),
+    pids: () => family(server.pid),
+    accounts: async (count, password, contacts) => {
+      const file = `${dir}/accounts.csv`;
+      const lines = Array.from({ length: count }, (_, index) => `u${index}@${DOMAIN},${password}\n`);
+      writeFileSync(file, lines.join(''));
+      await run(process.execPath, [MAIN, 'user', 'import', file, '--data', data]);
+      if (contacts > 0) await befriend(target(plain, 'off'), password, count, contacts);
+    },
+    close: () => server.close(),
+  };
+}
