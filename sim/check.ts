@@ -34,8 +34,10 @@ export function check(world: World, people: readonly Client[], history: History)
       history.fault(4, `${message.id} is ${copies.length} times in its sender's archive`);
     if (arrived.length > 1)
       history.fault(4, `${message.id} is ${arrived.length} times in its recipient's archive`);
-        if (history.early.has(message)) history.fault(2, `${message.id} was acknowledged before it was committed`);
-    if (message.acked && copies.length === 0 && !message.bounced) history.fault(2, `${message.id} was acknowledged and is lost at its sender`);
+    if (history.early.has(message))
+      history.fault(2, `${message.id} was acknowledged before it was committed`);
+    if (message.acked && copies.length === 0 && !message.bounced)
+      history.fault(2, `${message.id} was acknowledged and is lost at its sender`);
     if (message.acked && arrived.length === 0 && !message.bounced)
       history.fault(6, `${message.id} was acknowledged, and neither arrived nor came back`);
     if (!message.acked && !message.maybe)
@@ -73,13 +75,16 @@ function atRest(world: World, people: readonly Client[], history: History): void
     }
     if (person.waiting > 0)
       history.fault(2, `${person.waiting} stanzas of ${person.name} are not acknowledged`);
-    const waiting = world.model.rows(
-      `select m.id from message m join account a on a.id = m.account
+    const waiting = world.model.rows<{ id: number; target: string; kind: number; posted: number }>(
+      `select m.id, m.target, m.kind, m.posted from message m join account a on a.id = m.account
         where a.address = ?1 and m.pending = 1 and m.id > a.watermark and m.kind in (0, 3)`,
       person.address,
     );
     if (waiting.length > 0)
-      history.fault(6, `${waiting.length} messages wait for ${person.name}, who is there`);
+      history.fault(
+        6,
+        `${waiting.length} messages wait for ${person.name}, who is there: ${JSON.stringify(waiting.slice(0, 3))} ${state(world, person)}`,
+      );
   }
 }
 
@@ -94,4 +99,20 @@ function bounded(world: World, history: History): void {
     for (const session of partition.sessions.values())
       if (session.unacked.size > defaultLimits.unackedHard)
         history.fault(10, `${session.full} holds ${session.unacked.size} unacknowledged stanzas`);
+}
+
+/** What the owner has of a person's sessions: for the reader of a violation. */
+function state(world: World, person: Client): string {
+  const told: string[] = [];
+  for (const partition of world.owner?.accounts.partitions() ?? [])
+    for (const session of partition.sessions.values()) {
+      if (session.account.address !== person.address) continue;
+      const { unacked, cursor, wanted, ready, dormant, account } = session;
+      told.push(
+        `session ${session.id} of ${session.mux ?? 'nobody'}: ${unacked.size} unacked, pos ${cursor.pos}, spool ${cursor.spoolPos}..${cursor.spoolUntil}, ` +
+          `${cursor.live ? 'live' : 'behind'}${wanted ? ', asked' : ''}${ready ? '' : ', not ready'}${dormant ? ', dormant' : ''}, ` +
+          `${account.spooled} in the spool, head ${account.head}`,
+      );
+    }
+  return told.join('; ');
 }

@@ -6,23 +6,34 @@ import type { Work } from './work.ts';
 export function storeRow(
   work: Work,
   account: Account,
-  row: Row,
+  content: Omit<Row, 'id'>,
   origin: Origin,
   flags: { readonly shown: boolean; readonly pending: boolean; readonly posted: boolean },
 ): void {
+  work.step(() => {
+    const row: Row = { id: account.nextId(), ...content };
+    const { partition } = account;
+    const at = work.write(messageRows.add, rowParams(partition.id, account.id, row, origin, flags));
+    work.after((counts) => show(account, row, flags, counts[at]));
+  });
+}
+
+function show(
+  account: Account,
+  row: Row,
+  { posted, pending }: { readonly posted: boolean; readonly pending: boolean },
+  count: number | undefined,
+): void {
+  if (posted && count === 0) return;
+  if (!posted || count !== undefined) {
+    account.publish(row, pending);
+    return;
+  }
+  // Committed, but nobody knows how (lane.ts, done): the store itself tells whether the row is ours.
   const { partition } = account;
-  const at = work.write(messageRows.add, rowParams(partition.id, account.id, row, origin, flags));
-  work.after((counts) => {
-    if (!flags.posted || (counts[at] !== undefined && counts[at] > 0)) {
-      account.publish(row, flags.pending);
-      return;
-    }
-    if (counts[at] === 0) return;
-    // Committed, but nobody knows how (lane.ts, done): the store itself tells whether the row is ours.
-    account.publishUnsure(row, flags.pending);
-    account.mailbox.run(async () => {
-      const found = await partition.env.store.query(messageRows.exists, [partition.id, account.id, row.id]);
-      if (found.length === 0) account.settle(row.id);
-    });
+  account.publishUnsure(row, pending);
+  account.mailbox.run(async () => {
+    const found = await partition.env.store.query(messageRows.exists, [partition.id, account.id, row.id]);
+    if (found.length === 0) account.settle(row.id);
   });
 }

@@ -7,7 +7,7 @@ import { storeRow } from './append.ts';
 import { isShown } from './archiving.ts';
 import { receiveIq } from './iqroute.ts';
 import { receivePresence } from './presence.ts';
-import { incoming, subscription, type Kind, type Origin, type Row } from './rows.ts';
+import { incoming, subscription, type Kind, type Origin } from './rows.ts';
 import { receiveSubscription } from './subscription.ts';
 import type { Work } from './work.ts';
 
@@ -49,8 +49,7 @@ function storeMessage(
   posted: boolean,
   shown: boolean,
 ): void {
-  const row: Row = {
-    id: recipient.nextId(),
+  const row = {
     direction: incoming,
     kind,
     peer: from.bare,

@@ -41,6 +41,7 @@ export async function attach(
   session.mux = from;
   session.info = frame.info;
   session.expires = Infinity;
+  session.wanted = false;
   if (session.dormant) takeOver(session, frame);
   session.frame({ t: 'attached', n: session.inN });
   for (const { n, stanza } of frame.open) await answerAgain(session, n, stanza);
@@ -72,4 +73,6 @@ function takeOver(session: Session, frame: Attach): void {
   }
   cursor.adopt(frame.feeds);
   account.settleDelivered(session, held);
+  // Somebody has to ask for the rest.
+  session.partition.touchLazily(account);
 }

@@ -38,10 +38,9 @@ function run(work: Work, session: Session, stanza: Element): void | Promise<void
   try {
     const pending = dispatch(work, session, stanza);
     if (pending !== undefined)
-      return pending.then(
-        () => work.commit(),
-        (error: unknown) => refuse(session, work, stanza, error),
-      );
+      return pending
+        .then(() => work.commit())
+        .catch((error: unknown) => refuse(session, work, stanza, error));
     work.commit();
   } catch (error) {
     return refuse(session, work, stanza, error);

@@ -84,11 +84,13 @@ function handleAside(handler: Handler, request: Request): void {
 
 /** Sends the answer of a request; where the request wrote something, its outcome is stored with it (DESIGN §5, sessions). */
 export function reply(work: Work, session: Session, text: string): void {
-  if (work.ops.length > 0) {
-    work.write(sessionRows.answer, [session.partition.id, session.id, work.answers, text]);
-    session.answers.set(work.answers, 0);
-  }
-  work.after(() => session.send(text, work.answers));
+  work.step(() => {
+    if (work.ops.length > 0) {
+      work.write(sessionRows.answer, [session.partition.id, session.id, work.answers, text]);
+      session.answers.set(work.answers, 0);
+    }
+    work.after(() => session.send(text, work.answers));
+  });
 }
 
 /** A request to somebody's resource: remembered, so that its answer names its n. */

@@ -12,7 +12,8 @@ import { storeBounce } from './message.ts';
 import { outboxRows } from './outboxrows.ts';
 import type { Partition } from './partition.ts';
 import { sendPassing } from './route.ts';
-import type { Kind } from './rows.ts';
+import { subscription, type Kind } from './rows.ts';
+import { returnSubscription } from './subscription.ts';
 import { Work } from './work.ts';
 
 /** What the post needs of accounts: letters taken in, letters settled, and what nobody stores. */
@@ -112,11 +113,13 @@ async function settleLetter(
     done(true);
     return;
   }
-  sender.mailbox.run(() => {
+  sender.mailbox.run(async () => {
     const work = new Work(sender);
     work.write(outboxRows.remove, [partition.id, letter.account, letter.id]);
     const stanza = settlement === 'delivered' ? undefined : parseStored(letter.xml);
-    if (stanza !== undefined && stanza.attrs['type'] !== 'error') {
+    if (stanza !== undefined && letter.kind === subscription) {
+      await returnSubscription(work, sender, stanza, Jid.parse(letter.recipient)!, letter);
+    } else if (stanza !== undefined && stanza.attrs['type'] !== 'error') {
       const error = errorReply(stanza, new StanzaError(settlement as StanzaCondition));
       const resource = Jid.parse(stanza.attrs['from'] ?? '')?.resource ?? '';
       storeBounce(work, error, letter.recipient, resource, {

@@ -114,7 +114,7 @@ export class Partition {
       const work = new Work(account);
       account.flush(work);
       for (const session of account.sessions) {
-        session.want();
+        if (session.unacked.size > 0) session.want();
         const { ackedPos, ackedRpos } = session.cursor;
         if (session.token !== undefined && session.cursor.unsaved)
           work.write(sessionRows.position, [this.id, session.id, ackedPos, ackedRpos], session.id);

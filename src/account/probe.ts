@@ -56,9 +56,11 @@ function deny(account: Account, asker: string): void {
   const work = new Work(account);
   const stanza = between('unsubscribed', account.address, asker);
   const origin = { source: account.id, n: account.nextId(), k: 0 };
-  sendDurable(work, to, stanza, subscription, origin).then(
-    () => work.commit(),
-    // Nobody there, or no way to there: nothing to heal.
-    () => undefined,
-  );
+  Promise.resolve()
+    .then(() => sendDurable(work, to, stanza, subscription, origin))
+    .then(
+      () => work.commit(),
+      // Nobody there, or no way to there: nothing to heal.
+      () => undefined,
+    );
 }

@@ -62,7 +62,10 @@ export async function resume(account: Account, from: Peer, frame: Resume, info: 
       feeds: cursor.feeds(),
       open: [],
     });
+    // What was asked for before `resumed` reached nobody.
+    session.wanted = false;
     session.resend();
+    partition.touchLazily(account);
     env.count('resume');
     if (session.dormant) {
       session.dormant = false;

@@ -89,12 +89,14 @@ function set(request: Request): undefined | Promise<undefined> {
   const contact = jid.toBare();
   // §2.1.2.5: any other value is ignored, like `ask` (§2.1.2.2) and `approved` (§2.1.2.1).
   if (item.attrs['subscription'] === 'remove') {
-    if (ready(account, contact)) return remove(request, contact);
-    return prepare(account, contact).then(() => remove(request, contact));
+    const step = (): undefined => {
+      request.work.step(() => remove(request, contact));
+    };
+    return ready(account, contact) ? step() : prepare(account, contact).then(step);
   }
   const name = named(item);
   const groups = grouped(item);
-  const step = (): undefined => {
+  const put = (): void => {
     const roster = account.roster!;
     const before = roster.get(contact.bare) ?? Item.unknown(contact.bare);
     if (!before.listed && roster.size >= account.partition.env.limits.roster)
@@ -102,8 +104,10 @@ function set(request: Request): undefined | Promise<undefined> {
     const subscription = before.listed ? before.subscription : 'none';
     change(request.work, account, before.with({ name, groups, subscription }));
   };
-  if (account.roster !== undefined) return step();
-  return loaded(account).then(step);
+  const step = (): undefined => {
+    request.work.step(put);
+  };
+  return account.roster !== undefined ? step() : loaded(account).then(step);
 }
 
 /** §2.3.3: `not-acceptable` for what is longer than we take. */
@@ -128,7 +132,7 @@ function grouped(item: Element): readonly string[] {
 }
 
 /** RFC 6121 §2.5: the item goes, and with it every subscription and request, at both sides. */
-function remove({ account, session, work }: Request, contact: Jid): undefined {
+function remove({ account, session, work }: Request, contact: Jid): void {
   const item = account.roster!.get(contact.bare);
   // §2.5.3.
   if (item?.listed !== true) throw new StanzaError('item-not-found');

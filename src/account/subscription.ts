@@ -9,8 +9,8 @@ import { storeRow } from './append.ts';
 import { tell } from './cast.ts';
 import { Item } from './item.ts';
 import { change, loaded, note, settled } from './roster.ts';
-import { placeOf, sendDurableNow } from './route.ts';
-import { incoming, subscription, type Origin, type Row } from './rows.ts';
+import { placeOf, sendDurable } from './route.ts';
+import { incoming, subscription, type Origin } from './rows.ts';
 import type { Session } from './session.ts';
 import { alwaysRouted, inbound, isSubscription, outbound, type SubscriptionType } from './states.ts';
 import type { Work } from './work.ts';
@@ -60,8 +60,11 @@ export function sendSubscription(
     const stamped = stanza.with({ from: account.address, to: contact.bare });
     sendStep(work, account, stamped, type, contact, { source: session.id, n: work.n, k: 0 });
   };
-  if (ready(account, contact)) return step();
-  return prepare(account, contact).then(step);
+  if (ready(account, contact)) {
+    work.step(step);
+    return;
+  }
+  return prepare(account, contact).then(() => work.step(step));
 }
 
 function sendStep(
@@ -134,7 +137,7 @@ export function forward(
     }
     return;
   }
-  sendDurableNow(work, contact, stanza, subscription, origin);
+  void sendDurable(work, contact, stanza, subscription, origin);
 }
 
 /** The origin of what a stanza causes at the other side; removing a contact uses k 0 and 1 (rosteriq.ts). */
@@ -162,8 +165,11 @@ export function receiveSubscription(
   const contact = from.toBare();
   if (posted) return receivePosted(work, account, stanza, type, contact, origin);
   const step = () => receiveStep(work, account, stanza, type, contact, origin, false);
-  if (account.roster !== undefined) return step();
-  return loaded(account).then(step);
+  if (account.roster !== undefined) {
+    work.step(step);
+    return;
+  }
+  return loaded(account).then(() => work.step(step));
 }
 
 const seen = sql`select 1 as found from message
@@ -182,7 +188,7 @@ async function receivePosted(
   const before = await env.store.query(seen, [id, origin.source, origin.n, account.id, origin.k]);
   if (before.length > 0) return;
   await loaded(account);
-  receiveStep(work, account, stanza, type, from, origin, true);
+  work.step(() => receiveStep(work, account, stanza, type, from, origin, true));
 }
 
 function receiveStep(
@@ -213,8 +219,7 @@ function receiveStep(
     return;
   }
   const after = before.moved(next, xml);
-  const row: Row = {
-    id: account.nextId(),
+  const row = {
     direction: incoming,
     kind: subscription,
     peer: from.bare,
@@ -240,7 +245,7 @@ function accepted(before: Item): 'from' | 'from+out' {
 
 /** What the account says by itself, in the name of its user. */
 function answer(work: Work, account: Account, type: SubscriptionType, to: Jid, origin: Origin): void {
-  sendDurableNow(work, to, between(type, account.address, to.bare), subscription, reply(origin));
+  void sendDurable(work, to, between(type, account.address, to.bare), subscription, reply(origin));
 }
 
 // ── ends ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -259,7 +264,7 @@ export async function returnSubscription(
   if (stanza.attrs['type'] !== 'subscribe') return;
   await loaded(account);
   const refusal = between('unsubscribed', to.bare, account.address);
-  receiveStep(work, account, refusal, 'unsubscribed', to, reply(origin), false);
+  work.step(() => receiveStep(work, account, refusal, 'unsubscribed', to, reply(origin), false));
 }
 
 /** Both halves of what ends all there is between an account and a contact (A.2.2, A.2.4). */
@@ -287,11 +292,13 @@ export async function leaveContacts(work: Work, account: Account): Promise<void>
   }
   // Read while others were read, so that now everything happens in one step.
   for (const jid of contacts.values()) if (!ready(account, jid)) await prepare(account, jid);
-  const origin = { source: account.id, n: account.nextId() };
-  for (const item of [...account.roster!]) {
-    const jid = contacts.get(item.contact);
-    if (jid === undefined) continue;
-    if (item.from) work.after(() => tell(account, item.contact, 'unavailable'));
-    part(work, account, item, jid, origin);
-  }
+  work.step(() => {
+    const origin = { source: account.id, n: account.nextId() };
+    for (const item of [...account.roster!]) {
+      const jid = contacts.get(item.contact);
+      if (jid === undefined) continue;
+      if (item.from) work.after(() => tell(account, item.contact, 'unavailable'));
+      part(work, account, item, jid, origin);
+    }
+  });
 }

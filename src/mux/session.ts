@@ -71,6 +71,8 @@ export class Session implements Waiter {
   /** n and m at `<enable/>`; -1 without stream management. */
   enabledN = -1;
   enabledM = -1;
+  /** Its client may come back for it, here or at another mux. */
+  resumable = false;
   /** `<enable/>` came and the owner has not answered. */
   enabling: { readonly n: number; readonly resume: boolean } | undefined;
   /** n at the oldest and at the newest `<r/>` that has no answer; -1: none. */
@@ -106,6 +108,7 @@ export class Session implements Waiter {
     this.m = this.acked = frame.m;
     this.enabledN = frame.enabledN;
     this.enabledM = frame.enabledM;
+    this.resumable = true;
     this.record = frame.record;
     this.feeds = frame.feeds.map(([feed, position]) => [feed, position]);
     if (frame.open.length > 0) this.open = new Map(frame.open.map(({ n, stanza }) => [n, stanza]));
@@ -280,6 +283,7 @@ export class Session implements Waiter {
     this.enabling = undefined;
     this.enabledN = frame.n;
     this.enabledM = frame.m;
+    this.resumable = frame.id !== undefined;
     if (this.#asked >= 0) this.#answerDue();
   }
 
@@ -341,7 +345,10 @@ export class Session implements Waiter {
     this.outlet?.finished();
   }
 
-  /** The connection is gone. True where the owner has been told; else the next `attach` tells it. */
+  /**
+   * The connection is gone. True where that was all: the owner has been told, and nobody can resume it. Otherwise the next
+   * `attach` tells it; a session that can be resumed stays mirrored, so that its record outlives its owner (invariant 4).
+   */
   leave(how: 'detach' | 'end'): boolean {
     this.settle(false);
     this.leaving = how;
@@ -351,7 +358,7 @@ export class Session implements Waiter {
     const { session, generation } = this.link;
     this.send({ t: how, partition, epoch, session, generation });
     this.core.count(how === 'end' ? 'ended' : 'detached');
-    return true;
+    return how === 'end' || !this.resumable;
   }
 
   /** It has no connection any more. */
