@@ -61,7 +61,7 @@ function adopt(session: Session, frame: Attach): void {
   const { account, cursor, unacked } = session;
   session.mirrored = frame.generation;
   // Handled stanzas will not be replayed, also where no batch has written their n yet.
-  session.inN = Math.max(session.committedN, frame.handled);
+  session.taken = session.inN = Math.max(session.committedN, frame.handled);
   if (session.inN > session.committedN) session.partition.touch(session);
   if (frame.record !== '' && frame.record !== session.record()) {
     restore(session, frame.record);

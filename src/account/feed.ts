@@ -51,12 +51,11 @@ export class Cursor {
     this.pump();
   }
 
-  /** The session became ready: what waits in the spool comes first, up to where the cursor is. */
-  startSpool(): void {
+  /** The session becomes ready: what waits in the spool, up to where the cursor is, comes before everything new. */
+  beginSpool(): void {
     this.spoolPos = 0;
     this.spoolUntil = this.pos;
     this.live = false;
-    this.pump();
   }
 
   /** Go through the spool again from below `id`: another session ended without acknowledging what it had. */

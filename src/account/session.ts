@@ -35,7 +35,8 @@ export class Session {
   /** On the monotonic clock, while detached. */
   expires = Infinity;
 
-  /** Highest inbound number acted on, and highest committed. */
+  /** Highest inbound number taken in, acted on, and committed. */
+  taken = 0;
   inN = 0;
   committedN = 0;
   /** Values at `<enable/>`; undefined before. */
