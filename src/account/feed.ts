@@ -151,12 +151,16 @@ export class Cursor {
         const head = account.head;
         const rows = await store.query<Row>(messageRows.after, [partition.id, account.id, this.pos, page]);
         if (this.spoolPos < this.spoolUntil) continue;
+        let beyond = false;
         for (const row of rows) {
+          // Committed, but its effects have not run: it will be offered.
+          beyond = row.id > account.head;
+          if (beyond) break;
           if (row.id <= this.pos) continue;
           this.pos = row.id;
           this.#send(row, false);
         }
-        if (rows.length === page) continue;
+        if (rows.length === page && !beyond) continue;
         this.pos = Math.max(this.pos, head);
         if (account.head <= this.pos) {
           this.live = true;
