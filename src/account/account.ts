@@ -152,6 +152,11 @@ export class Account {
     return id;
   }
 
+  /** A session does not have it after all. */
+  putBack(id: number): void {
+    this.#release(id);
+  }
+
   /** An eligible resource has it. */
   settle(id: number): void {
     this.#release(id);

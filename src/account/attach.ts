@@ -69,6 +69,7 @@ function adopt(session: Session, frame: Attach): void {
     session.partition.touch(session);
   }
   if (frame.enabled !== undefined) session.enabled = frame.enabled;
+  for (const { settles } of unacked) if (settles > 0) account.putBack(settles);
   unacked.begin(frame.m, frame.acked);
   const held = new Set<number>();
   for (const sent of frame.unacked) {

@@ -1,3 +1,4 @@
+import { keep } from './record.ts';
 import type { Rolled } from './roll.ts';
 import { messageRows, type Row } from './rows.ts';
 import type { Session } from './session.ts';
@@ -146,7 +147,12 @@ export class Cursor {
           this.spoolPos = row.id;
           if (account.isWaiting(row.id)) this.#send(row, true);
         }
-        if (rows.length < page) this.spoolPos = until;
+        if (rows.length === page) continue;
+        this.spoolPos = until;
+        // From now on nobody has to go through it for this session.
+        keep(session);
+        session.tellRecord();
+        partition.touch(session);
       } else {
         const head = account.head;
         const rows = await store.query<Row>(messageRows.after, [partition.id, account.id, this.pos, page]);
