@@ -1,6 +1,7 @@
 /**
  * The store's share of one chat message: two archive rows and the sender's inbound number, committed with a full sync by
- * the real engine (both threads). Prints CPU of the whole process; `node bench/store.ts [accounts]`.
+ * the real engine (both threads). Prints CPU of the whole process; `node bench/store.ts [accounts]`
+ * (at a fixed rate, the CPU includes the timer that keeps the rate).
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -26,7 +27,7 @@ const body =
 function traffic(fences: readonly Fence[], first: number): (done: () => void) => Unit {
   const sent = Array.from<number>({ length: accounts }).fill(0);
   let count = 0;
-  let id = systemClock.now() * 1000;
+  let id = Date.now() * 1000;
   return (done) => {
     const from = (count * 7919) % accounts;
     const to = (from * 17 + 5 + count) % accounts;
@@ -34,7 +35,7 @@ function traffic(fences: readonly Fence[], first: number): (done: () => void) =>
     const other = fences[to % fences.length]!;
     const [alice, bob, session] = [first + from, first + to, first + accounts + from];
     const n = ++sent[from]!;
-    const now = systemClock.now();
+    const now = Date.now();
     const xml = `${body}${count++}`;
     return {
       ops: [
@@ -107,37 +108,60 @@ try {
   const run = async (batch: number, rounds: number): Promise<number[]> => {
     const times: number[] = [];
     for (let round = 0; round < rounds; round++) {
-      const since = systemClock.mono();
+      const since = performance.now();
       await new Promise<void>((resolve) => {
         let left = batch;
         for (let index = 0; index < batch; index++) lane.submit(next(() => --left === 0 && resolve()));
       });
-      times.push(systemClock.mono() - since);
+      times.push(performance.now() - since);
     }
     return times.sort((a, b) => a - b);
   };
 
-  await run(100, 100);
-  console.log(`${accounts} accounts; 3 ops a message; WAL, synchronous=FULL`);
-  console.log('messages a commit   CPU µs/message   user    sys   messages/s   rows/s   p50 ms   p99 ms');
-  for (const [batch, rounds] of [
-    [1, 400],
-    [10, 300],
-    [100, 300],
-  ] as const) {
+  /** A fixed rate, as many people who do not wait for each other. */
+  const flow = async (rate: number, seconds: number): Promise<number[]> => {
+    const times: number[] = [];
+    const start = performance.now();
+    const total = rate * seconds;
+    await new Promise<void>((resolve) => {
+      let sent = 0;
+      const tick = (): void => {
+        const due = Math.min(total, ((performance.now() - start) * rate) / 1000);
+        while (sent < due) {
+          sent++;
+          const since = performance.now();
+          lane.submit(next(() => times.push(performance.now() - since) === total && resolve()));
+        }
+        if (sent < total) setTimeout(tick, 1);
+      };
+      tick();
+    });
+    return times.sort((a, b) => a - b);
+  };
+
+  const measure = async (label: string, messages: number, work: () => Promise<number[]>): Promise<void> => {
     const before = process.cpuUsage();
-    const since = systemClock.mono();
-    const times = await run(batch, rounds);
+    const since = performance.now();
+    const times = await work();
     const { user, system } = process.cpuUsage(before);
-    const messages = batch * rounds;
-    const rate = messages / ((systemClock.mono() - since) / 1000);
+    const rate = messages / ((performance.now() - since) / 1000);
     const at = (part: number): string => times[Math.floor(times.length * part)]!.toFixed(1);
-    const per = (micros: number): string => (micros / messages).toFixed(1);
-    console.log(
-      `${String(batch).padStart(17)} ${per(user + system).padStart(16)} ${per(user).padStart(6)} ${per(system).padStart(6)}` +
-        ` ${rate.toFixed(0).padStart(12)} ${(rate * 3).toFixed(0).padStart(8)} ${at(0.5).padStart(8)} ${at(0.99).padStart(8)}`,
-    );
+    const micros = [user + system, user, system]
+      .map((sum) => (sum / messages).toFixed(1).padStart(7))
+      .join('');
+    const rates = [rate, rate * 3].map((value) => value.toFixed(0).padStart(11)).join('');
+    console.log(`${label.padEnd(24)}${micros}${rates}${at(0.5).padStart(9)}${at(0.99).padStart(9)}`);
+  };
+
+  await run(100, 100);
+  console.log(
+    `${accounts} accounts; 3 ops a message; WAL, synchronous=FULL; CPU in µs a message, times in ms`,
+  );
+  console.log(`${''.padEnd(24)}    CPU   user    sys messages/s     rows/s      p50      p99`);
+  for (const batch of [1, 10, 100]) {
+    await measure(`${batch} at a time`, batch * 300, () => run(batch, 300));
   }
+  for (const rate of [200, 1000, 4000]) await measure(`${rate} a second`, rate * 3, () => flow(rate, 3));
   await lane.close();
 } finally {
   await store.close();

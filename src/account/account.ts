@@ -107,6 +107,13 @@ export class Account {
     for (const session of this.sessions) session.cursor.offer(row);
   }
 
+  /** The same for a row that may have been a duplicate, and then is not there: sessions look for themselves, in order. */
+  publishUnsure(row: Row, pending: boolean): void {
+    if (pending) this.#waiting.push({ id: row.id, kind: row.kind, target: row.target });
+    this.head = Math.max(this.head, row.id);
+    for (const session of this.sessions) session.cursor.catchUp();
+  }
+
   // ── the spool ─────────────────────────────────────────────────────────────────────────────────────────────────
 
   get spooled(): number {

@@ -3,10 +3,11 @@ import { StanzaError } from '../xmpp/error.ts';
 import { Jid } from '../xmpp/jid.ts';
 import { textOf } from '../xmpp/serialise.ts';
 import type { Account } from './account.ts';
+import { storeRow } from './append.ts';
 import { isShown } from './archiving.ts';
 import { receiveIq } from './iqroute.ts';
 import { receivePresence } from './presence.ts';
-import { incoming, messageRows, rowParams, subscription, type Kind, type Origin, type Row } from './rows.ts';
+import { incoming, subscription, type Kind, type Origin } from './rows.ts';
 import { receiveSubscription } from './subscription.ts';
 import type { Work } from './work.ts';
 
@@ -27,10 +28,13 @@ export function receiveDurable(
   const from = Jid.parse(stanza.attrs['from'] ?? '');
   if (from === undefined) throw new StanzaError('jid-malformed');
   if (kind === subscription) return receiveSubscription(work, recipient, stanza, from, origin, posted);
-  if (recipient.spooled >= recipient.partition.env.limits.spoolRows)
+  if (recipient.spooled >= recipient.partition.env.limits.spool)
     throw new StanzaError('resource-constraint', 'too many messages wait for this account');
   const shown = isShown(recipient, from);
-  if (typeof shown !== 'boolean') return shown.then((decided) => storeMessage(work, recipient, stanza, from, to, kind, origin, posted, decided));
+  if (typeof shown !== 'boolean')
+    return shown.then((decided) =>
+      storeMessage(work, recipient, stanza, from, to, kind, origin, posted, decided),
+    );
   storeMessage(work, recipient, stanza, from, to, kind, origin, posted, shown);
 }
 
@@ -45,8 +49,7 @@ function storeMessage(
   posted: boolean,
   shown: boolean,
 ): void {
-  const row: Row = {
-    id: recipient.nextId(),
+  const row = {
     direction: incoming,
     kind,
     peer: from.bare,
@@ -57,30 +60,6 @@ function storeMessage(
     xml: textOf(stanza),
   };
   storeRow(work, recipient, row, origin, { shown, pending: true, posted });
-}
-
-/** Writes a row of `account` and shows it after the commit, unless its origin was stored before (invariant 4). */
-export function storeRow(
-  work: Work,
-  account: Account,
-  row: Row,
-  origin: Origin,
-  flags: { readonly shown: boolean; readonly pending: boolean; readonly posted: boolean },
-): void {
-  const { partition } = account;
-  const at = work.write(messageRows.add, rowParams(partition.id, account.id, row, origin, flags));
-  work.after((counts) => {
-    if (!flags.posted || (counts[at] !== undefined && counts[at] > 0)) {
-      account.publish(row, flags.pending);
-      return;
-    }
-    if (counts[at] === 0) return;
-    // Committed, but nobody knows how (store.ts, unknown outcome): the row itself tells whether it is ours.
-    account.mailbox.run(async () => {
-      const found = await partition.env.store.query(messageRows.exists, [partition.id, account.id, row.id]);
-      if (found.length > 0) account.publish(row, flags.pending);
-    });
-  });
 }
 
 /** A stanza that nobody stores has come for this account. Runs in its mailbox, in order behind what was stored. */

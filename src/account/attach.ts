@@ -11,34 +11,55 @@ import { ticketHolds } from './ticket.ts';
  * A mux hands over its record of a session, because this owner, or this epoch, is new (DESIGN §5). What the mux has is
  * at least as new as the session's row: the owner goes on from there. Runs in the account's mailbox.
  */
-export async function attach(account: Account | undefined, from: Peer, frame: Attach, refused: (reason: string) => void): Promise<void> {
+export async function attach(
+  account: Account | undefined,
+  from: Peer,
+  frame: Attach,
+  refused: (reason: string) => void,
+): Promise<void> {
   if (account === undefined) return refused('over');
   const { partition } = account;
   if (!ticketHolds(partition.env, from, frame)) {
-    partition.env.log.warn({ mux: from, session: frame.session }, 'a mux claims a session without a valid ticket');
+    partition.env.log.warn(
+      { mux: from, session: frame.session },
+      'a mux claims a session without a valid ticket',
+    );
     return refused('bad-ticket');
   }
   const session = account.sessions.find((one) => one.id === frame.session);
   if (session === undefined) return refused('over');
-  // The highest generation wins; a session that is known already only learns who asks.
-  if (frame.generation < session.generation) return refused('superseded');
-  if (!session.dormant && session.generation === frame.generation && session.mux !== undefined && session.mux !== from)
+  if (frame.generation < session.generation) {
+    // It was resumed since. If that link died with the last owner, this is the newest record there is of it.
+    if (session.dormant && frame.generation > session.mirrored) adopt(session, frame);
+    return refused('superseded');
+  }
+  if (
+    session.mux !== undefined &&
+    session.mux !== from &&
+    session.generation === frame.generation &&
+    !session.dormant
+  )
     return refused('superseded');
   session.generation = frame.generation;
   session.mux = from;
   session.info = frame.info;
   session.expires = Infinity;
-  if (session.dormant) takeOver(session, frame);
+  session.wanted = false;
+  const known = !session.dormant;
+  if (known) session.acknowledge(frame.acked);
+  else adopt(session, frame);
+  session.dormant = false;
   session.frame({ t: 'attached', n: session.inN });
+  if (known) session.resend(frame.m);
   for (const { n, stanza } of frame.open) await answerAgain(session, n, stanza);
   refresh(session);
   session.cursor.pump();
 }
 
 /** Numbers, positions and what the client has not acknowledged, as the mux has them. */
-function takeOver(session: Session, frame: Attach): void {
+function adopt(session: Session, frame: Attach): void {
   const { account, cursor, unacked } = session;
-  session.dormant = false;
+  session.mirrored = frame.generation;
   // Handled stanzas will not be replayed, also where no batch has written their n yet.
   session.inN = Math.max(session.committedN, frame.handled);
   if (session.inN > session.committedN) session.partition.touch(session);
@@ -48,8 +69,7 @@ function takeOver(session: Session, frame: Attach): void {
     session.partition.touch(session);
   }
   if (frame.enabled !== undefined) session.enabled = frame.enabled;
-  unacked.m = frame.m;
-  unacked.acked = frame.acked;
+  unacked.begin(frame.m, frame.acked);
   const held = new Set<number>();
   for (const sent of frame.unacked) {
     const itself = sent.feed === 'a' || sent.feed === 's';
@@ -59,4 +79,6 @@ function takeOver(session: Session, frame: Attach): void {
   }
   cursor.adopt(frame.feeds);
   account.settleDelivered(session, held);
+  // Somebody has to ask for the rest.
+  session.partition.touchLazily(account);
 }

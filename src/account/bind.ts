@@ -20,7 +20,11 @@ export async function bind(account: Account, from: Peer, frame: Bind, info: Conn
     // RFC 6120 §7.7.2.2: the newer session takes the resource over.
     const holder = account.session(resource);
     if (holder !== undefined) {
-      holder.frame({ t: 'close', condition: 'conflict', text: 'replaced by a new session of the same resource' });
+      holder.frame({
+        t: 'close',
+        condition: 'conflict',
+        text: 'replaced by a new session of the same resource',
+      });
       holder.mux = undefined;
       await endSession(holder);
     }
@@ -30,7 +34,17 @@ export async function bind(account: Account, from: Peer, frame: Bind, info: Conn
     session.info = info;
     const work = new Work(account);
     const { pos, rpos } = session.cursor;
-    work.write(sessionRows.add, [partition.id, session.id, account.id, resource, 1, '', pos, rpos, session.started]);
+    work.write(sessionRows.add, [
+      partition.id,
+      session.id,
+      account.id,
+      resource,
+      1,
+      '',
+      pos,
+      rpos,
+      session.started,
+    ]);
     work.write(sessionRows.addInbound, [partition.id, session.id]);
     work.onFailure(() => {
       forget(session);
@@ -65,14 +79,17 @@ export async function bind(account: Account, from: Peer, frame: Bind, info: Conn
 function resourceFor(account: Account, wanted: string | undefined): string {
   if (wanted === undefined || wanted === '') return token(account.partition.env.random, 9);
   const jid = Jid.parse(`${account.address}/${wanted}`);
-  if (jid === undefined || jid.resource === '') throw new StanzaError('bad-request', 'no address can have this resource');
+  if (jid === undefined || jid.resource === '')
+    throw new StanzaError('bad-request', 'no address can have this resource');
   return jid.resource;
 }
 
 /** At the limit, the session that has waited longest to be resumed makes room; if all are in use, RFC 6120 §7.6.2.1. */
 async function makeRoom(account: Account): Promise<void> {
-  if (account.sessions.length < account.partition.env.limits.sessionsPerAccount) return;
-  const oldest = account.sessions.filter((session) => session.mux === undefined).sort((a, b) => a.expires - b.expires)[0];
+  if (account.sessions.length < account.partition.env.limits.sessions) return;
+  const oldest = account.sessions
+    .filter((session) => session.mux === undefined)
+    .sort((a, b) => a.expires - b.expires)[0];
   if (oldest === undefined) throw new StanzaError('resource-constraint', 'too many sessions of this account');
   await endSession(oldest);
 }
@@ -97,7 +114,7 @@ export function enable(session: Session, frame: Enable): void {
     session.enabled = { n: frame.n, m: session.unacked.m };
     if (secret !== undefined) session.token = hashOf(secret);
     const id = secret === undefined ? undefined : previdOf(session.id, secret);
-    session.frame({ t: 'enabled', n: frame.n, m: session.unacked.m, id, max: env.limits.resumeSeconds });
+    session.frame({ t: 'enabled', n: frame.n, m: session.unacked.m, id, max: env.limits.resume });
   });
   work.commit();
 }

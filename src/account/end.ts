@@ -32,6 +32,6 @@ export function detachSession(session: Session): void | Promise<void> {
   session.wanted = false;
   if (session.token === undefined) return endSession(session);
   const { env } = session.partition;
-  session.expires = env.clock.mono() + env.limits.resumeSeconds * 1000;
+  session.expires = env.clock.mono() + env.limits.resume * 1000;
   session.partition.watchExpiry();
 }

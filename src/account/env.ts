@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.ts';
+import type { Limits } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
 import type { Random } from '../base/random.ts';
 import type { Directory } from '../directory/directory.ts';
@@ -20,6 +21,8 @@ export interface Env {
   readonly domains: ReadonlySet<string>;
   readonly limits: Limits;
   readonly registration: 'closed' | 'open';
+  /** Of this program (XEP-0092). */
+  readonly version: string;
   /** Keys the tickets of sessions; owners share it, muxes never see it. */
   readonly secret: Uint8Array;
   /** A new integer id, never given out before (DESIGN §5, names and numbers). */
@@ -38,24 +41,3 @@ export type Counted =
   | 'message-archived'
   | 'message-bounced'
   | 'stale-frame';
-
-/** The part of `base/limits.ts` that accounts use; units in the names there. */
-export interface Limits {
-  readonly sessionsPerAccount: number;
-  readonly resumeSeconds: number;
-  readonly unackedStanzas: number;
-  readonly unackedBytes: number;
-  readonly unackedStanzasHard: number;
-  readonly unackedBytesHard: number;
-  readonly handledFlushMs: number;
-  readonly lazyFlushMs: number;
-  readonly archivePage: number;
-  readonly rosterItems: number;
-  readonly spoolRows: number;
-  readonly outboxRows: number;
-  readonly outboxSeconds: number;
-  readonly accountLoads: number;
-  readonly accountLoadsWaiting: number;
-  readonly idleAccounts: number;
-  readonly directedPresence: number;
-}

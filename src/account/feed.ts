@@ -23,6 +23,7 @@ export class Cursor {
   spoolUntil = 0;
   live = true;
   #pumping = false;
+  #ackedSpool = 0;
   /** Positions that the client acknowledged, for the session's row. */
   ackedPos: number;
   ackedRpos: number;
@@ -44,10 +45,16 @@ export class Cursor {
     this.#send(row, false);
   }
 
-  /** The session became ready: what waits in the spool up to `until` comes first. */
-  startSpool(until: number): void {
+  /** Something was committed that cannot be offered. */
+  catchUp(): void {
+    this.live = false;
+    this.pump();
+  }
+
+  /** The session became ready: what waits in the spool comes first, up to where the cursor is. */
+  startSpool(): void {
     this.spoolPos = 0;
-    this.spoolUntil = until;
+    this.spoolUntil = this.pos;
     this.live = false;
     this.pump();
   }
@@ -72,18 +79,21 @@ export class Cursor {
     this.spoolUntil = this.#session.ready ? Math.min(this.pos, head) : 0;
   }
 
-  /** For a mux's record: see `adopt`. */
+  /** For a mux's record (see `adopt`): as of the last acknowledgement, because what follows it is sent again. */
   feeds(): [string, number][] {
+    const all = this.#session.unacked.size === 0;
     return [
-      ['a', this.pos],
-      ['s', this.spoolPos],
-      ['r', this.rpos],
+      ['a', all ? this.pos : this.ackedPos],
+      ['s', all ? this.spoolPos : this.#ackedSpool],
+      ['r', all ? this.rpos : this.ackedRpos],
     ];
   }
 
   /** Goes on where a mux says that the last owner stopped; `spoolUntil` came with the session record. */
   adopt(feeds: readonly (readonly [string, number])[]): void {
     this.live = false;
+    // The spool goes up to where the cursor was when it began: what is behind that was passed.
+    this.pos = Math.max(this.pos, this.spoolUntil);
     for (const [feed, pos] of feeds) {
       if (feed === 'a' || feed === 'c') this.pos = Math.max(this.pos, pos);
       else if (feed === 's') this.spoolPos = Math.max(this.spoolPos, pos);
@@ -95,6 +105,7 @@ export class Cursor {
   acked(sent: Rolled): void {
     if (sent.feed === 'a' || sent.feed === 'c') this.ackedPos = sent.pos;
     else if (sent.feed === 'r') this.ackedRpos = sent.pos;
+    else if (sent.feed === 's') this.#ackedSpool = sent.pos;
     else return;
     this.unsaved = true;
     this.#session.partition.touchLazily(this.#session.account);
@@ -167,7 +178,7 @@ export class Cursor {
   #full(): boolean {
     const { unacked, partition } = this.#session;
     const { limits } = partition.env;
-    return unacked.size >= limits.unackedStanzas || unacked.bytes >= limits.unackedBytes;
+    return unacked.size >= limits.unacked || unacked.bytes >= limits.unackedBytes;
   }
 }
 

@@ -19,7 +19,10 @@ export function receiveStanza(session: Session, n: number, stanza: Element): voi
   if (n <= session.inN) return replay(session, n, stanza);
   if (n !== session.inN + 1) {
     // The link never loses frames: a gap means that the mux and we do not speak of the same session any more.
-    session.partition.env.log.error({ session: session.id, n, expected: session.inN + 1 }, 'a gap in the inbound numbers');
+    session.partition.env.log.error(
+      { session: session.id, n, expected: session.inN + 1 },
+      'a gap in the inbound numbers',
+    );
     session.frame({ t: 'close', condition: 'reset', text: undefined });
     session.mux = undefined;
     return endSession(session);
@@ -29,17 +32,16 @@ export function receiveStanza(session: Session, n: number, stanza: Element): voi
 }
 
 function run(work: Work, session: Session, stanza: Element): void | Promise<void> {
+  work.onFailure(
+    () => void refuse(session, work, stanza, new StanzaError('internal-server-error', undefined, 'wait')),
+  );
   try {
     const pending = dispatch(work, session, stanza);
-    if (pending === undefined) {
-      work.onFailure(() => refuse(session, work, stanza, new StanzaError('internal-server-error', undefined, 'wait')));
-      work.commit();
-      return;
-    }
-    return pending.then(
-      () => work.commit(),
-      (error: unknown) => refuse(session, work, stanza, error),
-    );
+    if (pending !== undefined)
+      return pending
+        .then(() => work.commit())
+        .catch((error: unknown) => refuse(session, work, stanza, error));
+    work.commit();
   } catch (error) {
     return refuse(session, work, stanza, error);
   }
@@ -50,7 +52,8 @@ function dispatch(work: Work, session: Session, received: Element): void | Promi
   // RFC 6120 §8.1.2.1: a client may only speak as itself.
   if (from !== undefined && from !== session.full && from !== session.account.address) {
     const claimed = Jid.parse(from)?.full;
-    if (claimed !== session.full && claimed !== session.account.address) throw new StreamError('invalid-from');
+    if (claimed !== session.full && claimed !== session.account.address)
+      throw new StreamError('invalid-from');
   }
   const to = address === undefined ? undefined : Jid.parse(address);
   if (address !== undefined && to === undefined) throw new StanzaError('jid-malformed');
@@ -61,7 +64,8 @@ function dispatch(work: Work, session: Session, received: Element): void | Promi
     case 'iq':
       return sendIq(work, session, stanza, to);
     default:
-      if (to !== undefined && subscriptions.has(stanza.attrs['type'] ?? '')) return sendSubscription(work, session, stanza, to);
+      if (to !== undefined && subscriptions.has(stanza.attrs['type'] ?? ''))
+        return sendSubscription(work, session, stanza, to);
       return sendPresence(work, session, stanza, to);
   }
 }
@@ -76,8 +80,13 @@ function stamp(received: Element, session: Session, to: Jid | undefined): Elemen
   if (received.name !== 'message') return stamped;
   const { domains } = session.partition.env;
   const forged = (node: Element | string) =>
-    typeof node !== 'string' && node.name === 'stanza-id' && node.ns === NS.sid && ownDomain(node.attrs['by'], domains);
-  return stamped.children.some(forged) ? stamped.withChildren(stamped.children.filter((node) => !forged(node))) : stamped;
+    typeof node !== 'string' &&
+    node.name === 'stanza-id' &&
+    node.ns === NS.sid &&
+    ownDomain(node.attrs['by'], domains);
+  return stamped.children.some(forged)
+    ? stamped.withChildren(stamped.children.filter((node) => !forged(node)))
+    : stamped;
 }
 
 function ownDomain(by: string | undefined, domains: ReadonlySet<string>): boolean {
@@ -119,7 +128,10 @@ export async function answerAgain(session: Session, n: number, stanza: Element):
   const { type } = stanza.attrs;
   if (type !== 'get' && type !== 'set') return;
   const { partition } = session;
-  const stored = await partition.env.store.query<{ n: number; xml: string }>(sessionRows.answers, [partition.id, session.id]);
+  const stored = await partition.env.store.query<{ n: number; xml: string }>(sessionRows.answers, [
+    partition.id,
+    session.id,
+  ]);
   const outcome = stored.find((row) => row.n === n);
   if (outcome !== undefined) {
     session.answers.set(n, 0);

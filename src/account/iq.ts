@@ -29,6 +29,10 @@ export interface Feature {
   /** Handlers by `type name namespace`, e.g. `get query jabber:iq:roster`. */
   readonly account?: Readonly<Record<string, Handler>>;
   readonly server?: Readonly<Record<string, Handler>>;
+  /** Requests to the bare address of another account, which `to` is then. */
+  readonly others?: Readonly<Record<string, Handler>>;
+  /** Those of `account` that may wait for the client: they run outside the account's mailbox and write nothing. */
+  readonly aside?: readonly string[];
   /** What disco#info of the server, and of the account, lists because of it. */
   readonly serverFeatures?: readonly string[];
   readonly accountFeatures?: readonly string[];

@@ -4,8 +4,8 @@ import { Jid } from '../xmpp/jid.ts';
 import { serialise, textOf } from '../xmpp/serialise.ts';
 import { errorReply } from '../xmpp/stanza.ts';
 import type { Account } from './account.ts';
-import { accountHandlers, otherAccount, serverHandlers } from './features.ts';
-import { key, payloadOf, resultOf, type Handler } from './iq.ts';
+import { accountHandlers, aside, otherAccount, serverHandlers } from './features.ts';
+import { key, payloadOf, resultOf, type Handler, type Request } from './iq.ts';
 import { sendPassing } from './route.ts';
 import type { Session } from './session.ts';
 import { sessionRows } from './sessionrows.ts';
@@ -22,13 +22,15 @@ export function sendIq(work: Work, session: Session, iq: Element, to: Jid | unde
     if (to !== undefined && to.resource !== '') work.after(() => sendPassing(work.partition, to, iq));
     return;
   }
-  if (type !== 'get' && type !== 'set') throw new StanzaError('bad-request', 'an iq is get, set, result or error');
+  if (type !== 'get' && type !== 'set')
+    throw new StanzaError('bad-request', 'an iq is get, set, result or error');
   const payload = payloadOf(iq);
   if (to === undefined || to.full === session.account.address)
     return handle(work, session, iq, type, payload, accountHandlers.get(key(type, payload)), to?.full);
   if (to.local === '' && session.partition.env.domains.has(to.domain))
     return handle(work, session, iq, type, payload, serverHandlers.get(key(type, payload)), to.full);
-  if (to.resource === '') return handle(work, session, iq, type, payload, otherAccount.get(key(type, payload)), to.full);
+  if (to.resource === '')
+    return handle(work, session, iq, type, payload, otherAccount.get(key(type, payload)), to.full);
   ask(work, session, iq, id, to);
 }
 
@@ -45,28 +47,64 @@ function handle(
   // RFC 6120 §8.4: never silence.
   if (handler === undefined) throw new StanzaError('service-unavailable');
   const { account } = session;
-  const answer = (result: Element | undefined) => reply(work, session, serialise(resultOf(iq, to, session.full, result)));
-  const result = handler({ account, session, work, iq, type, payload, to: to ?? account.address });
+  const request = { account, session, work, iq, type, payload, to: to ?? account.address };
+  if (aside.has(key(type, payload))) {
+    handleAside(handler, request);
+    return;
+  }
+  const answer = (result: Element | undefined) =>
+    reply(work, session, serialise(resultOf(iq, to, session.full, result)));
+  const result = handler(request);
   if (result instanceof Promise) return result.then(answer);
   answer(result);
 }
 
+/** A request that may wait for its client: what comes behind it does not wait, and it writes nothing (iq.ts, aside). */
+function handleAside(handler: Handler, request: Request): void {
+  const { session, work, iq } = request;
+  const send = (answer: Element) =>
+    session.account.inOrder(() => session.send(serialise(answer), work.answers));
+  work.after(() => {
+    Promise.resolve()
+      .then(() => handler(request))
+      .then(
+        (result) => send(resultOf(iq, iq.attrs['to'], session.full, result)),
+        (error: unknown) => {
+          if (!(error instanceof StanzaError))
+            session.partition.env.log.error({ err: error }, 'a request failed unexpectedly');
+          const known =
+            error instanceof StanzaError
+              ? error
+              : new StanzaError('internal-server-error', undefined, 'wait');
+          send(errorReply(iq, known));
+        },
+      );
+  });
+}
+
 /** Sends the answer of a request; where the request wrote something, its outcome is stored with it (DESIGN §5, sessions). */
 export function reply(work: Work, session: Session, text: string): void {
-  if (work.ops.length > 0) {
-    work.write(sessionRows.answer, [session.partition.id, session.id, work.answers, text]);
-    session.answers.set(work.answers, 0);
-  }
-  work.after(() => session.send(text, work.answers));
+  work.step(() => {
+    if (work.ops.length > 0) {
+      work.write(sessionRows.answer, [session.partition.id, session.id, work.answers, text]);
+      session.answers.set(work.answers, 0);
+    }
+    work.after(() => session.send(text, work.answers));
+  });
 }
 
 /** A request to somebody's resource: remembered, so that its answer names its n. */
 function ask(work: Work, session: Session, iq: Element, id: string, to: Jid): void {
-  if (session.asked.size >= openRequests) throw new StanzaError('resource-constraint', 'too many requests are open');
+  if (session.asked.size >= openRequests)
+    throw new StanzaError('resource-constraint', 'too many requests are open');
   session.asked.set(askedKey(to.full, id), work.answers);
   work.after(() =>
     sendPassing(work.partition, to, iq, () =>
-      receiveIq(session.account, errorReply(iq, new StanzaError('service-unavailable')), Jid.parse(session.full)!),
+      receiveIq(
+        session.account,
+        errorReply(iq, new StanzaError('service-unavailable')),
+        Jid.parse(session.full)!,
+      ),
     ),
   );
 }

@@ -4,9 +4,9 @@ import type { Jid } from '../xmpp/jid.ts';
 import { textOf } from '../xmpp/serialise.ts';
 import { errorReply } from '../xmpp/stanza.ts';
 import { isShown } from './archiving.ts';
-import { storeRow } from './arrive.ts';
-import { sendDurable, sendDurableNow, sendPassing, writeLetter } from './route.ts';
-import { bounce, incoming, message as copied, outgoing, uncopied, type Kind, type Origin, type Row } from './rows.ts';
+import { storeRow } from './append.ts';
+import { sendDurable, sendPassing, writeLetter } from './route.ts';
+import { bounce, incoming, message as copied, outgoing, uncopied, type Kind, type Origin } from './rows.ts';
 import { classify, mayBeCopied } from './storing.ts';
 import { Work } from './work.ts';
 
@@ -33,8 +33,7 @@ function store(work: Work, stanza: Element, to: Jid, shown: boolean, byPost: boo
   const origin: Origin = { source: session!.id, n: work.n, k: 0 };
   const kind: Kind = mayBeCopied(stanza) ? copied : uncopied;
   const own = to.bare === account.address;
-  const row: Row = {
-    id: account.nextId(),
+  const row = {
     direction: own ? incoming : outgoing,
     kind,
     peer: to.bare,
@@ -56,13 +55,13 @@ function store(work: Work, stanza: Element, to: Jid, shown: boolean, byPost: boo
     void store(again, stanza, to, shown, true);
     again.commit();
   });
+  const back = (error: unknown) => returnToSender(work, stanza, to, error);
   try {
-    if (sendDurableNow(work, to, stanza, kind, origin)) return;
+    const pending = sendDurable(work, to, stanza, kind, origin);
+    if (pending !== undefined) return pending.catch(back);
   } catch (error) {
-    returnToSender(work, stanza, to, error);
-    return;
+    back(error);
   }
-  return sendDurable(work, to, stanza, kind, origin).catch((error: unknown) => returnToSender(work, stanza, to, error));
 }
 
 /** What cannot be delivered ends as an error to its sender, stored like a message, because the message was (invariant 6). */
@@ -70,15 +69,24 @@ function returnToSender(work: Work, stanza: Element, to: Jid, error: unknown): v
   if (!(error instanceof StanzaError)) throw error;
   const { session } = work;
   if (stanza.attrs['type'] === 'error') return;
-  storeBounce(work, errorReply(stanza, error), to.bare, session!.resource, { source: session!.id, n: work.n, k: 1 });
+  storeBounce(work, errorReply(stanza, error), to.bare, session!.resource, {
+    source: session!.id,
+    n: work.n,
+    k: 1,
+  });
 }
 
 /** Spools an error for the session that sent what it is about. */
-export function storeBounce(work: Work, error: Element, peer: string, resource: string, origin: Origin): void {
+export function storeBounce(
+  work: Work,
+  error: Element,
+  peer: string,
+  resource: string,
+  origin: Origin,
+): void {
   const { account } = work;
   work.partition.env.count('message-bounced');
-  const row: Row = {
-    id: account.nextId(),
+  const row = {
     direction: incoming,
     kind: bounce,
     peer,

@@ -69,9 +69,9 @@ export class Partition {
     this.accounts = new Entities({
       load: (address) => this.#load(address),
       idle: (account) => account.idle,
-      loads: env.limits.accountLoads,
-      waiting: env.limits.accountLoadsWaiting,
-      keep: env.limits.idleAccounts,
+      loads: env.limits.loads,
+      waiting: env.limits.loadsWaiting,
+      keep: env.limits.idle,
     });
     lane.onBatch((add) => this.#fill(add));
   }
@@ -94,7 +94,7 @@ export class Partition {
   }
 
   #touchSoon(): void {
-    this.#touchTimer ??= this.env.clock.after(this.env.limits.handledFlushMs, () => {
+    this.#touchTimer ??= this.env.clock.after(this.env.limits.handled, () => {
       this.#touchTimer = undefined;
       this.#fill((unit) => this.lane.submit(unit));
     });
@@ -103,7 +103,7 @@ export class Partition {
   /** The spool of this account, and how far its sessions came, is written within `lazyFlushMs`. */
   touchLazily(account: Account): void {
     this.#lazy.add(account);
-    this.#lazyTimer ??= this.env.clock.after(this.env.limits.lazyFlushMs, () => {
+    this.#lazyTimer ??= this.env.clock.after(this.env.limits.lazy, () => {
       this.#lazyTimer = undefined;
       this.flushLazily();
     });
@@ -114,7 +114,7 @@ export class Partition {
       const work = new Work(account);
       account.flush(work);
       for (const session of account.sessions) {
-        session.want();
+        if (session.unacked.size > 0) session.want();
         const { ackedPos, ackedRpos } = session.cursor;
         if (session.token !== undefined && session.cursor.unsaved)
           work.write(sessionRows.position, [this.id, session.id, ackedPos, ackedRpos], session.id);
@@ -174,7 +174,8 @@ export class Partition {
       for (const session of this.sessions.values()) {
         if (session.mux !== undefined) continue;
         detached = true;
-        if (session.expires <= now) session.account.mailbox.run(() => (session.mux === undefined ? endSession(session) : undefined));
+        if (session.expires <= now)
+          session.account.mailbox.run(() => (session.mux === undefined ? endSession(session) : undefined));
       }
       if (detached) this.watchExpiry();
     });
@@ -215,6 +216,7 @@ export class Partition {
     this.dormant.delete(address);
     const account = new Account(this, row, waiting);
     for (const stored of sessions) this.#wake(account, stored);
+    if (sessions.length > 0) this.watchExpiry();
     return account;
   }
 
@@ -229,8 +231,8 @@ export class Partition {
     session.token = row.token ?? undefined;
     if (row.enabled_n !== null) session.enabled = { n: row.enabled_n, m: 0 };
     restore(session, row.record);
-    const { resumeSeconds } = this.env.limits;
-    session.expires = this.began + (session.token === undefined ? reportMs : resumeSeconds * 1000);
+    const { resume } = this.env.limits;
+    session.expires = this.began + (session.token === undefined ? reportMs : resume * 1000);
     account.sessions.push(session);
     this.sessions.set(session.id, session);
   }

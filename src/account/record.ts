@@ -1,4 +1,4 @@
-import { parseFragment } from '../xmpp/parser.ts';
+import { parseStored } from '../xmpp/parser.ts';
 import { serialise } from '../xmpp/serialise.ts';
 import type { Session } from './session.ts';
 import { priorityOf } from './priority.ts';
@@ -30,7 +30,7 @@ export function keep(session: Session): void {
 export function restore(session: Session, record: string): void {
   if (record === '') return;
   const kept = JSON.parse(record) as Kept;
-  session.presence = kept.p === undefined ? undefined : parseFragment(kept.p);
+  session.presence = kept.p === undefined ? undefined : parseStored(kept.p);
   session.priority = session.presence === undefined ? 0 : priorityOf(session.presence);
   session.directed = kept.d === undefined ? undefined : new Set(kept.d);
   session.carbons = kept.carbons === true;

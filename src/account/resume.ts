@@ -1,5 +1,6 @@
 import type { ConnInfo, Resume, Unresumed } from '../link/frames.ts';
 import type { Peer } from '../mesh/mesh.ts';
+import { detachSession } from './end.ts';
 import type { Account } from './account.ts';
 import { reportMs } from './partition.ts';
 import { refresh } from './presence.ts';
@@ -20,7 +21,8 @@ export async function resume(account: Account, from: Peer, frame: Resume, info: 
     env.mesh.send(from, 'mux', { ...head, t: 'unresumed', condition, h, sent });
 
   const asked = readPrevid(frame.previd);
-  const find = () => (asked === undefined ? undefined : account.sessions.find((session) => session.id === asked.session));
+  const find = () =>
+    asked === undefined ? undefined : account.sessions.find((session) => session.id === asked.session);
   let session = find();
   // A session that only its row knows may live at a mux which has not reported yet, with newer numbers.
   if (asked !== undefined && (session === undefined || session.dormant)) {
@@ -36,13 +38,21 @@ export async function resume(account: Account, from: Peer, frame: Resume, info: 
     fail('h-too-high', undefined, (session.unacked.m - (session.enabled?.m ?? 0)) >>> 0);
     return;
   }
-  takeOver(session, from, info);
+  takeOver(session, from);
   session.acknowledge(acked);
+  const { generation } = session;
   const work = new Work(account, session, session.inN);
   work.ops.push(inboundOp(session, session.inN), recordOp(session));
   work.onFailure(() => fail('item-not-found'));
   work.after(() => {
-    if (session.ended || session.mux !== from) return;
+    if (session.ended || session.generation !== generation) return;
+    if (from !== env.mesh.self && !env.mesh.peers().includes(from)) {
+      void detachSession(session);
+      return;
+    }
+    // Only now, so that nothing reaches this mux before `resumed` does.
+    session.mux = from;
+    session.info = info;
     const { enabled, cursor } = session;
     env.mesh.send(from, 'mux', {
       ...head,
@@ -62,6 +72,7 @@ export async function resume(account: Account, from: Peer, frame: Resume, info: 
       open: [],
     });
     session.resend();
+    partition.touchLazily(account);
     env.count('resume');
     if (session.dormant) {
       session.dormant = false;
@@ -77,26 +88,30 @@ export async function resume(account: Account, from: Peer, frame: Resume, info: 
  * its row only has no record of what was sent: it takes the client's h for it, and sends again what is pending.
  */
 function acknowledged(session: Session, h: number): number | undefined {
-  const { unacked } = session;
+  const { unacked, cursor, account } = session;
   if (session.enabled === undefined) return undefined;
-  if (session.dormant) {
+  if (session.dormant && session.mirrored === 0) {
     session.enabled = { n: session.enabled.n, m: 0 };
     unacked.m = unacked.acked = h;
-    session.cursor.startAgain(session.account.head);
+    cursor.startAgain(account.head);
     return h;
   }
   // h counts mod 2^32 (XEP-0198 §4).
   const ahead = (h - ((unacked.acked - session.enabled.m) >>> 0)) >>> 0;
   const m = unacked.acked + ahead;
-  return m > unacked.m ? undefined : m;
+  if (m <= unacked.m) return m;
+  // The link after the record that we were given died with its owner, and its client saw more than the record has.
+  if (!session.dormant || session.mirrored === session.generation || ahead >= 2 ** 31) return undefined;
+  unacked.m = m;
+  return m;
 }
 
-function takeOver(session: Session, mux: Peer, info: ConnInfo): void {
+/** Whoever had the session so far has nothing to say any more; the next link begins with `resumed`. */
+function takeOver(session: Session, mux: Peer): void {
   session.generation += 1;
-  const before = session.mux;
-  if (before !== undefined && before !== mux) session.frame({ t: 'close', condition: 'conflict', text: 'resumed elsewhere' });
-  session.mux = mux;
-  session.info = info;
+  if (session.mux !== undefined && session.mux !== mux)
+    session.frame({ t: 'close', condition: 'conflict', text: 'resumed elsewhere' });
+  session.mux = undefined;
   session.wanted = false;
   session.expires = Infinity;
 }

@@ -25,6 +25,15 @@ export class Roll implements Iterable<Rolled> {
     return this.m;
   }
 
+  /** Starts from somebody's record (attach): whatever was in here is not in it. */
+  begin(m: number, acked: number): void {
+    this.m = m;
+    this.acked = acked;
+    this.bytes = 0;
+    this.#items = empty;
+    this.#head = 0;
+  }
+
   /** Takes over an item with its own number (attach). */
   add(item: Rolled): void {
     if (this.#items === empty) this.#items = [];

@@ -21,39 +21,37 @@ export function placeOf(partition: Partition, to: Jid): Place {
 /**
  * Sends a durable stanza, already stamped with `from`, on behalf of `work.account`: where the recipient shares the lane,
  * its part joins the work, so that one commit holds both; else the work gets an outbox row, and the post takes it from
- * there after the commit. Throws `StanzaError` where it cannot be sent at all.
+ * there after the commit. Without a promise where everything is in memory. Throws, or rejects with, `StanzaError` where it
+ * cannot be sent at all.
  */
-export async function sendDurable(
+export function sendDurable(
   work: Work,
   to: Jid,
   stanza: Element,
   kind: Kind,
   origin: Origin,
-): Promise<void> {
-  const place = placeOf(work.partition, to);
-  if (place === 'foreign') throw new StanzaError('remote-server-not-found');
-  if (place === 'elsewhere') return writeLetter(work, to, stanza, kind, origin);
-  const recipient = await work.partition.account(to.bare);
-  if (recipient === undefined) throw new StanzaError('service-unavailable');
-  await work.partition.arrivals.durable(work, recipient, stanza, to, kind, origin, false);
-}
-
-/** The same for a recipient that is in memory or elsewhere, without a promise: the hot path. False: use `sendDurable`. */
-export function sendDurableNow(work: Work, to: Jid, stanza: Element, kind: Kind, origin: Origin): boolean {
-  const place = placeOf(work.partition, to);
+): void | Promise<void> {
+  const { partition } = work;
+  const place = placeOf(partition, to);
   if (place === 'foreign') throw new StanzaError('remote-server-not-found');
   if (place === 'elsewhere') {
     writeLetter(work, to, stanza, kind, origin);
-    return true;
+    return;
   }
-  const recipient = work.partition.accounts.peek(to.bare);
-  return (
-    recipient !== undefined && receiveDurable(work, recipient, stanza, to, kind, origin, false) === undefined
-  );
+  const hand = (recipient: Account | undefined) => {
+    if (recipient === undefined) throw new StanzaError('service-unavailable');
+    return partition.arrivals.durable(work, recipient, stanza, to, kind, origin, false);
+  };
+  const recipient = partition.account(to.bare);
+  return recipient instanceof Promise ? recipient.then(hand) : hand(recipient);
 }
 
 /** The outbox row of a stanza (DESIGN §3, step 3). */
 export function writeLetter(work: Work, to: Jid, stanza: Element, kind: Kind, origin: Origin): void {
+  work.step(() => addLetter(work, to, stanza, kind, origin));
+}
+
+function addLetter(work: Work, to: Jid, stanza: Element, kind: Kind, origin: Origin): void {
   const { account, partition } = work;
   const letter: Letter = {
     partition: partition.id,

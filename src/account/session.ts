@@ -6,6 +6,9 @@ import type { Partition } from './partition.ts';
 import { Cursor } from './feed.ts';
 import { Roll } from './roll.ts';
 
+/** Unacknowledged stanzas at which a session is asked at once; below, once in `limits.lazy`. */
+const askAfter = 16;
+
 /**
  * One client resource at its owner: the numbers of both directions, what the client has not acknowledged, and what it
  * told about itself.
@@ -27,6 +30,8 @@ export class Session {
   ended = false;
   /** Came from its row and no mux has shown a link to it since this owner began. */
   dormant = false;
+  /** Generation of the mux's record that a dormant session was given; 0: it has only its row. */
+  mirrored = 0;
   /** On the monotonic clock, while detached. */
   expires = Infinity;
 
@@ -45,7 +50,7 @@ export class Session {
 
   presence: Element | undefined;
   priority = 0;
-  /** Addresses that directed presence went to (RFC 6121 §4.6.3), bounded by `limits.directedPresence`. */
+  /** Addresses that directed presence went to (RFC 6121 §4.6.3), bounded by `limits.directed`. */
   directed: Set<string> | undefined;
   carbons = false;
   /** Has asked for the roster (RFC 6121 §2.2): gets pushes. */
@@ -82,7 +87,7 @@ export class Session {
    * Sends a stanza in order of m. `feed` and `pos`: which position it moves (feed.ts). `settles`: the id of the stored
    * message that the client's acknowledgement takes out of the spool. `answers`: the n of the request it answers.
    */
-  send(text: string, answers = 0, feed: string | undefined = undefined, pos = 0, settles = 0): void {
+  send(text: string, answers = 0, feed?: string, pos = 0, settles = 0): void {
     if (this.ended) return;
     const m = this.unacked.push(text, feed, pos, settles);
     if (answers > 0 && this.answers.has(answers)) this.answers.set(answers, m);
@@ -100,10 +105,11 @@ export class Session {
         answers,
       });
     const { limits } = env;
-    if (this.unacked.size > limits.unackedStanzasHard || this.unacked.bytes > limits.unackedBytesHard) {
+    if (this.unacked.size > limits.unackedHard || this.unacked.bytes > limits.unackedHardBytes) {
       this.partition.overflow(this);
-    } else if (settles > 0 && this.unacked.size >= 16) {
-      this.want();
+    } else if (settles > 0) {
+      if (this.unacked.size >= askAfter) this.want();
+      else this.partition.touchLazily(this.account);
     }
   }
 
@@ -123,7 +129,7 @@ export class Session {
     });
     if (this.answers.size > 0) this.#forgetAnswers(m);
     this.cursor.pump();
-    if (this.unacked.size >= 16) this.want();
+    if (this.unacked.size >= askAfter) this.want();
   }
 
   /** Everything up to n has been acted on; `h` waits for the batch that writes n (DESIGN §5, sessions). */
@@ -168,23 +174,24 @@ export class Session {
     env.mesh.send(this.mux, 'mux', { ...frame, partition: id, epoch, session: this.id });
   }
 
-  /** Unacknowledged stanzas again, with their numbers, to a mux that took the session over. */
-  resend(): void {
+  /** Unacknowledged stanzas above m again, with their numbers, to a mux that took the session over. */
+  resend(above = 0): void {
     const { env, id, epoch } = this.partition;
     const { mux } = this;
     if (mux === undefined) return;
     for (const { m, text, feed, pos } of this.unacked)
-      env.mesh.send(mux, 'mux', {
-        t: 'out',
-        partition: id,
-        epoch,
-        session: this.id,
-        m,
-        text,
-        feed,
-        pos,
-        answers: 0,
-      });
+      if (m > above)
+        env.mesh.send(mux, 'mux', {
+          t: 'out',
+          partition: id,
+          epoch,
+          session: this.id,
+          m,
+          text,
+          feed,
+          pos,
+          answers: 0,
+        });
   }
 
   #tellRecord(): void {

@@ -5,7 +5,9 @@ import type { Env } from './env.ts';
 
 /** Proves to any owner that this mux was given the session, in this generation (DESIGN §5, ticket). */
 export function ticketFor(env: Env, mux: Peer, session: number, account: string, generation: number): string {
-  return createHmac('sha256', env.secret).update(JSON.stringify([session, account, generation, mux])).digest('base64url');
+  return createHmac('sha256', env.secret)
+    .update(JSON.stringify([session, account, generation, mux]))
+    .digest('base64url');
 }
 
 export function ticketHolds(env: Env, mux: Peer, link: Link): boolean {

@@ -1,6 +1,6 @@
 import { domainOf } from '../placement/placement.ts';
 import { NS } from '../xmpp/namespaces.ts';
-import { formatDateTime } from '../xmpp/datetime.ts';
+import { formatDate } from '../xmpp/datetime.ts';
 import { attribute } from '../xmpp/serialise.ts';
 import { bounce, incoming, subscription, uncopied, type Row } from './rows.ts';
 import type { Session } from './session.ts';
@@ -40,6 +40,8 @@ function subscriptionView(row: Row, session: Session): Seen | undefined {
 }
 
 function original(row: Row, session: Session, delayed: boolean): Seen {
+  // A bounce may be a presence or an old iq: only messages are in the archive.
+  if (!row.xml.startsWith('<message')) return { text: row.xml, copy: false };
   return { text: stamped(row, session.account.address, delayed), copy: false };
 }
 
@@ -58,7 +60,7 @@ function copy(what: 'sent' | 'received', row: Row, session: Session): Seen {
 export function stamped(row: Row, address: string, delayed: boolean): string {
   const id = `<stanza-id xmlns="${NS.sid}" by="${attribute(address)}" id="${row.id}"/>`;
   const delay = delayed
-    ? `<delay xmlns="${NS.delay}" from="${attribute(domainOf(address))}" stamp="${formatDateTime(row.sent)}"/>`
+    ? `<delay xmlns="${NS.delay}" from="${attribute(domainOf(address))}" stamp="${formatDate(row.sent)}"/>`
     : '';
   const { xml } = row;
   return xml.endsWith('/>')

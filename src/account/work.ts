@@ -25,6 +25,8 @@ export class Work implements Unit {
   /** The inbound number that its iq answer names: n, but for a request that runs again after an attach. */
   readonly answers: number;
   readonly ops: Op[] = [];
+  readonly #steps: (() => void)[] = [];
+  #building = false;
   readonly #effects: Effect[] = [];
   readonly #involved: Account[] = [];
   /** What to do instead where an op at or above `from` cannot be written: the recipient's part (DESIGN §5). */
@@ -60,16 +62,29 @@ export class Work implements Unit {
   }
 
   fallback(run: () => void): void {
-    this.#fallback = { from: this.ops.length, run };
+    this.step(() => {
+      this.#fallback = { from: this.ops.length, run };
+    });
   }
 
   onFailure(run: (error: Error) => void): void {
     this.#onFailure = run;
   }
 
-  /** Ends the building: submits what is to be stored, or acts. */
+  /**
+   * Changes memory and ops in the same step in which the work goes to the lane. Whatever takes a change number does so
+   * here: numbers that were taken before a wait would be stored behind later ones. What it throws, `commit` throws.
+   */
+  step(run: () => void): void {
+    if (this.#building) run();
+    else this.#steps.push(run);
+  }
+
+  /** Ends the building: submits what is to be stored, or acts. Throws what a step throws; then nothing was submitted. */
   commit(): void {
     const { session, account } = this;
+    this.#building = true;
+    for (const run of this.#steps) run();
     if (this.ops.length === 0 && account.quiet && this.#involved.every((other) => other.quiet)) {
       this.#act(none);
       if (session !== undefined) session.handled(this.n);

@@ -10,7 +10,20 @@ import type { Element } from '../xmpp/element.ts';
  * Numbers: `n` counts the session's inbound stanzas from bind, the first is 1, and never restarts. `m` counts its
  * outbound stanzas from bind likewise. What the client calls `h` is a difference to the n or m at `<enable/>`, mod 2^32.
  */
-export type Up = Auth | AuthNext | Gone | Bind | Resume | Attach | Stanza | Enable | Ack | Detach | End | Register | Reported;
+export type Up =
+  | Auth
+  | AuthNext
+  | Gone
+  | Bind
+  | Resume
+  | Attach
+  | Stanza
+  | Enable
+  | Ack
+  | Detach
+  | End
+  | Register
+  | Reported;
 
 export type Down =
   | Challenge

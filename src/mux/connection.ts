@@ -100,7 +100,17 @@ export class Connection implements TransportHandlers, ParserEvents, Outlet, Flus
     else this.#read(chunk);
   }
 
+  /** Invariant 11: what goes wrong with one client's input ends its stream and nothing else. */
   #read(chunk: Uint8Array | string): void {
+    try {
+      this.#take(chunk);
+    } catch (error) {
+      this.core.log.error({ conn: this.id, err: error }, 'reading a stream failed');
+      this.fail('internal-server-error');
+    }
+  }
+
+  #take(chunk: Uint8Array | string): void {
     if (typeof chunk === 'string') {
       this.#frame(chunk);
       if (this.#stopped) this.#keep([]);
@@ -286,6 +296,10 @@ export class Connection implements TransportHandlers, ParserEvents, Outlet, Flus
     this.end();
   }
 
+  get sending(): boolean {
+    return this.transport.queued > 0;
+  }
+
   lost(): void {
     this.transport.destroy();
   }
@@ -330,5 +344,6 @@ export class Connection implements TransportHandlers, ParserEvents, Outlet, Flus
     this.login = undefined;
     this.core.unwait('login', this);
     if (this.#parser !== undefined) this.#parser.limits = members;
+    this.transport.trust();
   }
 }

@@ -20,6 +20,7 @@ export type MuxEvent =
   | 'stanza-out'
   | 'attach'
   | 'stale-frame'
+  | 'gap'
   | 'paused'
   | 'stream-error'
   | 'overflow';

@@ -43,16 +43,17 @@ export class Deadlines<T> {
   }
 
   readonly #fire = (): void => {
-    this.#timer = undefined;
     const now = this.#clock.mono();
+    // Whoever is added from within `due` finds the timer that has just fired still set, and is armed below.
     for (const [item, at] of this.#items) {
       // Node's timers may fire up to a millisecond early by the monotonic clock.
       if (at > now + 1) {
-        this.#timer ??= this.#clock.after(at - now, this.#fire);
+        this.#timer = this.#clock.after(at - now, this.#fire);
         return;
       }
       this.#items.delete(item);
       this.#due(item);
     }
+    this.#timer = undefined;
   };
 }

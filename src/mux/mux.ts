@@ -72,7 +72,7 @@ export class Mux implements Core {
 
   #dirty: Flushed[] = [];
   #closing: (() => void) | undefined;
-  #draining = false;
+  #draining: Promise<void> | undefined;
 
   constructor(options: MuxOptions) {
     const { clock, mesh, routes } = options;
@@ -108,7 +108,7 @@ export class Mux implements Core {
 
   /** Takes a new connection. `plain`: its listener needs no encryption (`tls: off`). */
   accept(transport: Transport, plain = false): void {
-    if (this.#draining) return transport.destroy();
+    if (this.#draining !== undefined) return transport.destroy();
     const conn = new Connection(this, this.#verbs, transport, ++this.#lastConn, plain);
     this.#alive += 1;
     this.count('accepted', transport.kind);
@@ -124,8 +124,12 @@ export class Mux implements Core {
    * Closes every stream with `system-shutdown`, spread over `ms` milliseconds so that not all clients come back at once.
    * Sessions that can be resumed wait for it elsewhere. Ends when the last connection has, at most `closeTime` later.
    */
-  async drain(ms = 0): Promise<void> {
-    this.#draining = true;
+  drain(ms = 0): Promise<void> {
+    this.#draining ??= this.#drain(ms);
+    return this.#draining;
+  }
+
+  async #drain(ms: number): Promise<void> {
     const all = [...this.#sessions.values()].map(({ outlet }) => outlet);
     const step = 50;
     const share = Math.ceil(all.length / Math.max(1, ms / step));
@@ -170,7 +174,11 @@ export class Mux implements Core {
     this.#dirty = [];
     for (const who of dirty) {
       who.dirty = false;
-      who.flush();
+      try {
+        who.flush();
+      } catch (error) {
+        this.log.error({ err: error }, 'a connection failed to write');
+      }
     }
   };
 

@@ -1,3 +1,4 @@
+import { domainOf } from '../xmpp/domain.ts';
 import type { Element } from '../xmpp/element.ts';
 import { NS } from '../xmpp/namespaces.ts';
 import type { Connection } from './connection.ts';
@@ -13,13 +14,13 @@ export function opened(conn: Connection, header: Element, content: string): void
   const { to, from, version } = header.attrs;
   const lang = header.attrs['xml:lang'];
   if (lang !== undefined && /^[A-Za-z0-9-]{1,35}$/.test(lang)) login.lang = lang;
-  const domain = to?.toLowerCase() ?? '';
-  // RFC 6120 §4.9.3.6. The names that we serve are ASCII or in normal form; the header's is compared without case.
-  if (!conn.core.domains.has(domain)) return conn.fail('host-unknown');
+  const domain = to === undefined ? undefined : domainOf(to);
+  // RFC 6120 §4.9.3.6
+  if (domain === undefined || !conn.core.domains.has(domain)) return conn.fail('host-unknown');
   // Who authenticated for one domain does not go on in another.
   if (conn.domain !== '' && conn.domain !== domain) return conn.fail('not-authorized');
   conn.domain = domain;
-  conn.answer(from?.slice(0, longestAddress));
+  conn.answer(from !== undefined && from.length <= longestAddress ? from : undefined);
   // RFC 6120 §4.8.1 and §4.9.3.10: the stream's content namespace is that of clients.
   if (content !== NS.client) return conn.fail('invalid-namespace');
   // RFC 6120 §4.7.5: without a version it is older than XMPP 1.0 and cannot negotiate anything.

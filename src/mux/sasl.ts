@@ -104,7 +104,6 @@ export function onOwnerLost(conn: Connection, login: Login): void {
   const waited = login.waits === 'sasl';
   login.waits = undefined;
   login.route = undefined;
-  login.challenged = false;
   // Where it is the client's turn to speak, it hears of it as the answer to that.
   if (!waited) return;
   refuse(conn, login, 'temporary-auth-failure');

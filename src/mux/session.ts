@@ -13,6 +13,8 @@ export interface Outlet {
   ready(): void;
   /** What the client waits for at the end of its stream is done. */
   finished(): void;
+  /** Something that was written has not left yet. */
+  readonly sending: boolean;
   /** The client does not answer any more. */
   lost(): void;
   /** A stream error, and the end of the stream. */
@@ -69,6 +71,8 @@ export class Session implements Waiter {
   /** n and m at `<enable/>`; -1 without stream management. */
   enabledN = -1;
   enabledM = -1;
+  /** Its client may come back for it, here or at another mux. */
+  resumable = false;
   /** `<enable/>` came and the owner has not answered. */
   enabling: { readonly n: number; readonly resume: boolean } | undefined;
   /** n at the oldest and at the newest `<r/>` that has no answer; -1: none. */
@@ -104,6 +108,7 @@ export class Session implements Waiter {
     this.m = this.acked = frame.m;
     this.enabledN = frame.enabledN;
     this.enabledM = frame.enabledM;
+    this.resumable = true;
     this.record = frame.record;
     this.feeds = frame.feeds.map(([feed, position]) => [feed, position]);
     if (frame.open.length > 0) this.open = new Map(frame.open.map(({ n, stanza }) => [n, stanza]));
@@ -185,6 +190,17 @@ export class Session implements Waiter {
   onOut(frame: Out): void {
     // A resumed session gets its unacknowledged stanzas again, a re-attached one may: what is here already was written.
     if (frame.m <= this.m) return;
+    if (frame.m !== this.m + 1) {
+      // Never while both ends live. The client counts what it gets, so a hole would make its h say what is not so: cut off,
+      // it resumes and gets everything above its h.
+      this.core.count('gap');
+      this.core.log.error(
+        { session: this.link.session, m: this.m, got: frame.m },
+        'an outbound stanza is missing',
+      );
+      this.outlet?.lost();
+      return;
+    }
     this.core.count('stanza-out');
     this.m = frame.m;
     if (this.unacked === none) this.unacked = [];
@@ -267,6 +283,7 @@ export class Session implements Waiter {
     this.enabling = undefined;
     this.enabledN = frame.n;
     this.enabledM = frame.m;
+    this.resumable = frame.id !== undefined;
     if (this.#asked >= 0) this.#answerDue();
   }
 
@@ -297,10 +314,15 @@ export class Session implements Waiter {
   }
 
   expired(wait: Wait): void {
-    if (wait === 'ack') this.outlet?.lost();
-    else if (wait === 'answer' && this.#asked >= 0) {
+    if (wait === 'ack') {
+      // On a slow link the client may not even have got the `<r/>`; one that takes nothing is cut off for that.
+      if (this.outlet?.sending === true) this.core.wait('ack', this);
+      else this.outlet?.lost();
+    } else if (wait === 'answer' && this.#asked >= 0) {
+      // `<a/>` has no meaning before `<enabled/>`.
+      if (!this.managed) return this.core.wait('answer', this);
       this.#asked = -1;
-      if (this.managed) this.answer();
+      this.answer();
     } else if (wait === 'close' && this.leaving === 'stream') this.#done();
   }
 
@@ -323,7 +345,10 @@ export class Session implements Waiter {
     this.outlet?.finished();
   }
 
-  /** The connection is gone. True where the owner has been told; else the next `attach` tells it. */
+  /**
+   * The connection is gone. True where that was all: the owner has been told, and nobody can resume it. Otherwise the next
+   * `attach` tells it; a session that can be resumed stays mirrored, so that its record outlives its owner (invariant 4).
+   */
   leave(how: 'detach' | 'end'): boolean {
     this.settle(false);
     this.leaving = how;
@@ -333,7 +358,7 @@ export class Session implements Waiter {
     const { session, generation } = this.link;
     this.send({ t: how, partition, epoch, session, generation });
     this.core.count(how === 'end' ? 'ended' : 'detached');
-    return true;
+    return how === 'end' || !this.resumable;
   }
 
   /** It has no connection any more. */

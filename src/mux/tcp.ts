@@ -1,6 +1,6 @@
 import { createServer } from 'node:net';
-import type { Server, Socket } from 'node:net';
-import { createSecureContext, createServer as createTlsServer, TLSSocket } from 'node:tls';
+import type { Socket } from 'node:net';
+import { createSecureContext, TLSSocket } from 'node:tls';
 import type { SecureContext, SecureContextOptions } from 'node:tls';
 import { Failure } from '../base/failure.ts';
 import type { Log } from '../base/log.ts';
@@ -32,25 +32,11 @@ export interface Listener {
 export async function openListener(mux: Mux, options: ListenOptions): Promise<Listener> {
   const { host, port, tls, log } = options;
   const keys = new Keys(tls === 'off' ? undefined : (options.keys ?? {}));
-  const accept = (socket: Socket): void => mux.accept(new TcpTransport(socket, keys), tls === 'off');
-  const server: Server =
-    tls === 'direct'
-      ? createTlsServer(
-          {
-            ...options.keys,
-            ...secureOptions,
-            ALPNProtocols: ['xmpp-client'],
-            noDelay: true,
-            keepAlive: true,
-          },
-          accept,
-        )
-      : createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: keepalive }, accept);
-  // A handshake that fails is the client's affair (old versions, port scans).
-  server.on('tlsClientError', (error, socket) => {
-    log.debug({ err: error.message }, 'TLS handshake failed');
-    socket.destroy();
-  });
+  // TLS begins in the transport also where it is direct, so that a handshake counts and times out as any login does.
+  const server = createServer(
+    { noDelay: true, keepAlive: true, keepAliveInitialDelay: keepalive },
+    (socket) => mux.accept(new TcpTransport(socket, keys, tls === 'direct'), tls === 'off'),
+  );
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
       const code = error.code === 'EADDRINUSE' ? 'port-in-use' : 'port-refused';
@@ -63,11 +49,7 @@ export async function openListener(mux: Mux, options: ListenOptions): Promise<Li
   return {
     host,
     port: typeof address === 'object' && address !== null ? address.port : port,
-    renew: (fresh) => {
-      keys.renew(fresh);
-      if ('setSecureContext' in server && typeof server.setSecureContext === 'function')
-        server.setSecureContext({ ...fresh, ...secureOptions });
-    },
+    renew: (fresh) => keys.renew(fresh),
     close: () => new Promise((resolve) => server.close(() => resolve())),
   };
 }
@@ -77,8 +59,10 @@ const secureOptions = { minVersion: 'TLSv1.2' } as const;
 
 /** Milliseconds of silence before the operating system asks whether the other end is still there. */
 const keepalive = 120_000;
+/** RFC 7301 §3.1, for XEP-0368 §2: each name behind its length. */
+const alpn = Buffer.from('\x0bxmpp-client', 'latin1');
 
-/** The certificate that upgrades use now. */
+/** The certificate that handshakes use now. */
 class Keys {
   context: SecureContext | undefined;
   constructor(options: SecureContextOptions | undefined) {
@@ -107,12 +91,25 @@ class TcpTransport implements Transport {
   #handlers: TransportHandlers | undefined;
   #pending = '';
   #open = true;
+  #waiting = false;
 
-  constructor(socket: Socket, keys: Keys) {
-    this.kind = socket instanceof TLSSocket ? 'tls' : 'tcp';
+  constructor(socket: Socket, keys: Keys, direct: boolean) {
+    this.kind = direct ? 'tls' : 'tcp';
     this.address = socket.remoteAddress ?? '';
-    this.#socket = socket;
     this.#keys = keys;
+    this.#socket = direct ? this.#wrapped(socket) : socket;
+  }
+
+  #wrapped(socket: Socket): TLSSocket {
+    socket.on('error', onError);
+    const wrapped = new TLSSocket(socket, {
+      isServer: true,
+      secureContext: this.#keys.context,
+      ...(this.kind === 'tls' ? { ALPNProtocols: alpn } : {}),
+    });
+    // TLS 1.2 lets a client ask for one costly handshake after another.
+    wrapped.disableRenegotiation();
+    return wrapped;
   }
 
   get tls(): string | undefined {
@@ -132,7 +129,7 @@ class TcpTransport implements Transport {
 
   #listen(socket: Socket): void {
     (socket as Owned)[own] = this;
-    socket.on('data', onData).on('drain', onDrain).on('end', onEnd).on('error', onError).on('close', onClose);
+    socket.on('data', onData).on('end', onEnd).on('error', onError).on('close', onClose);
   }
 
   write(text: string): void {
@@ -143,7 +140,8 @@ class TcpTransport implements Transport {
     if (this.#pending === '' || !this.#open) return;
     const text = this.#pending;
     this.#pending = '';
-    this.#socket.write(text);
+    this.#socket.write(text, this.#taken);
+    if (this.#socket.writableLength > 0) this.#waiting = true;
   }
 
   get queued(): number {
@@ -161,21 +159,24 @@ class TcpTransport implements Transport {
   secure(): void {
     this.flush();
     const plain = this.#socket;
-    plain.off('data', onData).off('drain', onDrain).off('end', onEnd).off('close', onClose);
+    plain.off('data', onData).off('end', onEnd).off('error', onError).off('close', onClose);
     // Plain bytes that are already here would be taken for the begin of the handshake, and fail it: never for XML.
-    this.#socket = new TLSSocket(plain, {
-      isServer: true,
-      secureContext: this.#keys.context,
-      ...secureOptions,
-    });
+    this.#socket = this.#wrapped(plain);
     this.#listen(this.#socket);
+  }
+
+  trust(): void {
+    // The parser bounds what a stream may hold.
   }
 
   close(): void {
     this.flush();
     if (!this.#open) return;
+    const socket = this.#socket;
+    // In the middle of a handshake nothing can be said, and `end` would wait for the rest of it.
+    if (socket instanceof TLSSocket && socket.getPeerFinished() === undefined) return this.destroy();
     this.#open = false;
-    this.#socket.end();
+    socket.end();
   }
 
   destroy(): void {
@@ -187,13 +188,17 @@ class TcpTransport implements Transport {
     this.#handlers?.data(chunk);
   }
 
-  drained(): void {
-    if (this.#socket.writableLength === 0) this.#handlers?.drained();
-  }
+  /** After each write; `drain` comes only where more than a high-water mark had waited. */
+  readonly #taken = (): void => {
+    if (!this.#waiting || this.#socket.writableLength > 0) return;
+    this.#waiting = false;
+    this.#handlers?.drained();
+  };
 
   /** The client's half is closed. Without `</stream:stream>` that is a cut (RFC 6120 §4.6). */
   ended(): void {
     if (this.#open) this.destroy();
+    else this.#socket.destroySoon();
   }
 
   closed(): void {
@@ -206,9 +211,6 @@ class TcpTransport implements Transport {
 
 function onData(this: Socket, chunk: Buffer): void {
   (this as Owned)[own].data(chunk);
-}
-function onDrain(this: Socket): void {
-  (this as Owned)[own].drained();
 }
 function onEnd(this: Socket): void {
   (this as Owned)[own].ended();

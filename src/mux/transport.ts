@@ -24,6 +24,8 @@ export interface Transport {
   resume(): void;
   /** STARTTLS: flushes, then speaks TLS. Plain bytes that came before are never given to `data`. */
   secure(): void;
+  /** The client is authenticated: from now on it may send elements as big as a member's. */
+  trust(): void;
   /** Ends it once everything written is sent; `closed` follows when the peer has done so as well. */
   close(): void;
   /** Ends it at once. `closed` follows. */

@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
 import { WebSocketServer } from 'ws';
 import type { RawData, WebSocket } from 'ws';
-import { members } from '../xmpp/parser.ts';
+import { members, strangers } from '../xmpp/parser.ts';
 import type { Mux } from './mux.ts';
 import type { Transport, TransportHandlers } from './transport.ts';
 
@@ -34,10 +34,14 @@ export function openWs(mux: Mux, server: Server, options: WsOptions): WsListener
     handleProtocols: () => 'xmpp',
   });
   const upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
-    if (request.url?.split('?', 1)[0] !== options.path) return;
+    if (request.url?.split('?', 1)[0] !== options.path) {
+      // Without another taker nobody would ever close it.
+      if (server.listenerCount('upgrade') === 1) refuse(socket, '404 Not Found');
+      return;
+    }
     const offered = request.headers['sec-websocket-protocol']?.split(',') ?? [];
     if (!offered.some((name) => name.trim() === 'xmpp')) {
-      socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+      refuse(socket, '400 Bad Request');
       return;
     }
     ws.handleUpgrade(request, socket, head, (client) =>
@@ -46,6 +50,11 @@ export function openWs(mux: Mux, server: Server, options: WsOptions): WsListener
   };
   server.on('upgrade', upgrade);
   return { close: () => void server.off('upgrade', upgrade) };
+}
+
+function refuse(socket: Duplex, status: string): void {
+  socket.on('error', () => socket.destroy());
+  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
 }
 
 const own = Symbol('transport');
@@ -63,6 +72,9 @@ class WsTransport implements Transport {
   readonly #socket: Duplex;
   #handlers: TransportHandlers | undefined;
   #corked = false;
+  #waiting = false;
+  /** Bytes since the last whole message, before authentication. */
+  #unread = 0;
 
   constructor(ws: WebSocket, socket: IncomingMessage['socket']) {
     this.address = socket.remoteAddress ?? '';
@@ -80,7 +92,7 @@ class WsTransport implements Transport {
     ws[own] = this;
     (this.#socket as OwnedSocket)[own] = this;
     ws.on('message', onMessage).on('error', onError).on('close', onClose);
-    this.#socket.on('drain', onDrain);
+    this.#socket.prependListener('data', onBytes);
   }
 
   write(text: string): void {
@@ -89,7 +101,10 @@ class WsTransport implements Transport {
       this.#corked = true;
       this.#socket.cork();
     }
-    if (this.#ws.readyState === this.#ws.OPEN) this.#ws.send(text);
+    if (this.#ws.readyState === this.#ws.OPEN) {
+      this.#ws.send(text, this.#taken);
+      this.#waiting = true;
+    }
   }
 
   flush(): void {
@@ -114,6 +129,10 @@ class WsTransport implements Transport {
     // RFC 7395 §4: STARTTLS does not exist here; `upgradable` says so.
   }
 
+  trust(): void {
+    this.#socket.off('data', onBytes);
+  }
+
   close(): void {
     this.#ws.close(1000);
     this.flush();
@@ -124,13 +143,25 @@ class WsTransport implements Transport {
   }
 
   message(data: RawData, binary: boolean): void {
+    this.#unread = 0;
     // RFC 7395 §3.2: text only.
     if (binary) this.#ws.close(1003);
     else this.#handlers?.data(text(data));
   }
 
-  drained(): void {
-    if (this.#socket.writableLength === 0) this.#handlers?.drained();
+  readonly #taken = (): void => {
+    if (!this.#waiting || this.#socket.writableLength > 0) return;
+    this.#waiting = false;
+    this.#handlers?.drained();
+  };
+
+  /**
+   * `ws` assembles a message before anybody sees it, and takes one bound for all connections: a stranger's is checked here,
+   * on the way in.
+   */
+  bytes(count: number): void {
+    this.#unread += count;
+    if (this.#unread > strangers.bytes * 2) this.destroy();
   }
 
   closed(): void {
@@ -148,8 +179,8 @@ function text(data: RawData): string {
 function onMessage(this: WebSocket, data: RawData, binary: boolean): void {
   (this as Owned)[own].message(data, binary);
 }
-function onDrain(this: Duplex): void {
-  (this as OwnedSocket)[own].drained();
+function onBytes(this: Duplex, chunk: Buffer): void {
+  (this as OwnedSocket)[own].bytes(chunk.length);
 }
 /** `close` follows; ws has answered with the code that says why (too big 1009, bad UTF-8 1007). */
 function onError(): void {}

@@ -34,7 +34,6 @@ export type Settlement = string;
 export interface Office {
   /** Is this partition served here in this epoch? Other frames are dropped (invariant 12). */
   serves(partition: number, epoch: number): boolean;
-  epochOf(partition: number): number | undefined;
   /** Takes a letter in for its recipient; calls back once, after the recipient's commit. */
   take(partition: number, letter: Letter, done: (settlement: Settlement) => void): void;
   /** The letter has ended: the row leaves the outbox in a commit, with the bounce if it is an error; then call back. */
@@ -75,7 +74,13 @@ export interface PostOptions {
 type Frame =
   | { readonly t: 'letter'; readonly partition: number; readonly epoch: number; readonly letter: Letter }
   | { readonly t: 'settle'; readonly line: string; readonly id: number; readonly settlement: Settlement }
-  | { readonly t: 'pass'; readonly partition: number; readonly epoch: number; readonly recipient: string; readonly stanza: Element };
+  | {
+      readonly t: 'pass';
+      readonly partition: number;
+      readonly epoch: number;
+      readonly recipient: string;
+      readonly stanza: Element;
+    };
 
 /** Letters of one sender to one recipient, oldest first; only the first is ever under way. */
 interface Line {
@@ -102,7 +107,11 @@ class LinePost implements Post {
     this.#retry = options.retry ?? 5_000;
     options.mesh.serve('post', (from, frame) => this.#receive(from, frame as Frame));
     options.mesh.onPeer((peer, state, returned) => {
-      if (state === 'down') this.#peerGone(peer, returned.filter((one) => one.service === 'post').map((one) => one.frame as Frame));
+      if (state === 'down')
+        this.#peerGone(
+          peer,
+          returned.filter((one) => one.service === 'post').map((one) => one.frame as Frame),
+        );
     });
     options.routes.onChange((route) => this.#routeChanged(route));
   }
@@ -174,7 +183,8 @@ class LinePost implements Post {
     this.#timer ??= this.#options.clock.after(this.#retry / 5, () => {
       this.#timer = undefined;
       const late = this.#options.clock.mono() - this.#retry;
-      for (const line of this.#lines.values()) if (line.state !== 'settling' && line.sentAt <= late) this.#send(line);
+      for (const line of this.#lines.values())
+        if (line.state !== 'settling' && line.sentAt <= late) this.#send(line);
       this.#watch();
     });
   }
@@ -182,7 +192,8 @@ class LinePost implements Post {
   #receive(from: Peer, frame: Frame): void {
     const { office, mesh } = this.#options;
     if (frame.t === 'pass') {
-      if (office.serves(frame.partition, frame.epoch)) office.arrive(frame.partition, frame.recipient, frame.stanza);
+      if (office.serves(frame.partition, frame.epoch))
+        office.arrive(frame.partition, frame.recipient, frame.stanza);
       else office.lost(frame.stanza);
       return;
     }
@@ -191,13 +202,19 @@ class LinePost implements Post {
       if (!office.serves(frame.partition, frame.epoch)) return;
       const { letter } = frame;
       office.take(frame.partition, letter, (settlement) =>
-        mesh.send(from, 'post', { t: 'settle', line: lineOf(letter), id: letter.id, settlement } satisfies Frame),
+        mesh.send(from, 'post', {
+          t: 'settle',
+          line: lineOf(letter),
+          id: letter.id,
+          settlement,
+        } satisfies Frame),
       );
       return;
     }
     const line = this.#lines.get(frame.line);
     const letter = line?.letters[0];
-    if (line === undefined || letter === undefined || letter.id !== frame.id || line.state === 'settling') return;
+    if (line === undefined || letter === undefined || letter.id !== frame.id || line.state === 'settling')
+      return;
     this.#settled(line, letter, frame.settlement);
   }
 
@@ -222,7 +239,8 @@ class LinePost implements Post {
 
   #peerGone(peer: Peer, returned: readonly Frame[]): void {
     for (const frame of returned) if (frame.t === 'pass') this.#options.office.lost(frame.stanza);
-    for (const line of this.#lines.values()) if (line.to === peer && line.state === 'sent') line.state = 'waiting';
+    for (const line of this.#lines.values())
+      if (line.to === peer && line.state === 'sent') line.state = 'waiting';
   }
 
   #routeChanged(route: Route): void {

@@ -30,16 +30,17 @@ export class Port {
   #failure: Failure | undefined;
   #sweep: Timer | undefined;
 
-  /** Rejects where the thread cannot open its core. */
+  /** Rejects with `Failure('store-unavailable')` where the thread cannot open its core. */
   static open(opening: Opening, clock: Clock): Promise<Port> {
     return new Promise((resolve, reject) => {
       const worker = new Worker(new URL(import.meta.url.replace(/port(\.[jt]s)$/, 'thread$1')), {
         workerData: opening,
         name: 'store',
       });
-      worker.once('error', reject);
+      const fail = (error: Error): void => reject(new Failure('store-unavailable', error.message, error));
+      worker.once('error', fail);
       worker.once('message', () => {
-        worker.off('error', reject);
+        worker.off('error', fail);
         resolve(new Port(worker, clock));
       });
     });

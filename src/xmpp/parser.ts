@@ -231,6 +231,18 @@ export function openParser(events: ParserEvents, limits: Limits = strangers): Pa
  * stream is. Throws StreamError.
  */
 export function parseFragment(text: string, limits: Limits = members): Element {
+  return parseWhole(text, limits, bare);
+}
+
+/**
+ * A stanza that this server wrote down itself (`textOf`): in a store, a letter, a frame. Its namespace is that of
+ * client streams where it names none. Throws StreamError for anything that `serialise` does not write.
+ */
+export function parseStored(text: string): Element {
+  return parseWhole(text, stored, inStream);
+}
+
+function parseWhole(text: string, limits: Limits, context: Context): Element {
   if (
     text.length > limits.bytes ||
     (text.length * 3 > limits.bytes && Buffer.byteLength(text) > limits.bytes)
@@ -243,16 +255,20 @@ export function parseFragment(text: string, limits: Limits = members): Element {
   while (to > from && white(text.charCodeAt(to - 1))) to--;
   if (text.charCodeAt(from) !== lt || text.charCodeAt(to - 1) !== gt)
     throw new StreamError('not-well-formed');
-  const reader = bare.take(limits);
+  const reader = context.take(limits);
   reader.write(from === 0 && to === text.length ? text : text.slice(from, to));
   if (reader.done === undefined || reader.closed) throw new StreamError('not-well-formed', 'incomplete');
   const element = reader.take();
-  bare.release(reader);
+  context.release(reader);
   return element;
 }
 
 /** Documents are read behind a header of no namespace. */
 const bare = new Context('<document>');
+const inStream = new Context(`<stream xmlns="${NS.client}">`);
+
+/** Escapes can make five characters of one that a client wrote, and the server adds elements of its own. */
+const stored: Limits = { bytes: 16 * members.bytes, elements: 20_000, depth: 80, attributes: 300 };
 
 /** XMLDecl, XML 1.0 §2.8. */
 const declaration =

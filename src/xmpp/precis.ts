@@ -16,8 +16,7 @@ export function username(text: string): string | undefined {
 
 /**
  * OpaqueString (RFC 8265 §4.2): every space becomes U+0020, the whole is NFC, case stays. Returns undefined for
- * what the FreeformClass (RFC 8264 §4.3) does not allow, and for ''. Used for resources and for passwords, where
- * SCRAM names SASLprep: they differ in compatibility forms only, which SASLprep folds (RFC 8265 §6 has the details).
+ * what the FreeformClass (RFC 8264 §4.3) does not allow, and for ''.
  */
 export function opaque(text: string): string | undefined {
   return settle(text, plain, freeform);
@@ -57,7 +56,7 @@ function narrow(char: string): string {
 
 /** Never allowed: RFC 8264 §9.12 (unassigned, controls, private use), §9.13 (ignorable), §9.9 (old jamo), §9.6. */
 const never =
-  /[\p{Cn}\p{Cc}\p{Cs}\p{Co}\p{Default_Ignorable_Code_Point}\p{Noncharacter_Code_Point}\u1100-\u11ff\ua960-\ua97c\ud7b0-\ud7fb\u0640\u07fa\u{302e}\u{302f}\u3031-\u3035\u303b]/u;
+  /[\u302e\u302f\p{Cn}\p{Cc}\p{Cs}\p{Co}\p{Default_Ignorable_Code_Point}\p{Noncharacter_Code_Point}\u1100-\u11ff\ua960-\ua97c\ud7b0-\ud7fb\u0640\u07fa\u3031-\u3035\u303b]/u;
 const joiner = /(?<=[\u094d\u09cd\u0a4d\u0acd\u0b4d\u0bcd\u0c4d\u0ccd\u0d4d\u0dca])[\u200c\u200d]/g;
 const formats = /\p{Cf}/u;
 

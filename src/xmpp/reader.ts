@@ -41,6 +41,13 @@ interface Handlers {
   cdataHandler: (text: string) => void;
 }
 
+/** The begin of a reference (`&…`) that has not ended. */
+interface Pending {
+  entity: string;
+}
+/** What neither an entity's name nor a character's number holds. */
+const strange = /[^\w#:.\-\u0080-\uffff]/;
+
 const none: readonly Node[] = Object.freeze([]);
 
 // Namespaces and frequent names are shared, so that a kept element does not hold the text it was read from.
@@ -73,6 +80,9 @@ export class Reader {
   #open: Element[] = [];
   #top: Element | undefined;
   #elements = 0;
+  #position = 0;
+  /** Where the complete child ended. */
+  #end = 0;
   // The attributes of the tag being read are the first `#count`; emptying the array would make it grow anew each time.
   #attributes: SaxesAttributeNS[] = [];
   #count = 0;
@@ -100,12 +110,22 @@ export class Reader {
 
   /** How many characters it has read in its life. */
   get position(): number {
-    return this.#sax.position;
+    return this.#position;
   }
 
-  /** Reads on. Throws StreamError for what may not go on; the reader is useless afterwards. */
+  /**
+   * Reads on. A text may complete one child of the root at most, with its last character. Throws StreamError for
+   * what may not go on; the reader is useless afterwards.
+   */
   write(text: string): void {
     this.#sax.write(text);
+    this.#position += text.length;
+    // saxes keeps text until the next tag: what stands behind the child would be found by the next one to read here.
+    if (this.done !== undefined && this.#end !== this.#position)
+      throw new StreamError('not-well-formed', 'text behind the element');
+    // saxes looks at a reference when its semicolon comes; the one that is missing is seen here.
+    const { entity } = this.#sax as unknown as Pending;
+    if (entity !== '' && strange.test(text.slice(-entity.length))) throw new StreamError('not-well-formed');
   }
 
   /** Hands out the complete child of the root and makes room for the next. */
@@ -144,6 +164,8 @@ export class Reader {
       this.root = tag;
       return;
     }
+    // Reserved (XML 1.0 §2.3), and no DOM can hold it: written anew, it would break the stream of whoever gets it.
+    if (tag.local === 'xmlns') throw new StreamError('not-well-formed', 'an element named xmlns');
     const children: Node[] = tag.isSelfClosing ? (none as Node[]) : [];
     const element = new Element(
       names.get(tag.local) ?? tag.local,
@@ -163,7 +185,9 @@ export class Reader {
       return;
     }
     this.#top = this.#open[this.#open.length - 1];
-    if (this.#top === undefined) this.done = element;
+    if (this.#top !== undefined) return;
+    this.done = element;
+    this.#end = this.#sax.position;
   }
 
   #text(text: string): void {

@@ -144,6 +144,7 @@ export class Client implements Transport {
   #stuck: boolean;
   #held = 0;
   paused = false;
+  trusted = false;
   /** Flushed by the server and not yet looked at. */
   got: string[] = [];
   /** Flushes that had something. */
@@ -182,6 +183,9 @@ export class Client implements Transport {
   }
   resume(): void {
     this.paused = false;
+  }
+  trust(): void {
+    this.trusted = true;
   }
   secure(): void {
     this.flush();

@@ -80,21 +80,19 @@ export function storeSuite(name: string, open: () => Promise<Volume>): void {
 
     it('keeps every kind of value: 53-bit integers, null, bytes, any text', async () => {
       const text = 'naïve \u{1F600} "quotes" \n';
-      const token = Uint8Array.from([0, 255, 7]);
-      const id = 2 ** 53 - 1;
-      await commit({
-        statement: sql`insert into session (partition, id, account, resource, token, generation, enabled_n, record, pos, started)
-          values ($1, $2, $3, $4, $5, 1, null, '', 0, 0)`,
-        params: [partition, id, 3, text, token],
-      });
-      const [row] = await store.query<{ id: number; resource: string; token: Uint8Array; enabled_n: null }>(
-        sql`select id, resource, token, enabled_n from session where partition = $1 and resource = $2`,
-        [partition, text],
+      const bytes = Uint8Array.from([0, 255, 7]);
+      const account = 2 ** 53 - 1;
+      const secret = sql`insert into secret (partition, name, value) values ($1, $2, $3)`;
+      await commit({ statement: secret, params: [partition, text, bytes] }, message(partition, account, 1));
+      const [row] = await store.query<{ account: number; target: null; name: string; value: Uint8Array }>(
+        sql`select m.account, m.target, s.name, s.value from message m, secret s
+          where s.partition = $1 and s.name = $2 and m.partition = $1 and m.account = $3`,
+        [partition, text, account],
       );
-      assert.equal(row?.id, id);
-      assert.equal(row.resource, text);
-      assert.deepEqual([...row.token], [...token]);
-      assert.equal(row.enabled_n, null);
+      assert.equal(row?.account, account);
+      assert.equal(row.target, null);
+      assert.equal(row.name, text);
+      assert.deepEqual([...row.value], [...bytes]);
     });
 
     it('writes nothing of a batch with a failing op, and names the op', async () => {

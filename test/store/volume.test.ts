@@ -14,17 +14,36 @@ import { Child } from './process.ts';
 import { inbound, readInbound, readMessages } from './suite.ts';
 
 let path: string;
-const open = (): Promise<Volume> =>
-  openSqlite(path, { clock: systemClock, log: quiet, random: systemRandom, host: 'test' });
+const opened: Volume[] = [];
+const children: Child[] = [];
+function start(...args: string[]): Child {
+  const child = new Child(path, ...args);
+  children.push(child);
+  return child;
+}
+async function open(): Promise<Volume> {
+  const store = await openSqlite(path, {
+    clock: systemClock,
+    log: quiet,
+    random: systemRandom,
+    host: 'test',
+  });
+  opened.push(store);
+  return store;
+}
 
 beforeEach(() => (path = directory()));
-afterEach(() => rmSync(path, { recursive: true }));
+afterEach(async () => {
+  await Promise.all(children.splice(0).map((child) => child.kill()));
+  await Promise.all(opened.splice(0).map((store) => store.close()));
+  rmSync(path, { recursive: true });
+});
 
 describe('volume', { timeout: 120_000 }, () => {
   it('is held by one process; a second one is told by whom', async () => {
-    const holder = new Child(path);
+    const holder = start();
     assert.deepEqual(await holder.said(1), ['open 1']);
-    const second = new Child(path);
+    const second = start();
     const [line] = await second.said(1);
     await second.kill();
     await holder.kill();
@@ -33,7 +52,7 @@ describe('volume', { timeout: 120_000 }, () => {
   });
 
   it('is free after kill -9, and a stale holder file does not block', async () => {
-    const holder = new Child(path);
+    const holder = start();
     await holder.said(1);
     await holder.kill();
     assert.equal(readFileSync(join(path, 'holder'), 'utf8').trim(), String(holder.pid));
@@ -113,7 +132,7 @@ describe('volume', { timeout: 120_000 }, () => {
   it('loses nothing that was acknowledged when it is killed, 20 times', async () => {
     const acknowledged = new Set<number>();
     for (let round = 0; round < 20; round++) {
-      const child = new Child(path, 'write');
+      const child = start('write');
       await child.said(2 + Math.floor(Math.random() * 600));
       const [opened, ...lines] = await child.kill();
       assert.equal(opened, `open ${round + 1}`);

@@ -85,7 +85,7 @@ test('parts', () => {
     [jid.local, jid.domain, jid.resource, jid.bare],
     ['romeo', 'example.net', 'Orchard', 'romeo@example.net'],
   );
-  assert.equal(`${jid.toBare()}`, 'romeo@example.net');
+  assert.equal(String(jid.toBare()), 'romeo@example.net');
   assert.equal(jid.withResource('Garden')!.full, 'romeo@example.net/Garden');
   assert.equal(jid.withResource('')!.full, 'romeo@example.net');
   assert.equal(jid.withResource('\0'), undefined);
@@ -117,7 +117,7 @@ const word = fc.oneof(
   fc.string({ unit: 'grapheme' }),
   fc.string({
     unit: fc.constantFrom(
-      ...'aZ1.-@/ \u00df\u0130\u03a3\u03c2\uff21\u1e9e\u212b\u05d0\u0627\u0301\u200d\u1100',
+      ...Array.from('aZ1.-@/ \u00df\u0130\u03a3\u03c2\uff21\u1e9e\u212b\u05d0\u0627\u0301\u200d\u1100'),
     ),
   }),
 );

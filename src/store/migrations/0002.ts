@@ -11,7 +11,7 @@ export const second: Migration = {
   sql: [
     `create table account (
        partition integer not null, id integer not null, local text not null, address text not null,
-       created integer not null, disabled integer not null, watermark integer not null, exceptions text, prefs text,
+       created integer not null, disabled integer not null, admin integer not null default 0, watermark integer not null, exceptions text, prefs text,
        roster_ver integer not null,
        primary key (partition, id), unique (partition, address))`,
     `create table credential (
@@ -20,7 +20,7 @@ export const second: Migration = {
        primary key (partition, account, mechanism))`,
     `create table session (
        partition integer not null, id integer not null, account integer not null, resource text not null, token blob,
-       generation integer not null, enabled_n integer, record text not null, pos integer not null,
+       generation integer not null, enabled_n integer, record text not null, pos integer not null, rpos integer not null,
        started integer not null,
        primary key (partition, id))`,
     `create index session_account on session (partition, account)`,
@@ -49,7 +49,7 @@ export const second: Migration = {
     `create table outbox (
        partition integer not null, account integer not null, id integer not null, recipient text not null,
        source integer not null, n integer not null, k integer not null, kind integer not null,
-       attempts integer not null, xml text not null, created integer not null,
+       xml text not null, created integer not null,
        primary key (partition, account, id, recipient))`,
     `create table secret (
        partition integer not null, name text not null, value blob not null, primary key (partition, name))`,

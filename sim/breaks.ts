@@ -1,0 +1,119 @@
+import type { Mesh } from '../src/mesh/mesh.ts';
+import type { Lane } from '../src/store/lane.ts';
+import type { Op } from '../src/store/store.ts';
+import type { Volume } from '../src/store/volume.ts';
+import type { Model } from './store.ts';
+
+/** A fault planted at a seam, to see that the checkers find it: the product's own code is not touched. */
+export interface Break {
+  /** The invariant that it breaks. */
+  readonly invariant: number;
+  readonly prepare?: (model: Model) => void;
+  readonly store?: (volume: Volume) => Volume;
+  readonly lane?: (lane: Lane) => Lane;
+  readonly mesh?: (mesh: Mesh) => Mesh;
+}
+
+interface Numbered {
+  readonly t: string;
+  readonly partition: number;
+  readonly epoch: number;
+  readonly session: number;
+  readonly n: number;
+}
+
+export const breaks: Readonly<Record<string, Break>> = {
+  /** The owner says `accepted` when a stanza arrives. */
+  'ack-before-commit': {
+    invariant: 2,
+    mesh: (mesh) => ({
+      ...passing(mesh),
+      serve: (service, handler) =>
+        mesh.serve(service, (from, frame) => {
+          const { t, partition, epoch, session, n } = frame as Numbered;
+          if (service === 'account' && t === 'stanza')
+            mesh.send(from, 'mux', { t: 'accepted', partition, epoch, session, n });
+          handler(from, frame);
+        }),
+    }),
+  },
+  /** The effects of a unit leave while its commit is under way. */
+  'deliver-before-commit': {
+    invariant: 3,
+    lane: (lane) => ({
+      ...bare(lane),
+      submit: (unit) => {
+        let told = false;
+        lane.submit({ ops: unit.ops, fences: unit.fences, done: () => {}, failed: () => {} });
+        queueMicrotask(() => {
+          if (!told) unit.done(unit.ops.map(() => 1));
+          told = true;
+        });
+      },
+    }),
+  },
+  /** Nobody remembers the origin of what came by post. */
+  'no-dedup': {
+    invariant: 4,
+    prepare: (model) => void model.rows('drop index message_origin'),
+  },
+  /** The outbox is not written. */
+  'forget-outbox': {
+    invariant: 6,
+    store: (volume) =>
+      around(volume, (ops) =>
+        ops.map((op) => (op.statement.text.startsWith('insert into outbox') ? nothing(op) : op)),
+      ),
+  },
+  /** A new owner begins to count the inbound stanzas of a session again. */
+  'restart-n': {
+    invariant: 4,
+    store: (volume) => {
+      const query = volume.query.bind(volume);
+      return Object.assign(volume, {
+        query: async (...asked: Parameters<Volume['query']>) => {
+          const rows = await query(...asked);
+          return asked[0].text.includes('join inbound') ? rows.map((row) => ({ ...row, n: 0 })) : rows;
+        },
+      });
+    },
+  },
+};
+
+export const sound: Break = { invariant: 0 };
+
+function passing(mesh: Mesh): Mesh {
+  return {
+    self: mesh.self,
+    peers: () => mesh.peers(),
+    send: (...sent) => mesh.send(...sent),
+    serve: (...served) => mesh.serve(...served),
+    onPeer: (handler) => mesh.onPeer(handler),
+    close: () => mesh.close(),
+  };
+}
+
+function bare(lane: Lane): Lane {
+  return {
+    submit: (unit) => lane.submit(unit),
+    get depth() {
+      return lane.depth;
+    },
+    flush: () => lane.flush(),
+    onBatch: (fill) => lane.onBatch(fill),
+    close: () => lane.close(),
+  };
+}
+
+function around(volume: Volume, change: (ops: readonly Op[]) => Op[]): Volume {
+  const commit = volume.commit.bind(volume);
+  return Object.assign(volume, {
+    commit: (batch: Parameters<Volume['commit']>[0]) => commit({ ...batch, ops: change(batch.ops) }),
+  });
+}
+
+/** An op of the same place that writes nothing. */
+function nothing(op: Op): Op {
+  return { statement: deleteNothing, params: [op.params[0]!] };
+}
+const deleteNothing = Object.freeze({ text: 'delete from outbox where partition = $1 and 1 = 0' });

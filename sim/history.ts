@@ -1,0 +1,155 @@
+import type { Client } from './client.ts';
+import type { World } from './world.ts';
+
+/** One message, from the moment a client sent it. */
+export interface Message {
+  readonly id: string;
+  readonly from: string;
+  readonly to: string;
+  /** The sending session: order is promised from it to a recipient. */
+  readonly session: string;
+  /** Its place among everything this client sent. */
+  readonly number: number;
+  acked: boolean;
+  /** The session was over before an acknowledgement came: it may have been taken or not. */
+  maybe: boolean;
+  bounced: boolean;
+}
+
+export interface Violation {
+  readonly invariant: number;
+  readonly at: number;
+  readonly text: string;
+}
+
+/** What a session has seen: archive ids and how often; where both ends died, repeats are allowed from there. */
+interface Seen {
+  readonly ids: Map<number, number>;
+  last: number;
+  /** Ids up to here may come again. */
+  mayRepeat: number;
+}
+
+/** What happened, as the clients saw it, checked as it happens where it can be (invariants 2, 3, 4, 5, 8). */
+export class History {
+  readonly messages = new Map<string, Message>();
+  readonly violations: Violation[] = [];
+  readonly trace: string[] = [];
+  readonly #world: World;
+  readonly #tracing: boolean;
+  readonly #seen = new Map<string, Seen>();
+  #numbers = 0;
+  received = 0;
+  /** Acknowledged although not committed then: right only for those that come back as errors. */
+  readonly early = new Set<Message>();
+
+  constructor(world: World, tracing: boolean) {
+    this.#world = world;
+    this.#tracing = tracing;
+  }
+
+  note(text: string): void {
+    if (this.#tracing) this.trace.push(`${this.#world.scheduler.now.toFixed(0).padStart(7)} ${text}`);
+  }
+
+  fault(invariant: number, text: string): void {
+    this.violations.push({ invariant, at: this.#world.scheduler.now, text });
+    this.note(`VIOLATION of ${invariant}: ${text}`);
+  }
+
+  sent(client: Client, to: string, id: string): Message {
+    const message: Message = {
+      id,
+      from: client.address,
+      to,
+      session: sessionOf(client),
+      number: ++this.#numbers,
+      acked: false,
+      maybe: false,
+      bounced: false,
+    };
+    this.messages.set(id, message);
+    this.note(`${client.name} sends ${id} to ${to}`);
+    return message;
+  }
+
+  /** Invariant 2: what is acknowledged is committed now, in the sender's archive. */
+  acked(message: Message): void {
+    message.acked = true;
+    this.note(`${message.id} is acknowledged`);
+    if (this.#stored(message.from, message.id) !== 1 && !message.bounced) this.early.add(message);
+  }
+
+  /** Invariants 3, 4 and 5 from a recipient's side. */
+  got(client: Client, id: string, stanzaId: number, delayed: boolean): void {
+    this.received += 1;
+    this.note(`${client.name} gets ${id} (${stanzaId})${delayed ? ' late' : ''}`);
+    const found = this.#world.model.rows(
+      'select 1 from message m join account a on a.id = m.account where a.address = ?1 and m.id = ?2',
+      client.address,
+      stanzaId,
+    );
+    if (found.length === 0) this.fault(3, `${client.name} got ${id}, which is not in its archive`);
+    const seen = this.#seenBy(client);
+    const before = seen.ids.get(stanzaId) ?? 0;
+    seen.ids.set(stanzaId, before + 1);
+    if (before > 0 && stanzaId > seen.mayRepeat)
+      this.fault(4, `${client.name} got ${id} ${before + 1} times in one session`);
+    if (before === 0 && stanzaId < seen.last && !delayed)
+      this.fault(5, `${client.name} got ${id} behind a later one`);
+    if (before === 0) seen.last = Math.max(seen.last, stanzaId);
+  }
+
+  bounced(id: string): void {
+    const message = this.messages.get(id);
+    if (message !== undefined) {
+      message.bounced = true;
+      this.early.delete(message);
+    }
+    this.note(`${id} bounced`);
+  }
+
+  bound(client: Client): void {
+    this.note(`${client.name} has session ${client.session}`);
+  }
+
+  resumed(client: Client, bothDied: boolean): void {
+    this.note(`${client.name} resumed${bothDied ? ' after both died' : ''}`);
+    const seen = this.#seenBy(client);
+    if (bothDied) seen.mayRepeat = Infinity;
+    else if (seen.mayRepeat === Infinity) seen.mayRepeat = seen.last;
+  }
+
+  lostSession(client: Client, unknown: readonly Message[]): void {
+    this.note(`${client.name} lost session ${client.session}`);
+    for (const message of unknown) message.maybe = true;
+  }
+
+  /** Invariant 8: nobody's connection is closed by the server while its mux lives. */
+  closed(client: Client, ready: boolean): void {
+    this.note(`${client.name} is disconnected by the server`);
+    if (ready) this.fault(8, `${client.name} was disconnected by a living mux`);
+  }
+
+  #stored(address: string, body: string): number {
+    return this.#world.model.rows(
+      `select 1 from message m join account a on a.id = m.account where a.address = ?1 and m.xml like ?2 and m.kind <> 1`,
+      address,
+      `%<body>${body}</body>%`,
+    ).length;
+  }
+
+  #seenBy(client: Client): Seen {
+    const session = sessionOf(client);
+    let seen = this.#seen.get(session);
+    if (seen === undefined) {
+      seen = { ids: new Map(), last: 0, mayRepeat: 0 };
+      this.#seen.set(session, seen);
+    }
+    return seen;
+  }
+}
+
+function sessionOf(client: Client): string {
+  return `${client.name}#${client.session}`;
+}

@@ -1,0 +1,131 @@
+import type { Clock, Timer } from '../src/base/clock.ts';
+import type { Random } from '../src/base/random.ts';
+
+/** A seeded source of randomness: the same seed gives the same run. */
+export class Seeded implements Random {
+  #state: number;
+
+  constructor(seed: number) {
+    this.#state = (Math.imul(seed, 0x9e3779b1) ^ 0x85ebca6b) >>> 0 || 1;
+  }
+
+  /** The generator known as mulberry32. */
+  next(): number {
+    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
+    let t = this.#state;
+    t = Math.imul(t ^ (t >>> 15), t | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  }
+
+  int(below: number): number {
+    return Math.floor(this.next() * below);
+  }
+
+  bytes(n: number): Uint8Array {
+    return Uint8Array.from({ length: n }, () => this.int(256));
+  }
+
+  chance(probability: number): boolean {
+    return this.next() < probability;
+  }
+
+  pick<T>(from: readonly T[]): T {
+    return from[this.int(from.length)]!;
+  }
+}
+
+interface Entry {
+  readonly at: number;
+  readonly order: number;
+  readonly run: () => void;
+  cancelled: boolean;
+}
+
+/** Where the virtual wall clock begins: any time will do, as long as it is the same one. */
+const epoch = 1_700_000_000_000;
+
+/** One thread for a whole community: events in the order of virtual time, those of one moment in the order they came. */
+export class Scheduler {
+  #heap: Entry[] = [];
+  #order = 0;
+  #now = 0;
+
+  get now(): number {
+    return this.#now;
+  }
+
+  /** A clock for one process; `alive` false: nothing of it runs any more, as after a crash. */
+  clock(alive: () => boolean = () => true): Clock {
+    const later = (ms: number, run: () => void): Timer => {
+      const entry = this.#push(this.#now + Math.max(0, ms), () => {
+        if (alive()) run();
+      });
+      return {
+        cancel: () => {
+          entry.cancelled = true;
+        },
+      };
+    };
+    return {
+      now: () => epoch + Math.floor(this.#now),
+      mono: () => this.#now,
+      after: later,
+      soon: (run) => void later(0, run),
+    };
+  }
+
+  /** Runs everything up to `until` ms of virtual time; between two events all promises settle. */
+  async run(until: number): Promise<void> {
+    await settled();
+    for (;;) {
+      const entry = this.#heap[0];
+      if (entry === undefined || entry.at > until) break;
+      this.#pop();
+      if (entry.cancelled) continue;
+      this.#now = Math.max(this.#now, entry.at);
+      entry.run();
+      await settled();
+    }
+    this.#now = until;
+  }
+
+  #push(at: number, run: () => void): Entry {
+    const entry: Entry = { at, order: this.#order++, run, cancelled: false };
+    const heap = this.#heap;
+    let i = heap.push(entry) - 1;
+    while (i > 0) {
+      const parent = (i - 1) >> 1;
+      if (!before(entry, heap[parent]!)) break;
+      heap[i] = heap[parent]!;
+      i = parent;
+    }
+    heap[i] = entry;
+    return entry;
+  }
+
+  #pop(): void {
+    const heap = this.#heap;
+    const last = heap.pop()!;
+    if (heap.length === 0) return;
+    let i = 0;
+    for (;;) {
+      let child = 2 * i + 1;
+      if (child >= heap.length) break;
+      if (child + 1 < heap.length && before(heap[child + 1]!, heap[child]!)) child += 1;
+      if (!before(heap[child]!, last)) break;
+      heap[i] = heap[child]!;
+      i = child;
+    }
+    heap[i] = last;
+  }
+}
+
+function before(a: Entry, b: Entry): boolean {
+  return a.at < b.at || (a.at === b.at && a.order < b.order);
+}
+
+/** Resolves when the queue of settled promises is empty: Node runs it to its end before the next immediate. */
+function settled(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

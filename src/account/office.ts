@@ -1,0 +1,154 @@
+import type { Letter, Office } from '../post/post.ts';
+import type { Store } from '../store/store.ts';
+import type { StanzaCondition } from '../xmpp/error.ts';
+import { StanzaError } from '../xmpp/error.ts';
+import { Jid } from '../xmpp/jid.ts';
+import { parseStored } from '../xmpp/parser.ts';
+import { errorReply } from '../xmpp/stanza.ts';
+import type { Env } from './env.ts';
+import { receiveDurable } from './arrive.ts';
+import { unreachable } from './iqroute.ts';
+import { storeBounce } from './message.ts';
+import { outboxRows } from './outboxrows.ts';
+import type { Partition } from './partition.ts';
+import { sendPassing } from './route.ts';
+import { subscription, type Kind } from './rows.ts';
+import { returnSubscription } from './subscription.ts';
+import { Work } from './work.ts';
+
+/** What the post needs of accounts: letters taken in, letters settled, and what nobody stores. */
+export function openOffice(env: Env, partitionAt: (id: number) => Partition | undefined): Office {
+  const serving = (id: number): Partition | undefined => {
+    const partition = partitionAt(id);
+    return partition === undefined || partition.ended ? undefined : partition;
+  };
+  return {
+    serves: (id, epoch) => serving(id)?.epoch === epoch,
+    take: (id, letter, done) => {
+      const partition = serving(id);
+      if (partition === undefined) return;
+      takeLetter(partition, letter, done).catch((error: unknown) => {
+        env.log.warn({ err: error }, 'a letter could not be taken in');
+        done('later');
+      });
+    },
+    settle: (letter, settlement, done) => {
+      const partition = serving(letter.partition);
+      if (partition === undefined) return;
+      settleLetter(partition, letter, settlement, done).catch((error: unknown) => {
+        env.log.warn({ err: error }, 'a letter could not be settled');
+        done(false);
+      });
+    },
+    arrive: (id, recipient, stanza) => {
+      const partition = serving(id);
+      const to = Jid.parse(stanza.attrs['to'] ?? recipient);
+      if (partition === undefined || to === undefined) return;
+      sendPassing(partition, to, stanza, () =>
+        tellSender(partition, new StanzaError('service-unavailable'), stanza),
+      );
+    },
+    lost: (stanza) => {
+      const answer = stanza.name === 'iq' ? unreachable(stanza) : undefined;
+      const back = Jid.parse(answer?.attrs['to'] ?? '');
+      const home = back === undefined ? undefined : env.partitionOf(back.bare);
+      const partition = home === undefined ? undefined : serving(home);
+      if (answer !== undefined && back !== undefined && partition !== undefined)
+        sendPassing(partition, back, answer);
+    },
+  };
+}
+
+/** A request for a resource that is not there is answered; everything else that nobody stores is dropped. */
+function tellSender(partition: Partition, error: StanzaError, stanza: Parameters<Office['lost']>[0]): void {
+  const { type, from } = stanza.attrs;
+  const back = Jid.parse(from ?? '');
+  if (stanza.name === 'iq' && (type === 'get' || type === 'set') && back !== undefined)
+    sendPassing(partition, back, errorReply(stanza, error));
+}
+
+async function takeLetter(
+  partition: Partition,
+  letter: Letter,
+  done: (settlement: string) => void,
+): Promise<void> {
+  const recipient = await partition.account(letter.recipient);
+  if (recipient === undefined) {
+    done('service-unavailable');
+    return;
+  }
+  recipient.mailbox.run(async () => {
+    const work = new Work(recipient);
+    const { source, n, k } = letter;
+    const to = Jid.parse(letter.to)!;
+    try {
+      await receiveDurable(
+        work,
+        recipient,
+        parseStored(letter.xml),
+        to,
+        letter.kind as Kind,
+        { source, n, k },
+        true,
+      );
+    } catch (error) {
+      done(error instanceof StanzaError ? error.condition : 'later');
+      return;
+    }
+    work.after(() => done('delivered'));
+    work.onFailure(() => done('later'));
+    work.commit();
+  });
+}
+
+async function settleLetter(
+  partition: Partition,
+  letter: Letter,
+  settlement: string,
+  done: (stored: boolean) => void,
+): Promise<void> {
+  const sender = await partition.account(letter.sender);
+  if (sender === undefined) {
+    // Removed meanwhile, and its outbox with it.
+    done(true);
+    return;
+  }
+  sender.mailbox.run(async () => {
+    const work = new Work(sender);
+    work.write(outboxRows.remove, [partition.id, letter.account, letter.id]);
+    const stanza = settlement === 'delivered' ? undefined : parseStored(letter.xml);
+    if (stanza !== undefined && letter.kind === subscription) {
+      await returnSubscription(work, sender, stanza, Jid.parse(letter.recipient)!, letter);
+    } else if (stanza !== undefined && stanza.attrs['type'] !== 'error') {
+      const error = errorReply(stanza, new StanzaError(settlement as StanzaCondition));
+      const resource = Jid.parse(stanza.attrs['from'] ?? '')?.resource ?? '';
+      storeBounce(work, error, letter.recipient, resource, {
+        source: letter.source,
+        n: letter.n,
+        k: letter.k + 1,
+      });
+    }
+    work.after(() => done(true));
+    work.onFailure(() => done(false));
+    work.commit();
+  });
+}
+
+/** The outbox of a partition, oldest first per account, read in slices. */
+export async function* letters(store: Store, partition: number): AsyncIterable<Letter> {
+  const slice = 500;
+  let account = 0;
+  let id = 0;
+  for (;;) {
+    const rows = await store.query<Omit<Letter, 'partition' | 'recipient' | 'to'> & { address: string }>(
+      outboxRows.after,
+      [partition, account, id, slice],
+    );
+    for (const { address: to, ...row } of rows) {
+      const recipient = to.includes('/') ? to.slice(0, to.indexOf('/')) : to;
+      yield { ...row, partition, to, recipient };
+      ({ account, id } = row);
+    }
+    if (rows.length < slice) return;
+  }
+}

@@ -1,0 +1,64 @@
+import { el, type Element } from '../xmpp/element.ts';
+import { StanzaError } from '../xmpp/error.ts';
+import { Jid } from '../xmpp/jid.ts';
+import { NS } from '../xmpp/namespaces.ts';
+import { accountRows, type Archiving, type Preferences } from './accountrows.ts';
+import type { Feature, Request } from './iq.ts';
+
+/** Entries of both lists together. */
+export const preferenceEntries = 1000;
+
+/** Which messages the archive shows, as the account wants it (XEP-0441 §2.1). Decided when a message is stored. */
+export const prefs: Feature = {
+  account: {
+    [`get prefs ${NS.mam}`]: ({ account }) => toElement(account.preferences),
+    [`set prefs ${NS.mam}`]: change,
+  },
+};
+
+function change({ account, work, payload }: Request): Element {
+  const wanted = fromElement(payload);
+  account.preferences = wanted;
+  work.write(accountRows.preferences, [account.partition.id, account.id, JSON.stringify(wanted)]);
+  return toElement(wanted);
+}
+
+function fromElement(prefs: Element): Preferences {
+  const always = addresses(prefs, 'always');
+  const never = addresses(prefs, 'never');
+  if (always.length + never.length > preferenceEntries)
+    throw new StanzaError('policy-violation', `more than ${preferenceEntries} addresses`);
+  return { default: defaultOf(prefs), always, never };
+}
+
+/** XEP-0441 §2.1.1: one of three. */
+function defaultOf(prefs: Element): Archiving {
+  const value = prefs.attrs['default'];
+  if (value === 'always' || value === 'never' || value === 'roster') return value;
+  throw new StanzaError('bad-request', 'default is one of always, never and roster');
+}
+
+/** XEP-0441 §2.1.2 and §2.1.3: a list that is left out is empty. */
+function addresses(prefs: Element, list: 'always' | 'never'): string[] {
+  const lists = prefs.elements(list);
+  if (lists.length > 1) throw new StanzaError('bad-request', `more than one <${list}/>`);
+  const found = new Set<string>();
+  for (const entry of lists[0]?.elements('jid') ?? []) {
+    const jid = Jid.parse(entry.text().trim());
+    if (jid === undefined) throw new StanzaError('jid-malformed', 'an entry is not an address');
+    found.add(jid.full);
+  }
+  return [...found];
+}
+
+/** XEP-0441 §2.1: the lists are there even where they are empty. */
+function toElement({ default: rule, always, never }: Preferences): Element {
+  const list = (name: string, entries: readonly string[]) =>
+    el(
+      name,
+      NS.mam,
+      {},
+      entries.map((address) => el('jid', NS.mam, {}, [address])),
+    );
+  return el('prefs', NS.mam, { default: rule }, [list('always', always), list('never', never)]);
+}

@@ -1,0 +1,208 @@
+import { el, type Element } from '../xmpp/element.ts';
+import { StanzaError } from '../xmpp/error.ts';
+import { Jid } from '../xmpp/jid.ts';
+import { NS } from '../xmpp/namespaces.ts';
+import { textOf } from '../xmpp/serialise.ts';
+import type { Account } from './account.ts';
+import { Cast, castOf, hand, show, toSubscribers, unavailable } from './cast.ts';
+import type { Item } from './item.ts';
+import { missed, takeMissed } from './missed.ts';
+import { priorityOf } from './priority.ts';
+import { answer, answerProbe, takeGiven } from './probe.ts';
+import { keep } from './record.ts';
+import { loaded, replay, withRoster, type Roster } from './roster.ts';
+import { placeOf, sendPassing, withSessions } from './route.ts';
+import type { Session } from './session.ts';
+import type { Work } from './work.ts';
+
+/** Presence from one of our sessions, stamped with its full address; subscriptions have a file of their own. */
+export function sendPresence(
+  work: Work,
+  session: Session,
+  stanza: Element,
+  to: Jid | undefined,
+): void | Promise<void> {
+  const { type } = stanza.attrs;
+  switch (type) {
+    case undefined:
+    case 'unavailable':
+      break;
+    case 'probe':
+    case 'error':
+      if (to !== undefined) work.after(() => sendPassing(work.partition, to, stanza));
+      return;
+    default:
+      // RFC 6121 §4.7.1.
+      throw new StanzaError('bad-request', 'presence has no such type');
+  }
+  const step = () => {
+    if (to !== undefined) direct(work, session, stanza, to);
+    else if (type === undefined) announce(work, session, stanza);
+    else withdraw(work, session, stanza);
+  };
+  if (session.account.roster !== undefined) return step();
+  return loaded(session.account).then(step);
+}
+
+/** RFC 6121 §4.2 (initial) and §4.4 (later) presence. */
+function announce(work: Work, session: Session, stanza: Element): void {
+  const { account } = session;
+  const priority = priorityOf(stanza);
+  const first = !session.available;
+  const wasReady = session.ready;
+  // Requests that are on their way to the store are shown by their own commit.
+  const requests = first ? [...account.roster!.waiting()] : [];
+  session.presence = stanza;
+  session.priority = priority;
+  keep(session);
+  work.after(() => {
+    if (session.ended) return;
+    const cast = new Cast(stanza);
+    withRoster(account, (roster) => {
+      toSubscribers(account, roster, cast);
+      // §4.2.2: to all of one's own resources, this one included.
+      show(account, cast);
+      if (first) greet(session, roster, requests);
+    });
+    if (wasReady || !session.ready) return;
+    session.cursor.startSpool();
+    keep(session);
+  });
+}
+
+/** What a session gets that has become available: everybody's presence, and the requests that wait. */
+function greet(session: Session, roster: Roster, requests: readonly Item[]): void {
+  const { account } = session;
+  for (const other of account.sessions)
+    if (other !== session && other.available) give(session, castOf(other));
+  // §4.2.2: the server probes for its client; who is here is asked without a stanza.
+  for (const item of roster) if (item.to) probe(session, item.contact, false);
+  // §3.1.3: again with each initial presence, until it is answered.
+  for (const { contact, pending } of requests)
+    if (pending !== undefined && roster.get(contact)?.pending === pending) session.send(pending);
+}
+
+function give(session: Session, cast: Cast): void {
+  if (session.available && !session.dormant) session.send(cast.text(session.full));
+}
+
+/** Asks for a contact's presence in the name of a session. `absent`: tell it also that nobody is there. */
+function probe(session: Session, contact: string, absent: boolean): void {
+  const { account, partition } = session;
+  const known = partition.accounts.peek(contact);
+  if (known === undefined && partition.env.partitionOf(contact) !== partition.id) {
+    if (partition.env.partitionOf(contact) === undefined) return;
+    const asks = el('presence', NS.client, { type: 'probe', from: session.full, to: contact });
+    partition.post.pass(contact, asks);
+    return;
+  }
+  if (!absent && known?.sessions.length === 0) return;
+  withSessions(
+    partition,
+    contact,
+    (other) => answer(other, account.address, absent, (cast) => give(session, cast)),
+    () => {
+      if (absent) give(session, unavailable(contact));
+    },
+  );
+}
+
+/** RFC 6121 §4.5: a client goes, and may come back. */
+function withdraw(work: Work, session: Session, stanza: Element): void {
+  const { available, directed } = session;
+  if (!available && directed === undefined) return;
+  session.presence = undefined;
+  session.priority = 0;
+  session.directed = undefined;
+  keep(session);
+  work.after(() => leave(session, new Cast(stanza), available, directed));
+}
+
+/** RFC 6121 §4.5.2: to subscribers, to one's own resources and to whom presence was sent directly. */
+function leave(
+  session: Session,
+  cast: Cast,
+  available: boolean,
+  directed: ReadonlySet<string> | undefined,
+): void {
+  const { account } = session;
+  for (const address of directed ?? []) {
+    const to = Jid.parse(address);
+    if (to !== undefined) sendPassing(account.partition, to, cast.element(address));
+  }
+  if (!available) return;
+  show(account, cast, session);
+  withRoster(account, (roster) => toSubscribers(account, roster, cast));
+}
+
+/** RFC 6121 §4.6: presence to one address. */
+function direct(work: Work, session: Session, stanza: Element, to: Jid): void {
+  const gone = stanza.attrs['type'] === 'unavailable';
+  if (!gone && placeOf(work.partition, to) === 'foreign') throw new StanzaError('remote-server-not-found');
+  const subscriber =
+    to.bare === session.account.address || session.account.roster!.get(to.bare)?.from === true;
+  // §4.6.3: whoever sees our presence anyway hears of its end anyway.
+  if (gone) session.directed?.delete(to.full);
+  else if (!subscriber || !session.available) remember(session, to.full);
+  keep(session);
+  work.after(() => sendPassing(work.partition, to, stanza));
+}
+
+function remember(session: Session, address: string): void {
+  session.directed ??= new Set();
+  const bound = session.partition.env.limits.directed;
+  if (session.directed.size >= bound && !session.directed.has(address))
+    throw new StanzaError('resource-constraint', 'directed presence went to too many addresses');
+  session.directed.add(address);
+}
+
+/** Presence for this account that nobody stores (RFC 6121 §8.5.2.1.2, §8.5.3.1). Runs in its mailbox. */
+export function receivePresence(account: Account, stanza: Element, from: Jid, to: Jid): void {
+  const { type } = stanza.attrs;
+  if (type === 'probe') {
+    answerProbe(account, from);
+    return;
+  }
+  if (type !== undefined && type !== 'unavailable' && type !== 'error') return;
+  const text = textOf(stanza);
+  for (const session of account.sessions) {
+    if (to.resource === '' ? !session.available : session.resource !== to.resource) continue;
+    if (!session.dormant) session.send(text);
+    else if (type !== 'error') missed(session, from.full, type === 'unavailable');
+  }
+}
+
+/** A session has ended without saying so; it is in no list any more. */
+export function announceEnd(session: Session): void {
+  const { available, directed } = session;
+  session.presence = undefined;
+  session.directed = undefined;
+  leave(session, unavailable(session.full), available, directed);
+}
+
+/**
+ * A new owner has a session again that only its row knew (DESIGN §6: it sends its sessions' presence again). Its client
+ * gets the roster changes that it missed and what its contacts say now, also that nobody is there; elsewhere its own
+ * presence is repeated, which is no flap, because nobody was told that it had gone. Contacts of the same owner ask
+ * themselves, when they come back: they are told only what differs from what was given in this session's name.
+ */
+export function refresh(session: Session): void {
+  const { account, partition } = session;
+  replay(session);
+  const told = takeGiven(session);
+  const cast = session.available ? castOf(session) : unavailable(session.full);
+  const differs = told !== undefined && told !== cast.text('');
+  const departed = takeMissed(session);
+  if (session.available) for (const address of departed) give(session, unavailable(address));
+  withRoster(account, (roster) => {
+    for (const item of roster) {
+      if (item.from && (differs || partition.env.partitionOf(item.contact) !== partition.id))
+        hand(partition, item.contact, cast);
+      if (item.to && session.available) probe(session, item.contact, true);
+    }
+    if (!session.available) return;
+    for (const other of account.sessions)
+      if (other !== session && other.available) give(session, castOf(other));
+    if (differs) show(account, cast, session);
+  });
+}

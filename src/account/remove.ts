@@ -1,0 +1,31 @@
+import { sql } from '../store/store.ts';
+import type { Account } from './account.ts';
+import { endSession } from './end.ts';
+import { leaveContacts } from './subscription.ts';
+import type { Work } from './work.ts';
+
+const rows = {
+  messages: sql`delete from message where partition = $1 and account = $2`,
+  roster: sql`delete from roster where partition = $1 and account = $2`,
+  outbox: sql`delete from outbox where partition = $1 and account = $2`,
+};
+
+/**
+ * Cancels an account (XEP-0077 §3.2): takes it out of the directory, so that nobody logs in again whatever happens now,
+ * cancels its subscriptions, adds the removal of its rows to `work`, and after that commit, behind the answer, ends its
+ * sessions. Runs in the account's mailbox.
+ */
+export async function removeAccount(account: Account, work: Work): Promise<void> {
+  const { partition, address } = account;
+  await partition.env.directory.remove(address);
+  await leaveContacts(work, account);
+  for (const statement of Object.values(rows)) work.write(statement, [partition.id, account.id]);
+  work.after(() => {
+    for (const session of [...account.sessions]) {
+      session.frame({ t: 'close', condition: 'not-authorized', text: 'the account was removed' });
+      session.mux = undefined;
+      void endSession(session);
+    }
+    partition.accounts.forget(address);
+  });
+}

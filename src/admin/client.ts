@@ -1,0 +1,93 @@
+import { once } from 'node:events';
+import { request, type ClientRequest, type IncomingMessage } from 'node:http';
+import { request as requestTls } from 'node:https';
+import { createInterface } from 'node:readline';
+import { pipeline } from 'node:stream/promises';
+import type { Readable } from 'node:stream';
+import { Failure } from '../base/failure.ts';
+import type { Administration, SessionInfo, Status, UserInfo } from './administration.ts';
+import type { ImportEvent } from './import.ts';
+import type { Announcement } from './token.ts';
+
+/** An `Administration` that asks the running server; over it, an import streams instead of asking line by line. */
+export interface Client extends Administration {
+  import(csv: Readable): AsyncIterable<ImportEvent>;
+}
+
+/**
+ * Speaks to `api.ts`. Failures are those that the server answered, and `Failure('unreachable')` where nobody answers:
+ * then a note of a server that is gone was left behind.
+ */
+export function openClient(announcement: Announcement, token: string): Client {
+  const { url, cert } = announcement;
+  // whoever serves this data directory wrote down its certificate: that one is trusted, whatever names it has
+  const tls = { ca: cert, allowPartialTrustChain: true, checkServerIdentity: () => undefined };
+  const open = (method: string, path: string, headers: Record<string, string>): ClientRequest => {
+    const how = { method, headers: { authorization: `Bearer ${token}`, ...headers } };
+    return cert === undefined
+      ? request(new URL(path, url), how)
+      : requestTls(new URL(path, url), { ...how, ...tls });
+  };
+
+  async function ask<T>(method: string, path: string, body?: object): Promise<T> {
+    const asking = open(method, path, body === undefined ? {} : { 'content-type': 'application/json' });
+    const answer = await answered(asking, () => asking.end(body && JSON.stringify(body)));
+    const text = await whole(answer);
+    return (text === '' ? undefined : JSON.parse(text)) as T;
+  }
+
+  const user = (address: string) => `/admin/users/${encodeURIComponent(address)}`;
+  return {
+    status: () => ask<Status>('GET', '/admin/status'),
+    sessions: (limit) => ask<SessionInfo[]>('GET', `/admin/sessions?limit=${limit}`),
+    users: {
+      add: async (address, password) =>
+        (await ask<{ address: string }>('POST', '/admin/users', { address, password })).address,
+      passwd: (address, password) => ask('PUT', user(address), { password }),
+      remove: (address) => ask('DELETE', user(address)),
+      list: (after, limit) => {
+        const query = new URLSearchParams({ limit: String(limit) });
+        if (after !== undefined) query.set('after', after);
+        return ask<UserInfo[]>('GET', `/admin/users?${query.toString()}`);
+      },
+    },
+    async *import(csv) {
+      const asking = open('POST', '/admin/import', { 'content-type': 'text/csv' });
+      const sent = pipeline(csv, asking).catch(() => {}); // what went wrong shows in the answer, or in its absence
+      const answer = await answered(asking, () => {});
+      for await (const line of createInterface({ input: answer })) {
+        const event = JSON.parse(line) as ImportEvent | { event: 'failed'; code: string; message: string };
+        if (event.event === 'failed') throw new Failure(event.code, event.message);
+        yield event;
+      }
+      await sent;
+    },
+    close: async () => {},
+  };
+}
+
+async function answered(asking: ClientRequest, send: () => void): Promise<IncomingMessage> {
+  const response = once(asking, 'response') as Promise<[IncomingMessage]>;
+  send();
+  const [answer] = await response.catch((error: unknown) => {
+    throw new Failure('unreachable', 'the server does not answer', error);
+  });
+  if ((answer.statusCode ?? 500) < 400) return answer;
+  throw refusal(await whole(answer), answer.statusCode);
+}
+
+function refusal(text: string, status: number | undefined): Failure {
+  try {
+    const { code, message } = JSON.parse(text) as { code: string; message: string };
+    return new Failure(code, message);
+  } catch {
+    return new Failure('unreachable', `something else than Muster answers there (HTTP ${status})`);
+  }
+}
+
+async function whole(answer: IncomingMessage): Promise<string> {
+  let text = '';
+  answer.setEncoding('utf8');
+  for await (const chunk of answer) text += chunk as string;
+  return text;
+}

@@ -1,0 +1,107 @@
+import fastify, { type FastifyInstance } from 'fastify';
+import type { Server } from 'node:http';
+import type { Certificate } from '../base/certificate.ts';
+import type { Config, Listen, ListenName } from '../base/config.ts';
+import { authority, listenFailure, withoutIpv6 } from '../base/listening.ts';
+import type { Log } from '../base/log.ts';
+import type { Metrics } from '../base/metrics.ts';
+import { answerFailures } from './failures.ts';
+import { hostMeta } from './hostmeta.ts';
+import { webClient } from './page.ts';
+
+/** What HTTP listeners have in common once they are open. */
+export interface Http {
+  /** For the mux: it takes `upgrade` of `/ws`. It must answer or destroy every upgrade, and end its sockets before `close`. */
+  readonly server: Server;
+  /** `host:port` as bound. */
+  readonly address: string;
+  /** What to type on this machine. */
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+export interface HttpOptions {
+  readonly listen: Listen;
+  /** Needed where `listen.tls` is `required`. */
+  readonly certificate: Certificate | undefined;
+  readonly config: Pick<Config, 'community' | 'domains' | 'registration'>;
+  readonly metrics: Metrics;
+  /** Whether clients may be sent here: false until everything serves, and while the server drains. */
+  readonly ready: () => boolean;
+  readonly log: Log;
+}
+
+/**
+ * The public HTTP listener: web client, host-meta, metrics, health. Nothing here needs or takes a credential; the
+ * administrator's API has a listener of its own (`api.ts`), so that no routing mistake can expose it.
+ *
+ * @throws Failure('port-in-use') | Failure('listen')
+ */
+export async function openHttp(options: HttpOptions): Promise<Http> {
+  const app = listenerFor(options.listen, options.certificate, 30_000);
+  answerFailures(app, options.log);
+  health(app, options);
+  hostMeta(app, options.listen);
+  await webClient(app, options.config);
+  return listening(app, 'http', options.listen);
+}
+
+function health(app: FastifyInstance, { metrics, ready }: HttpOptions): void {
+  app.get('/healthz', () => ({ status: 'ok' }));
+  app.get('/readyz', (_request, reply) =>
+    ready() ? reply.send({ status: 'ready' }) : reply.code(503).send({ status: 'not ready' }),
+  );
+  app.get('/metrics', async (_request, reply) => reply.type(metrics.contentType).send(await metrics.text()));
+  // RFC 7395 §3.1 begins with an upgrade; a plain request gets told so (RFC 9110 §15.5.22)
+  app.get('/ws', (_request, reply) =>
+    reply
+      .code(426)
+      .header('upgrade', 'websocket')
+      .header('connection', 'upgrade')
+      .send({ code: 'upgrade-required' }),
+  );
+}
+
+/** A fastify instance that does not trust its clients. `requestTimeout` in ms; 0 for bodies of any length. */
+export function listenerFor(
+  listen: Listen,
+  certificate: Certificate | undefined,
+  requestTimeout: number,
+): FastifyInstance {
+  const common = {
+    bodyLimit: 65_536,
+    requestTimeout,
+    forceCloseConnections: true,
+    http: { headersTimeout: 10_000, maxHeaderSize: 16_384 },
+  } as const;
+  if (listen.tls === 'off') return fastify(common);
+  if (certificate === undefined) throw new Error('a TLS listener needs a certificate');
+  const https = {
+    ...common.http,
+    cert: certificate.cert,
+    key: certificate.key,
+    minVersion: 'TLSv1.2',
+  } as const;
+  return fastify({ ...common, https }) as unknown as FastifyInstance;
+}
+
+export async function listening(app: FastifyInstance, name: ListenName, listen: Listen): Promise<Http> {
+  const { port } = listen;
+  try {
+    await app.listen({ host: listen.host, port }).catch(async (error: unknown) => {
+      if (!withoutIpv6(listen, error)) throw error;
+      await app.listen({ host: '0.0.0.0', port });
+    });
+  } catch (error) {
+    await app.close();
+    throw listenFailure(name, listen, error);
+  }
+  const bound = app.server.address() as { address: string; port: number };
+  const shown = ['::', '0.0.0.0', '::1', '127.0.0.1'].includes(bound.address) ? 'localhost' : bound.address;
+  return {
+    server: app.server as Server,
+    address: authority(listen.host, bound.port),
+    url: `${listen.tls === 'off' ? 'http' : 'https'}://${authority(shown, bound.port)}/`,
+    close: () => app.close(),
+  };
+}

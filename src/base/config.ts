@@ -1,0 +1,47 @@
+import type { Limits } from './limits.ts';
+
+/** What a server is told by its administrator: complete, checked, with absolute paths. Read by `configfile.ts`. */
+export interface Config {
+  readonly community: string;
+  /** The served domains in lower case; the first one is the default for anything that needs exactly one. */
+  readonly domains: readonly [string, ...string[]];
+  readonly server: { readonly name: string; readonly cluster: string };
+  readonly roles: readonly Role[];
+  /** Absolute path of the directory for certificates, the local token and, unless `store` says otherwise, the data. */
+  readonly data: string;
+  /** `sqlite:` and an absolute path. */
+  readonly store: string;
+  readonly mesh: 'local';
+  readonly directory: 'store';
+  readonly listen: {
+    readonly xmpp: Listen | 'off';
+    readonly xmpps: Listen | 'off';
+    readonly http: Listen | 'off';
+    readonly admin: Listen | 'off';
+  };
+  /** Absolute paths of PEM files; undefined where a self-signed pair is to be made and kept. */
+  readonly tls: { readonly cert: string; readonly key: string } | undefined;
+  readonly registration: 'closed' | 'open';
+  readonly log: { readonly level: 'debug' | 'info' | 'warn' | 'error' | 'silent' };
+  readonly limits: Limits;
+}
+
+export interface Listen {
+  readonly host: string;
+  /** 0 lets the system choose. */
+  readonly port: number;
+  /** `starttls`: begins in clear and turns to TLS before login; `required`: TLS from the first byte. */
+  readonly tls: 'starttls' | 'required' | 'off';
+  /** Under which URL clients reach it, where that differs from what they see (a proxy in front). Only `http`. */
+  readonly url?: string | undefined;
+}
+
+export type ListenName = keyof Config['listen'];
+
+export const roles = ['mux', 'accounts', 'directory', 'admin'] as const;
+export type Role = (typeof roles)[number];
+
+/** True where only this machine can reach the address. */
+export function loopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
+}

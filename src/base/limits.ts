@@ -1,0 +1,284 @@
+/**
+ * Every bound of the server in one table: the configuration takes its defaults and ranges from here, and
+ * `docs/limits.md` is written from it (`node scripts/limits.ts`). A queue or a count that is not listed has no bound,
+ * which invariant 10 forbids: whoever adds one adds a row.
+ */
+export interface Limit {
+  readonly unit: string;
+  readonly default: number;
+  readonly min: number;
+  readonly max: number;
+  /** What is bounded. */
+  readonly of: string;
+  /** What happens to what goes beyond it. */
+  readonly overflow: string;
+}
+
+const mib = 1024 * 1024;
+
+export const limits = {
+  unaccepted: {
+    unit: 'stanzas',
+    default: 64,
+    min: 1,
+    max: 10_000,
+    of: 'inbound stanzas of a session that no commit has accepted yet',
+    overflow: 'its socket is not read until some are accepted',
+  },
+  unacceptedBytes: {
+    unit: 'bytes',
+    default: 512 * 1024,
+    min: 16_384,
+    max: 64 * mib,
+    of: 'their size',
+    overflow: 'its socket is not read until some are accepted',
+  },
+  stanza: {
+    unit: 'bytes',
+    default: 262_144,
+    min: 10_000,
+    max: 16 * mib,
+    of: 'one stanza of an authenticated client (RFC 6120 §13.12 asks for at least 10,000)',
+    overflow: 'the stream ends with `policy-violation`',
+  },
+  stanzaBefore: {
+    unit: 'bytes',
+    default: 8192,
+    min: 1024,
+    max: mib,
+    of: 'one element before authentication',
+    overflow: 'the stream ends with `policy-violation`',
+  },
+  elementsBefore: {
+    unit: 'elements',
+    default: 32,
+    min: 8,
+    max: 10_000,
+    of: 'elements before authentication',
+    overflow: 'the stream ends with `policy-violation`',
+  },
+  depth: {
+    unit: 'levels',
+    default: 32,
+    min: 8,
+    max: 1000,
+    of: 'nesting of elements inside a stanza',
+    overflow: 'the stream ends with `policy-violation`',
+  },
+  attributes: {
+    unit: 'attributes',
+    default: 64,
+    min: 8,
+    max: 10_000,
+    of: 'attributes of one element',
+    overflow: 'the stream ends with `policy-violation`',
+  },
+  unauthenticated: {
+    unit: 'connections',
+    default: 5000,
+    min: 1,
+    max: 1_000_000,
+    of: 'connections of a mux that have not authenticated',
+    overflow: 'the one that has waited longest is closed',
+  },
+  login: {
+    unit: 's',
+    default: 60,
+    min: 1,
+    max: 3600,
+    of: 'time from connecting to an established session',
+    overflow: 'the stream ends with `connection-timeout`',
+  },
+  unacked: {
+    unit: 'stanzas',
+    default: 250,
+    min: 1,
+    max: 100_000,
+    of: 'outbound stanzas of a session that its client has not acknowledged (soft)',
+    overflow:
+      'an acknowledgement is asked for; what can be produced later (spool, archive pages, join presence) is held back',
+  },
+  unackedBytes: {
+    unit: 'bytes',
+    default: 256 * 1024,
+    min: 16_384,
+    max: 64 * mib,
+    of: 'their size (soft)',
+    overflow: 'as for `unacked`',
+  },
+  unackedHard: {
+    unit: 'stanzas',
+    default: 2000,
+    min: 1,
+    max: 1_000_000,
+    of: 'outbound stanzas of a session that its client has not acknowledged (hard)',
+    overflow: 'the session ends; durable ones stay in the spool',
+  },
+  unackedHardBytes: {
+    unit: 'bytes',
+    default: 2 * mib,
+    min: 16_384,
+    max: 256 * mib,
+    of: 'their size (hard)',
+    overflow: 'the session ends; durable ones stay in the spool',
+  },
+  resume: {
+    unit: 's',
+    default: 300,
+    min: 0,
+    max: 86_400,
+    of: 'time in which a session that lost its connection may resume (XEP-0198 §5)',
+    overflow: 'the session ends with presence `unavailable`; what it had not acknowledged goes to the spool',
+  },
+  sessions: {
+    unit: 'sessions',
+    default: 20,
+    min: 1,
+    max: 1000,
+    of: 'sessions of one account',
+    overflow: 'binding one more fails with `resource-constraint` (RFC 6120 §7.6.2.1)',
+  },
+  handled: {
+    unit: 'ms',
+    default: 500,
+    min: 10,
+    max: 10_000,
+    of: 'time for which `h` may lag behind a stanza without stored effects',
+    overflow: 'a batch is committed for it',
+  },
+  page: {
+    unit: 'messages',
+    default: 100,
+    min: 1,
+    max: 1000,
+    of: 'one page of an archive query (XEP-0313 §4.3)',
+    overflow: 'the page ends there; the client asks for the next one',
+  },
+  roster: {
+    unit: 'items',
+    default: 10_000,
+    min: 1,
+    max: 1_000_000,
+    of: 'contacts of one account',
+    overflow: 'adding one more fails with `resource-constraint`',
+  },
+  spool: {
+    unit: 'messages',
+    default: 10_000,
+    min: 1,
+    max: 10_000_000,
+    of: 'messages that wait for an account without a session',
+    overflow: 'the sender gets `resource-constraint`; nothing that was accepted earlier is dropped',
+  },
+  outbox: {
+    unit: 'messages',
+    default: 10_000,
+    min: 1,
+    max: 10_000_000,
+    of: 'messages of an account that its owner has not handed over',
+    overflow: 'further durable stanzas are answered `resource-constraint`',
+  },
+  lane: {
+    unit: 'units',
+    default: 4096,
+    min: 64,
+    max: 1_000_000,
+    of: 'units that wait in one commit lane',
+    overflow:
+      'further stanzas of its accounts are answered `resource-constraint`; their sockets are read more slowly first',
+  },
+  loads: {
+    unit: 'entities',
+    default: 64,
+    min: 1,
+    max: 10_000,
+    of: 'entities that load from the store at the same time',
+    overflow: 'further ones wait their turn',
+  },
+  loadsWaiting: {
+    unit: 'entities',
+    default: 10_000,
+    min: 1,
+    max: 1_000_000,
+    of: 'entities that wait for their turn to load',
+    overflow: 'what asked for one more is answered `resource-constraint` or tried again later',
+  },
+  idle: {
+    unit: 'entities',
+    default: 10_000,
+    min: 0,
+    max: 10_000_000,
+    of: 'entities kept in memory although nobody uses them',
+    overflow: 'the oldest are forgotten, and read again when they are needed',
+  },
+  directed: {
+    unit: 'addresses',
+    default: 1000,
+    min: 1,
+    max: 100_000,
+    of: 'addresses that one session has sent directed presence to (RFC 6121 §4.6)',
+    overflow: 'directed presence to one more is answered `resource-constraint`',
+  },
+  outboxTime: {
+    unit: 's',
+    default: 432_000,
+    min: 60,
+    max: 31_536_000,
+    of: 'time for which a message waits to be handed over to its recipient',
+    overflow: 'it goes back to its sender as `remote-server-timeout`',
+  },
+  lazy: {
+    unit: 'ms',
+    default: 2000,
+    min: 10,
+    max: 60_000,
+    of: 'time for which the store may not know what clients acknowledged; after a crash they get that again',
+    overflow: 'a batch is committed for it',
+  },
+  labels: {
+    unit: 'values',
+    default: 64,
+    min: 8,
+    max: 1000,
+    of: 'different values of one metric label',
+    overflow: 'further ones are counted under `other`',
+  },
+  importing: {
+    unit: 'accounts',
+    default: 64,
+    min: 1,
+    max: 1024,
+    of: 'accounts of an import that are being made at the same time',
+    overflow: 'the file is read more slowly',
+  },
+} as const satisfies Record<string, Limit>;
+
+export type LimitName = keyof typeof limits;
+
+/** A value for each limit, in its unit. */
+export type Limits = { readonly [Name in LimitName]: number };
+
+export const limitNames = Object.keys(limits) as LimitName[];
+
+/** The value of every limit where the configuration says nothing. */
+export const defaultLimits: Limits = Object.fromEntries(
+  limitNames.map((name) => [name, limits[name].default]),
+) as Limits;
+
+/** The text of `docs/limits.md`. */
+export function limitsPage(): string {
+  const rows = limitNames.map((name) => {
+    const limit = limits[name];
+    return `| \`${name}\` | ${limit.default.toLocaleString('en-US')} ${limit.unit} | ${limit.of} | ${limit.overflow} |`;
+  });
+  return `# Limits
+
+Every queue and every count that a client can make grow is bounded, and says here what happens beyond the bound.
+Each is set under \`limits\` in \`muster.yaml\`, in the unit given here. This page is written from
+\`src/base/limits.ts\` by \`node scripts/limits.ts\`.
+
+| name | default | what is bounded | what happens beyond it |
+|---|---|---|---|
+${rows.join('\n')}
+`;
+}

@@ -1,0 +1,201 @@
+import { hostname } from 'node:os';
+import { domainToASCII, domainToUnicode } from 'node:url';
+import { z } from 'zod';
+import { loopback, roles, type Listen } from './config.ts';
+import { defaultLimits, limitNames, limits, type Limits } from './limits.ts';
+
+/** A leaf whose every complaint reads `expected …`; `configfile.ts` adds the key before it and the value behind it. */
+const expected = (text: string) => ({ error: `expected ${text}` });
+const word = (text: string) =>
+  z.string(expected(text)).trim().min(1, expected(text)).max(255, expected(text));
+
+function oneOf<const Values extends readonly [string, ...string[]]>(values: Values) {
+  return z.enum(values, expected(values.length === 1 ? values[0] : `one of ${values.join(', ')}`));
+}
+
+function whole(min: number, max: number) {
+  const error = expected(`a number from ${min} to ${max}`);
+  return z.number(error).int(error).min(min, error).max(max, error);
+}
+
+const domainText = 'a domain name such as example.org';
+/** RFC 7622 §3.2: a fully qualified domain name, a host name or an IP address, in the form in which it is compared. */
+const domain = z
+  .string(expected(domainText))
+  .transform((text) => {
+    const name = text.toLowerCase().replace(/\.$/, '');
+    if (/^\[[0-9a-f:.]+\]$/.test(name)) return name;
+    return /[\s/?#@:%\\]/.test(name) ? '' : domainToUnicode(domainToASCII(name));
+  })
+  .refine((name) => name.length <= 253 && labels.test(name), expected(domainText));
+const labels =
+  /^(\[[0-9a-f:.]+\]|(?!-)[\p{L}\p{M}\p{N}-]{1,63}(?<!-)(\.(?!-)[\p{L}\p{M}\p{N}-]{1,63}(?<!-))*)$/u;
+
+const tlsMeaning =
+  'starttls: begins in clear and turns to TLS before login; required: TLS from the first byte; off: no TLS, for a trusted network only.';
+
+function listener(
+  about: string,
+  defaults: { host: string; port: number; tls: Listen['tls'] },
+  tls: Listen['tls'][],
+) {
+  const shape = z.strictObject({
+    host: word('a host name or an address').default(defaults.host).meta({
+      description:
+        'Address to listen on; "::" is every address, IPv4 and IPv6; "localhost" is this machine only.',
+    }),
+    port: whole(0, 65_535).default(defaults.port).meta({ description: 'Port; 0 takes a free one.' }),
+    tls: oneOf(tls as [Listen['tls'], ...Listen['tls'][]])
+      .default(defaults.tls)
+      .meta({
+        description: tls.includes('starttls')
+          ? tlsMeaning
+          : 'required: TLS from the first byte; off: no TLS.',
+      }),
+  });
+  return shape.meta({ description: about });
+}
+
+/** A listener or the word `off`. */
+function orOff<Shape extends z.ZodType>(shape: Shape) {
+  return z.union([z.literal('off'), shape]).prefault({} as never);
+}
+
+export const listeners = {
+  xmpp: listener('XMPP clients (RFC 6120).', { host: '::', port: 5222, tls: 'starttls' }, [
+    'starttls',
+    'required',
+    'off',
+  ]),
+  xmpps: listener(
+    'XMPP clients that begin with TLS (XEP-0368).',
+    { host: '::', port: 5223, tls: 'required' },
+    ['required', 'off'],
+  ),
+  http: listener('', { host: 'localhost', port: 5280, tls: 'off' }, ['required', 'off'])
+    .extend({
+      url: z
+        .url({ protocol: /^https?$/, ...expected('a URL such as https://chat.example.org') })
+        .optional()
+        .meta({
+          description: 'What clients type, where a proxy stands in front.',
+          example: 'https://chat.example.org',
+        }),
+    })
+    .meta({
+      description:
+        'Web client, WebSocket (/ws), /metrics, /healthz, /readyz, host-meta.\nThe default host is this machine only, because browsers give a page the cryptography\nthat login needs only over TLS or from this machine.',
+    }),
+  admin: listener(
+    'What the command `muster` talks to. Elsewhere than on this machine it must have TLS.',
+    { host: '127.0.0.1', port: 0, tls: 'off' },
+    ['required', 'off'],
+  ).refine((at) => at.tls === 'required' || loopback(at.host), {
+    path: ['tls'],
+    error: 'expected required, because the host is not this machine alone',
+  }),
+};
+
+const limitShape = Object.fromEntries(
+  limitNames.map((name) => {
+    const limit = limits[name];
+    const description = `In ${limit.unit}: ${limit.of}. Beyond: ${limit.overflow}.`;
+    return [name, whole(limit.min, limit.max).default(limit.default).meta({ description })];
+  }),
+) as Record<keyof Limits, z.ZodDefault<z.ZodNumber>>;
+
+/** The one schema: checking, defaults and `config.example.yaml` all come from here. */
+export const schema = z.strictObject({
+  community: word('a name').optional().meta({
+    description: 'Name of the community, shown at start and in the web client. Default: the first domain.',
+    example: 'Example Community',
+  }),
+  domains: z
+    .array(domain, expected('a list of domain names'))
+    .min(1, expected('at least one domain name'))
+    .refine((list) => new Set(list).size === list.length, expected('every domain once'))
+    .default(['localhost'])
+    .meta({ description: 'Domains of the addresses that this community serves: alice@DOMAIN.' }),
+  server: z
+    .strictObject({
+      name: word('a name').default(hostname()).meta({
+        description: 'Name of this server, unique in the community. Default: the name of the machine.',
+        example: 'server1',
+      }),
+      cluster: word('a name').default('main').meta({ description: 'The cluster that it belongs to.' }),
+    })
+    .prefault({})
+    .meta({ description: 'Who this server is.' }),
+  roles: z
+    .array(oneOf(roles), expected('a list of roles'))
+    .min(1, expected('at least one role'))
+    .default([...roles])
+    .meta({ description: `What this server does: ${roles.join(', ')}.` }),
+  data: word('a directory').default('./data').meta({
+    description: 'Directory of everything that this server keeps, certificates included.',
+  }),
+  store: z
+    .string(expected('sqlite:DIRECTORY'))
+    .regex(/^sqlite:.+/, expected('sqlite:DIRECTORY'))
+    .optional()
+    .meta({
+      description: 'The store, as a URL: sqlite:DIRECTORY. Default: in `data`.',
+      example: 'sqlite:./data',
+    }),
+  mesh: oneOf(['local'])
+    .default('local')
+    .meta({ description: 'How servers reach each other; local: there is only this one.' }),
+  directory: oneOf(['store'])
+    .default('store')
+    .meta({ description: 'Where accounts and their credentials are; store: in the store.' }),
+  listen: z
+    .strictObject({
+      xmpp: orOff(listeners.xmpp),
+      xmpps: orOff(listeners.xmpps),
+      http: orOff(listeners.http),
+      admin: orOff(listeners.admin),
+    })
+    .prefault({})
+    .meta({ description: 'Where clients connect. Each is a mapping or the word off.' }),
+  tls: z
+    .strictObject({
+      cert: word('a file').optional().meta({
+        description:
+          'PEM file: the certificate and its chain. Without it a self-signed one is made and kept in `data`.',
+        example: '/etc/muster/cert.pem',
+      }),
+      key: word('a file')
+        .optional()
+        .meta({ description: 'PEM file: its private key.', example: '/etc/muster/key.pem' }),
+    })
+    .refine((pair) => pair.key !== undefined || pair.cert === undefined, {
+      path: ['key'],
+      ...expected('a file, because tls.cert is set'),
+    })
+    .refine((pair) => pair.cert !== undefined || pair.key === undefined, {
+      path: ['cert'],
+      ...expected('a file, because tls.key is set'),
+    })
+    .prefault({})
+    .meta({ description: 'Certificate of the listeners.' }),
+  registration: oneOf(['closed', 'open']).default('closed').meta({
+    description: 'open: anybody may make an account from a client (XEP-0077).',
+  }),
+  log: z
+    .strictObject({
+      level: oneOf(['debug', 'info', 'warn', 'error', 'silent']).default('info').meta({
+        description: 'Least important lines to write: debug, info, warn, error, silent.',
+      }),
+    })
+    .prefault({})
+    .meta({ description: 'The log, on standard output: JSON, or readable on a terminal.' }),
+  limits: z
+    .strictObject(limitShape, expected('a mapping'))
+    .prefault({})
+    .meta({ description: 'Bounds; docs/limits.md is the same list as a table.' }),
+});
+
+export type Settings = z.output<typeof schema>;
+
+/** The configuration with nothing set, for tests: paths are not made absolute. */
+export const defaults: Settings & { limits: Limits } = { ...schema.parse({}), limits: defaultLimits };

@@ -1,0 +1,30 @@
+import { Failure } from '../base/failure.ts';
+
+/** Lets `width` tasks run at a time and `waiting` more wait their turn; the next one fails with `Failure('overloaded')`. */
+export class Gate {
+  readonly #width: number;
+  readonly #waiting: number;
+  readonly #turns: (() => void)[] = [];
+  #running = 0;
+
+  constructor(width: number, waiting: number) {
+    this.#width = width;
+    this.#waiting = waiting;
+  }
+
+  async run<T>(task: () => Promise<T>): Promise<T> {
+    if (this.#running >= this.#width) {
+      if (this.#turns.length >= this.#waiting)
+        throw new Failure('overloaded', 'too many passwords are being hashed, try again later');
+      // The one that ends hands its place on.
+      await new Promise<void>((resolve) => this.#turns.push(resolve));
+    } else this.#running += 1;
+    try {
+      return await task();
+    } finally {
+      const turn = this.#turns.shift();
+      if (turn === undefined) this.#running -= 1;
+      else turn();
+    }
+  }
+}

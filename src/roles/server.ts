@@ -1,0 +1,163 @@
+import { openApi } from '../admin/api.ts';
+import { openHttp } from '../admin/http.ts';
+import { adminToken, announce } from '../admin/token.ts';
+import { certificate, type Certificate } from '../base/certificate.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Config, Listen, ListenName } from '../base/config.ts';
+import type { Log } from '../base/log.ts';
+import { openMetrics } from '../base/metrics.ts';
+import { token, type Random } from '../base/random.ts';
+import { authority } from '../base/listening.ts';
+import { openMux, type Mux } from '../mux/mux.ts';
+import { openListener } from '../mux/tcp.ts';
+import { openWs } from '../mux/ws.ts';
+import { openAdministration } from './administration.ts';
+import { openCommunity } from './community.ts';
+import { observe } from './observe.ts';
+
+export interface RunningServer {
+  readonly listeners: readonly {
+    readonly name: ListenName;
+    readonly address: string;
+    readonly tls: Listen['tls'];
+  }[];
+  /** The first account, where this start made it. */
+  readonly admin?: { readonly address: string; readonly password: string } | undefined;
+  /** URL of the web client; undefined where HTTP is off. */
+  readonly web: string | undefined;
+  /** Rejects when the server cannot go on (its store is gone): the process has to end. */
+  readonly broken: Promise<never>;
+  close(): Promise<void>;
+}
+
+export interface Surroundings {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+/**
+ * A whole server in this process: store, accounts, mux, HTTP. Everything is opened here, in order, and closed in the
+ * opposite one: clients first, so that what they had acknowledged is written before the store goes.
+ *
+ * @throws Failure as the parts do: `volume-held`, `store-newer`, `port-in-use`, `listen`, `certificate`…
+ */
+export async function startServer(config: Config, around: Surroundings): Promise<RunningServer> {
+  const { clock, random, log } = around;
+  const began = clock.mono();
+  let state: 'starting' | 'ready' | 'draining' = 'starting';
+  const closing: (() => unknown)[] = [];
+  const close = async () => {
+    state = 'draining';
+    for (const step of closing.splice(0).toReversed()) await step();
+  };
+  try {
+    const metrics = openMetrics(config.limits.labels);
+    const counts = observe(metrics);
+    const community = await openCommunity(config, around, counts.account);
+    closing.push(() => community.close());
+    const { mesh, routes, accounts, directory, store } = community;
+    counts.watch(accounts);
+
+    const keys = await certificate(config, clock);
+    const mux = openMux({
+      domains: config.domains,
+      mesh,
+      routes,
+      clock,
+      random,
+      log,
+      registration: config.registration === 'open',
+      count: counts.mux,
+    });
+    closing.push(() => mux.drain());
+
+    const listeners: { name: ListenName; address: string; tls: Listen['tls'] }[] = [];
+    for (const name of ['xmpp', 'xmpps'] as const) {
+      const listen = config.listen[name];
+      if (listen === 'off') continue;
+      const listener = await listenXmpp(mux, listen, keys, log);
+      // Not waited for: it ends when the mux has let its connections go.
+      closing.push(() => void listener.close());
+      listeners.push({ name, address: authority(listen.host, listener.port), tls: listen.tls });
+    }
+
+    const administration = openAdministration({
+      config,
+      store,
+      directory,
+      accounts,
+      state: () => state,
+      uptime: () => Math.round(clock.mono() - began),
+      close: () => Promise.resolve(),
+    });
+    const { http, admin } = config.listen;
+    let web: string | undefined;
+    if (http !== 'off') {
+      const open = await openHttp({
+        listen: http,
+        certificate: keys,
+        config,
+        metrics,
+        ready: () => state === 'ready',
+        log,
+      });
+      const ws = openWs(mux, open.server, { path: '/ws', plain: http.tls === 'off' });
+      closing.splice(1, 0, () => open.close());
+      closing.push(() => ws.close());
+      listeners.push({ name: 'http', address: open.address, tls: http.tls });
+      web = http.url ?? open.url;
+    }
+    if (admin !== 'off') {
+      const open = await openApi({
+        listen: admin,
+        certificate: keys,
+        administration,
+        token: adminToken(config.data, random),
+        importing: config.limits.importing,
+        log,
+      });
+      closing.push(() => open.close());
+      listeners.push({ name: 'admin', address: open.address, tls: admin.tls });
+      closing.push(
+        announce(config.data, {
+          url: open.url,
+          pid: process.pid,
+          cert: admin.tls === 'off' ? undefined : keys.cert,
+        }),
+      );
+    }
+    const first = await firstAccount(community.empty, config, random, (address, password) =>
+      community.addAdministrator(address, password),
+    );
+    state = 'ready';
+    return { listeners, admin: first, web, broken: community.broken, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+function listenXmpp(mux: Mux, listen: Listen, keys: Certificate, log: Log) {
+  const tls = listen.tls === 'required' ? 'direct' : listen.tls;
+  return openListener(mux, {
+    host: listen.host,
+    port: listen.port,
+    tls,
+    keys: { cert: keys.cert, key: keys.key },
+    log,
+  });
+}
+
+/** Somebody must be able to log in: on an empty store, an administrator with a password that is shown once. */
+async function firstAccount(
+  empty: boolean,
+  config: Config,
+  random: Random,
+  add: (address: string, password: string) => Promise<void>,
+): Promise<RunningServer['admin']> {
+  if (!empty) return undefined;
+  const account = { address: `admin@${config.domains[0]}`, password: token(random, 12) };
+  await add(account.address, account.password);
+  return account;
+}

@@ -1,0 +1,42 @@
+import { isUtf8 } from 'node:buffer';
+import { identify } from './identity.ts';
+import { decoy, verify } from './keys.ts';
+import type { Hash } from './keys.ts';
+import { refuse } from './sasl.ts';
+import type { Credentials, Exchange, Step } from './sasl.ts';
+
+/** What a PLAIN exchange needs. */
+export interface PlainOptions {
+  /** The domain that the stream is for. */
+  readonly domain: string;
+  readonly credentials: Credentials;
+  /** Under which keys accounts are stored. */
+  readonly hash: Hash;
+  /** Makes up the keys of unknown users, see `decoy`. */
+  readonly secret: Uint8Array;
+}
+
+/** PLAIN (RFC 4616). The caller offers it under TLS only. */
+export function openPlain(options: PlainOptions): Exchange {
+  let done = false;
+  return {
+    step(data: Uint8Array): Promise<Step> | Step {
+      if (done) return refuse('malformed-request');
+      done = true;
+      return check(options, data);
+    },
+  };
+}
+
+async function check({ domain, credentials, hash, secret }: PlainOptions, data: Uint8Array): Promise<Step> {
+  // message = [authzid] UTF8NUL authcid UTF8NUL passwd (RFC 4616 §2)
+  const parts = isUtf8(data) ? Buffer.from(data).toString().split('\0') : [];
+  const [authzid, authcid, password] = parts;
+  if (parts.length !== 3 || !authcid || !password) return refuse('malformed-request');
+  const who = identify(authcid, authzid ?? '', domain);
+  if (who === 'invalid-authzid') return refuse(who);
+  // Somebody unknown costs as much time as a wrong password.
+  const stored = who && (await credentials(who.username, hash));
+  const fits = await verify(hash, stored ?? decoy(hash, authcid, secret), password);
+  return fits && who && stored ? { kind: 'success', username: who.username } : refuse('not-authorized');
+}

@@ -1,0 +1,65 @@
+import type { Administration, UserInfo } from '../../src/admin/administration.ts';
+import { Failure } from '../../src/base/failure.ts';
+
+export interface Memory extends Administration {
+  readonly passwords: Map<string, string>;
+  /** The most `add` calls that ran at the same time. */
+  readonly most: () => number;
+}
+
+/** An `Administration` of localhost without a store behind it. */
+export function memory(): Memory {
+  const passwords = new Map<string, string>();
+  let running = 0;
+  let most = 0;
+  const known = (address: string) => {
+    if (!passwords.has(address)) throw new Failure('account-missing', `${address} does not exist`);
+  };
+  return {
+    passwords,
+    most: () => most,
+    users: {
+      async add(address, password) {
+        most = Math.max(most, ++running);
+        await new Promise((resolve) => setImmediate(resolve));
+        running--;
+        if (address === 'crash@localhost') throw new Error('disk on fire, secret inside');
+        if (!/^[^@\s]+@[^@\s]+$/.test(address)) throw new Failure('address-malformed', 'not an address');
+        if (!address.endsWith('@localhost'))
+          throw new Failure('account-domain', `${address} is not of a domain that is served here`);
+        if (password === '') throw new Failure('password-weak', 'the password is empty');
+        if (passwords.has(address)) throw new Failure('account-exists', `${address} exists already`);
+        passwords.set(address, password);
+        return address;
+      },
+      async passwd(address, password) {
+        known(address);
+        passwords.set(address, password);
+      },
+      async remove(address) {
+        known(address);
+        passwords.delete(address);
+      },
+      list: async (after, limit) =>
+        [...passwords.keys()]
+          .toSorted()
+          .filter((address) => after === undefined || address > after)
+          .slice(0, limit)
+          .map((address): UserInfo => ({ address, admin: false, created: 0, sessions: 0 })),
+    },
+    sessions: async () => [],
+    status: async () => ({
+      community: 'Test',
+      server: 'one',
+      cluster: 'main',
+      version: '0',
+      domains: ['localhost'],
+      state: 'ready',
+      uptime: 1,
+      accounts: passwords.size,
+      sessions: 0,
+      memory: 1,
+    }),
+    close: async () => {},
+  };
+}

@@ -1,0 +1,169 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { loadConfig, type Sources } from '../../src/base/configfile.ts';
+import { Failure } from '../../src/base/failure.ts';
+
+const dir = mkdtempSync(join(tmpdir(), 'muster-config-'));
+test.after(() => rmSync(dir, { recursive: true }));
+
+function load(yaml: string | undefined, sources: Sources = {}) {
+  const file = join(dir, 'muster.yaml');
+  rmSync(file, { force: true });
+  if (yaml !== undefined) writeFileSync(file, yaml);
+  return loadConfig(sources, dir);
+}
+
+function complaint(yaml: string | undefined, sources: Sources = {}): string {
+  try {
+    load(yaml, sources);
+  } catch (error) {
+    assert(error instanceof Failure);
+    assert.equal(error.code, 'config');
+    return error.message;
+  }
+  return 'accepted';
+}
+
+/** What is wrong in a file, and the line that says so. */
+const wrong: [yaml: string, line: string][] = [
+  [
+    'listen:\n  xmpp:\n    port: abc\n',
+    'muster.yaml:3:5: listen.xmpp.port: expected a number from 0 to 65535, got "abc"',
+  ],
+  [
+    'listen:\n  xmpp: { port: 70000 }\n',
+    'muster.yaml:2:11: listen.xmpp.port: expected a number from 0 to 65535, got 70000',
+  ],
+  [
+    'listen:\n  xmpp: { port: 1.5 }\n',
+    'muster.yaml:2:11: listen.xmpp.port: expected a number from 0 to 65535, got 1.5',
+  ],
+  ['listen:\n  http: on\n', 'muster.yaml:2:3: listen.http: expected a mapping or off, got "on"'],
+  ['listen: 5\n', 'muster.yaml:1:1: listen: expected a mapping, got 5'],
+  [
+    'listen:\n  http: { tls: starttls }\n',
+    'muster.yaml:2:11: listen.http.tls: expected one of required, off, got "starttls"',
+  ],
+  ['listen:\n  htpp:\n    port: 1\n', 'muster.yaml:2:3: listen.htpp: unknown key, did you mean listen.http?'],
+  [
+    'listen:\n  http:\n    prt: 1\n',
+    'muster.yaml:3:5: listen.http.prt: unknown key, did you mean listen.http.port?',
+  ],
+  [
+    'listen:\n  http:\n    uri: 1\n',
+    'muster.yaml:3:5: listen.http.uri: unknown key, did you mean listen.http.url?',
+  ],
+  ['# first\n\nregistraton: open\n', 'muster.yaml:3:1: registraton: unknown key, did you mean registration?'],
+  ['stroe: sqlite:x\n', 'muster.yaml:1:1: stroe: unknown key, did you mean store?'],
+  ['__proto__:\n  a: 1\n', 'muster.yaml:1:1: __proto__: unknown key'],
+  ['frobnicate: 1\n', 'muster.yaml:1:1: frobnicate: unknown key'],
+  ['registration: maybe\n', 'muster.yaml:1:1: registration: expected one of closed, open, got "maybe"'],
+  ['domains: example.org\n', 'muster.yaml:1:1: domains: expected a list of domain names, got "example.org"'],
+  [
+    'domains:\n  - ok.example\n  - no..good\n',
+    'muster.yaml:3:5: domains.1: expected a domain name such as example.org, got "no..good"',
+  ],
+  [
+    'domains: [a.example, A.example]\n',
+    'muster.yaml:1:1: domains: expected every domain once, got ["a.example","A.example"]',
+  ],
+  ['domains: []\n', 'muster.yaml:1:1: domains: expected at least one domain name, got []'],
+  ['mesh: nats://127.0.0.1\n', 'muster.yaml:1:1: mesh: expected local, got "nats://127.0.0.1"'],
+  ['store: mysql:x\n', 'muster.yaml:1:1: store: expected sqlite:DIRECTORY, got "mysql:x"'],
+  [
+    'roles: [mux, cook]\n',
+    'muster.yaml:1:14: roles.1: expected one of mux, accounts, directory, admin, got "cook"',
+  ],
+  ['tls:\n  cert: a.pem\n', 'muster.yaml:1:1: tls.key: expected a file, because tls.cert is set'],
+  [
+    'listen:\n  admin:\n    host: "::"\n',
+    'muster.yaml:2:3: listen.admin.tls: expected required, because the host is not this machine alone',
+  ],
+  [
+    'limits:\n  stanza: 1\n',
+    'muster.yaml:2:3: limits.stanza: expected a number from 10000 to 16777216, got 1',
+  ],
+  ['- a\n', 'muster.yaml:1:1: expected a mapping, got ["a"]'],
+  [
+    'a: [1\n',
+    'muster.yaml:2:1: Flow sequence in block collection must be sufficiently indented and end with a ]',
+  ],
+  ['community: x\ncommunity: y\n', 'muster.yaml:2:1: Map keys must be unique'],
+];
+
+for (const [yaml, line] of wrong) test(line, () => assert.equal(complaint(yaml), line));
+
+const wrongSet: [set: string, line: string][] = [
+  ['listen.xmpp.port=abc', '--set listen.xmpp.port: expected a number from 0 to 65535, got "abc"'],
+  ['listen.xmpp={prt: 5}', '--set listen.xmpp.prt: unknown key, did you mean listen.xmpp.port?'],
+  ['listen.xmqp.port=5', '--set listen.xmqp: unknown key, did you mean listen.xmpp?'],
+  ['nonsense', '--set nonsense: expected key.path=value, for example listen.xmpp.port=5300'],
+  ['domains=[a', '--set domains: Flow sequence must end with a ]'],
+  ['__proto__.a=1', '--set __proto__: unknown key'],
+];
+
+for (const [set, line] of wrongSet)
+  test(line, () => assert.equal(complaint(undefined, { set: [set] }), line));
+
+test('a file that is missing or is a directory is named', () => {
+  assert.equal(complaint(undefined, { file: 'other.yaml' }), 'other.yaml: no such file');
+  assert.equal(complaint(undefined, { file: '.' }), '.: is a directory');
+});
+
+test('nothing written is a complete configuration for this machine', () => {
+  const config = load(undefined);
+  assert.equal(config.community, 'localhost');
+  assert.deepEqual(config.domains, ['localhost']);
+  assert.equal(config.data, join(dir, 'data'));
+  assert.equal(config.store, `sqlite:${join(dir, 'data')}`);
+  assert.deepEqual(config.listen.xmpp, { host: '::', port: 5222, tls: 'starttls' });
+  assert.equal(config.tls, undefined);
+  assert.equal(config.limits.resume, 300);
+});
+
+test('muster.yaml of the working directory is used, keys without a value count as not written', () => {
+  const config = load('community: Test\nlisten:\n  xmpp:\n    port:\n  http: off\nlimits:\n');
+  assert.equal(config.community, 'Test');
+  assert.equal(config.listen.http, 'off');
+  assert.deepEqual(config.listen.xmpp, { host: '::', port: 5222, tls: 'starttls' });
+});
+
+test('--set is stronger than the file and keeps its neighbours; the last one wins', () => {
+  const config = load('listen:\n  xmpp: { host: 127.0.0.1, port: 1 }\n', {
+    set: ['listen.xmpp.port=2', 'listen.xmpp.port=3', 'domains=[B.example, c.example]', 'listen.http=off'],
+  });
+  assert.deepEqual(config.listen.xmpp, { host: '127.0.0.1', port: 3, tls: 'starttls' });
+  assert.deepEqual(config.domains, ['b.example', 'c.example']);
+  assert.equal(config.listen.http, 'off');
+});
+
+test('--set opens a listener that the file turned off', () => {
+  const config = load('listen:\n  http: off\n', { set: ['listen.http.port=1'] });
+  assert.deepEqual(config.listen.http, { host: 'localhost', port: 1, tls: 'off' });
+});
+
+test('paths count from the file, those of the command line from the working directory', () => {
+  const elsewhere = mkdtempSync(join(dir, 'etc-'));
+  const file = join(elsewhere, 'm.yaml');
+  writeFileSync(file, 'data: d\ntls: { cert: c.pem, key: k.pem }\n');
+  const config = loadConfig({ file }, dir);
+  assert.equal(config.data, join(elsewhere, 'd'));
+  assert.deepEqual(config.tls, { cert: join(elsewhere, 'c.pem'), key: join(elsewhere, 'k.pem') });
+  assert.equal(loadConfig({ file, set: ['data=e'] }, dir).data, join(dir, 'e'));
+});
+
+test('--data moves an SQLite store with it', () => {
+  const config = load('data: one\nstore: sqlite:two\n', { data: 'three' });
+  assert.equal(config.data, join(dir, 'three'));
+  assert.equal(config.store, `sqlite:${join(dir, 'three')}`);
+});
+
+test('an error in a key that --set did not touch names the file', () => {
+  assert.equal(
+    complaint('registration: maybe\n', { set: ['listen.xmpp.port=1'] }),
+    'muster.yaml:1:1: registration: expected one of closed, open, got "maybe"',
+  );
+});

@@ -1,0 +1,70 @@
+import { attr, child, children, type Element, text } from './xml.ts';
+
+/** Attributes whose absence says something: where a pattern leaves them out they must be absent. */
+const telling = ['type', 'ask', 'approved', 'subscription'];
+
+/**
+ * Undefined when `got` fits `pattern`, else what does not fit. A pattern names what matters: attributes and children it
+ * does not mention may be there, except the telling ones. `{any}` matches any value, `{maybe}` also none; `_absent` on a child says that no
+ * such child may be there; `_exactly` says that no other child may be.
+ */
+export function mismatch(pattern: Element, got: Element): string | undefined {
+  const name = `<${pattern.localName}>`;
+  if (pattern.localName !== got.localName) return `${name} expected, <${got.localName}> found`;
+  if (pattern.namespaceURI !== got.namespaceURI)
+    return `${name} in ${pattern.namespaceURI} expected, found in ${got.namespaceURI}`;
+  for (const one of Array.from(pattern.attributes)) {
+    if (one.name.startsWith('xmlns') || one.name.startsWith('_')) continue;
+    if (one.value === '{maybe}') continue;
+    const value = attr(got, one.name);
+    if (
+      one.value === '{absent}'
+        ? value !== undefined
+        : value === undefined || !same(one.name, one.value, value)
+    )
+      return `${name} ${one.name}: '${one.value}' expected, '${value ?? '(absent)'}' found`;
+  }
+  for (const key of telling)
+    if (
+      !pattern.hasAttribute(key) &&
+      got.hasAttribute(key) &&
+      !(key === 'type' && attr(got, key) === 'normal')
+    )
+      return `${name} carries ${key}='${attr(got, key)}'`;
+  const wanted = text(pattern).trim();
+  if (wanted && wanted !== '{any}' && wanted !== text(got).trim())
+    return `${name}: text '${wanted}' expected, '${text(got).trim()}' found`;
+  return kin(pattern, got);
+}
+
+function kin(pattern: Element, got: Element): string | undefined {
+  const left = children(got);
+  let wanted = 0;
+  for (const one of children(pattern)) {
+    const plain = one.hasAttribute('_absent');
+    const at = left.findIndex((other) =>
+      plain
+        ? other.localName === one.localName && other.namespaceURI === one.namespaceURI
+        : mismatch(one, other) === undefined,
+    );
+    if (plain) {
+      if (at >= 0) return `<${one.localName}> must not be in <${got.localName}>`;
+      continue;
+    }
+    wanted++;
+    if (at < 0) {
+      const near = child(got, one.localName ?? '');
+      return near ? mismatch(one, near) : `<${one.localName}> missing in <${got.localName}>`;
+    }
+    left.splice(at, 1);
+  }
+  if (pattern.hasAttribute('_exactly') && left.length > 0)
+    return `<${got.localName}> has ${left.length + wanted} children, ${wanted} expected`;
+  return undefined;
+}
+
+function same(name: string, wanted: string, value: string): boolean {
+  if (wanted === '{any}') return true;
+  // `one|other`: the standard leaves the choice (RFC 6121 uses MAY for several errors).
+  return name === 'type' || name === 'condition' ? wanted.split('|').includes(value) : wanted === value;
+}
