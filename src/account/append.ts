@@ -11,7 +11,7 @@ export function storeRow(
   flags: { readonly shown: boolean; readonly pending: boolean; readonly posted: boolean },
 ): void {
   work.step(() => {
-    const row: Row = { id: account.nextId(), ...content };
+    const row: Row = { id: work.number(account), ...content };
     const { partition } = account;
     const at = work.write(messageRows.add, rowParams(partition.id, account.id, row, origin, flags));
     work.after((counts) => show(account, row, flags, counts[at]));

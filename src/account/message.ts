@@ -50,11 +50,16 @@ function store(work: Work, stanza: Element, to: Jid, shown: boolean, byPost: boo
     writeLetter(work, to, stanza, kind, origin);
     return;
   }
-  work.fallback(() => {
-    const again = new Work(account, session, work.n);
-    void store(again, stanza, to, shown, true);
-    again.commit();
-  });
+  work.fallback(
+    () => account.detoured(to.bare),
+    () => {
+      const again = new Work(account, session, work.n);
+      again.onFailure((error) => failedMessage(again, stanza, to, error));
+      void store(again, stanza, to, shown, true);
+      return again;
+    },
+  );
+  work.onFailure((error) => failedMessage(work, stanza, to, error));
   const back = (error: unknown) => returnToSender(work, stanza, to, error);
   try {
     const pending = sendDurable(work, to, stanza, kind, origin);
@@ -74,6 +79,17 @@ function returnToSender(work: Work, stanza: Element, to: Jid, error: unknown): v
     n: work.n,
     k: 1,
   });
+}
+
+/** Nothing of it could be stored: its sender is told, and that is stored. */
+function failedMessage(failed: Work, stanza: Element, to: Jid, cause: Error): Work | void {
+  const { account, session, n } = failed;
+  const work = new Work(account, session, n);
+  const error =
+    cause instanceof StanzaError ? cause : new StanzaError('internal-server-error', undefined, 'wait');
+  work.onFailure(() => session!.send(textOf(errorReply(stanza, error))));
+  returnToSender(work, stanza, to, error);
+  return work;
 }
 
 /** Spools an error for the session that sent what it is about. */
