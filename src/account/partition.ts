@@ -1,4 +1,5 @@
 import type { Timer } from '../base/clock.ts';
+import { fixed } from '../base/fixed.ts';
 import { Entities } from '../entity/entities.ts';
 import type { Post } from '../post/post.ts';
 import type { Lane } from '../store/lane.ts';
@@ -252,4 +253,4 @@ export class Partition {
 const expiryMs = 1_000;
 
 /** How long a new owner waits for the muxes' reports (DESIGN §5, resume). */
-export const reportMs = 3_000;
+export const reportMs = fixed.reports.value;

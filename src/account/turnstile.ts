@@ -1,3 +1,4 @@
+import { fixed } from '../base/fixed.ts';
 import { isIPv6 } from 'node:net';
 import type { Clock } from '../base/clock.ts';
 
@@ -33,7 +34,7 @@ export class Turnstile {
 }
 
 /** Addresses kept in mind; beyond it the one that was longest silent is forgotten, and the common rate still holds. */
-const remembered = 10_000;
+const remembered = fixed.networks.value;
 
 class Bucket {
   readonly #rate: Rate;

@@ -1,4 +1,5 @@
 import type { Clock, Timer } from '../base/clock.ts';
+import { fixed } from '../base/fixed.ts';
 import type { Log } from '../base/log.ts';
 import type { Mesh, Peer } from '../mesh/mesh.ts';
 import type { Route, Routes } from '../placement/routes.ts';
@@ -57,6 +58,8 @@ export interface Post {
   forget(partition: number): void;
   /** Letters that nobody has settled. */
   readonly waiting: number;
+  /** How many of them are from this account (`limits.outbox`). */
+  from(partition: number, account: number): number;
   /** Is one of them from this account to this recipient? */
   busy(partition: number, account: number, recipient: string): boolean;
   close(): void;
@@ -102,12 +105,14 @@ class LinePost implements Post {
   readonly #retry: number;
   readonly #lines = new Map<string, Line>();
   #waiting = 0;
+  /** How many of them each account has. */
+  readonly #senders = new Map<string, number>();
   #timer: Timer | undefined;
   #closed = false;
 
   constructor(options: PostOptions) {
     this.#options = options;
-    this.#retry = options.retry ?? 5_000;
+    this.#retry = options.retry ?? fixed.postRetry.value;
     options.mesh.serve('post', (from, frame) => this.#receive(from, frame as Frame));
     options.mesh.onPeer((peer, state, returned) => {
       if (state === 'down')
@@ -123,6 +128,10 @@ class LinePost implements Post {
     return this.#waiting;
   }
 
+  from(partition: number, account: number): number {
+    return this.#senders.get(senderOf({ partition, account })) ?? 0;
+  }
+
   busy(partition: number, account: number, recipient: string): boolean {
     return this.#lines.has(lineOf({ partition, account, recipient }));
   }
@@ -135,7 +144,7 @@ class LinePost implements Post {
       this.#lines.set(key, line);
     }
     line.letters.push(letter);
-    this.#waiting += 1;
+    this.#count(letter, 1);
     if (line.letters.length === 1) this.#send(line);
     this.#watch();
   }
@@ -154,7 +163,7 @@ class LinePost implements Post {
   forget(partition: number): void {
     for (const [key, line] of this.#lines)
       if (line.letters[0]?.partition === partition) {
-        this.#waiting -= line.letters.length;
+        for (const letter of line.letters) this.#count(letter, -1);
         this.#lines.delete(key);
       }
   }
@@ -163,7 +172,16 @@ class LinePost implements Post {
     this.#closed = true;
     this.#timer?.cancel();
     this.#lines.clear();
+    this.#senders.clear();
     this.#waiting = 0;
+  }
+
+  #count(letter: Letter, by: 1 | -1): void {
+    this.#waiting += by;
+    const sender = senderOf(letter);
+    const count = (this.#senders.get(sender) ?? 0) + by;
+    if (count > 0) this.#senders.set(sender, count);
+    else this.#senders.delete(sender);
   }
 
   #send(line: Line): void {
@@ -238,7 +256,7 @@ class LinePost implements Post {
       }
       if (line.letters[0] !== letter) return;
       line.letters.shift();
-      this.#waiting -= 1;
+      this.#count(letter, -1);
       if (line.letters.length === 0) this.#lines.delete(lineOf(letter));
       else this.#send(line);
     });
@@ -257,6 +275,10 @@ class LinePost implements Post {
       if (this.#options.routes.locate(head.recipient)?.partition === route.partition) this.#send(line);
     }
   }
+}
+
+function senderOf({ partition, account }: Pick<Letter, 'partition' | 'account'>): string {
+  return `${partition} ${account}`;
 }
 
 function lineOf(letter: Pick<Letter, 'partition' | 'account' | 'recipient'>): string {
