@@ -8,7 +8,7 @@ export function storeRow(
   account: Account,
   content: Omit<Row, 'id'>,
   origin: Origin,
-  flags: { readonly shown: boolean; readonly pending: boolean; readonly posted: boolean },
+  flags: { readonly pending: boolean; readonly posted: boolean },
 ): void {
   work.step(() => {
     const row: Row = { id: work.number(account), ...content };

@@ -6,7 +6,7 @@ import { textOf } from '../xmpp/serialise.ts';
 import type { Account } from './account.ts';
 import { outboxRows } from './outboxrows.ts';
 import type { Partition } from './partition.ts';
-import { subscription, type Kind, type Origin } from './rows.ts';
+import type { Kind, Origin } from './rows.ts';
 import type { Work } from './work.ts';
 
 /** Where the account of an address is: in this partition, in another one of ours, or nowhere that we know. */
@@ -35,10 +35,6 @@ export function sendDurable(
   const place = placeOf(partition, to);
   if (place === 'foreign') throw new StanzaError('remote-server-not-found');
   if (place === 'elsewhere' || work.account.detoured(to.bare)) {
-    // Subscriptions are bounded by the roster, and must not end half-way.
-    const { limits } = partition.env;
-    if (kind !== subscription && partition.post.from(partition.id, work.account.id) >= limits.outbox)
-      throw new StanzaError('resource-constraint', 'too many messages wait to be handed over');
     writeLetter(work, to, stanza, kind, origin);
     return;
   }
@@ -52,6 +48,12 @@ export function sendDurable(
 
 /** The outbox row of a stanza (DESIGN §3, step 3). */
 export function writeLetter(work: Work, to: Jid, stanza: Element, kind: Kind, origin: Origin): void {
+  const { account, partition } = work;
+  if (
+    partition.post.waiting > 0 &&
+    partition.post.waitingOf(partition.id, account.id) >= partition.env.limits.outbox
+  )
+    throw new StanzaError('resource-constraint', 'too many messages of this account wait to be handed over');
   work.step(() => addLetter(work, to, stanza, kind, origin));
 }
 

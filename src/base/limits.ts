@@ -251,7 +251,7 @@ export const limits = {
     max: 1_000_000,
     of: 'units that wait in one commit lane',
     overflow:
-      'further stanzas of its accounts fail with `internal-server-error`, to be tried again (type `wait`)',
+      'further messages of its accounts are answered `resource-constraint`, other changes `internal-server-error`, both to be tried again',
   },
   batch: {
     unit: 'units',

@@ -58,8 +58,8 @@ export interface Post {
   forget(partition: number): void;
   /** Letters that nobody has settled. */
   readonly waiting: number;
-  /** How many of them are from this account (`limits.outbox`). */
-  from(partition: number, account: number): number;
+  /** How many letters of this account wait. */
+  waitingOf(partition: number, account: number): number;
   /** Is one of them from this account to this recipient? */
   busy(partition: number, account: number, recipient: string): boolean;
   close(): void;
@@ -105,8 +105,7 @@ class LinePost implements Post {
   readonly #retry: number;
   readonly #lines = new Map<string, Line>();
   #waiting = 0;
-  /** How many of them each account has. */
-  readonly #senders = new Map<string, number>();
+  readonly #perAccount = new Map<string, number>();
   #timer: Timer | undefined;
   #closed = false;
 
@@ -128,8 +127,8 @@ class LinePost implements Post {
     return this.#waiting;
   }
 
-  from(partition: number, account: number): number {
-    return this.#senders.get(senderOf({ partition, account })) ?? 0;
+  waitingOf(partition: number, account: number): number {
+    return this.#perAccount.get(`${partition} ${account}`) ?? 0;
   }
 
   busy(partition: number, account: number, recipient: string): boolean {
@@ -172,16 +171,15 @@ class LinePost implements Post {
     this.#closed = true;
     this.#timer?.cancel();
     this.#lines.clear();
-    this.#senders.clear();
     this.#waiting = 0;
   }
 
   #count(letter: Letter, by: 1 | -1): void {
     this.#waiting += by;
-    const sender = senderOf(letter);
-    const count = (this.#senders.get(sender) ?? 0) + by;
-    if (count > 0) this.#senders.set(sender, count);
-    else this.#senders.delete(sender);
+    const key = `${letter.partition} ${letter.account}`;
+    const count = (this.#perAccount.get(key) ?? 0) + by;
+    if (count > 0) this.#perAccount.set(key, count);
+    else this.#perAccount.delete(key);
   }
 
   #send(line: Line): void {
@@ -275,10 +273,6 @@ class LinePost implements Post {
       if (this.#options.routes.locate(head.recipient)?.partition === route.partition) this.#send(line);
     }
   }
-}
-
-function senderOf({ partition, account }: Pick<Letter, 'partition' | 'account'>): string {
-  return `${partition} ${account}`;
 }
 
 function lineOf(letter: Pick<Letter, 'partition' | 'account' | 'recipient'>): string {

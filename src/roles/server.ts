@@ -73,6 +73,7 @@ export async function startServer(config: Config, around: Surroundings): Promise
       bounds: boundsOf(config.limits),
       count: counts.mux,
     });
+    community.announce();
     closing.push(() => mux.drain());
 
     const listeners: { name: ListenName; address: string; tls: Listen['tls'] }[] = [];

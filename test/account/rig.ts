@@ -141,9 +141,9 @@ export class Rig {
       queue: (letter: Letter) => void this.letters.push(letter),
       pass: (_to: string, stanza: Element) => void this.passed.push(textOf(stanza)),
       forget: () => undefined,
-      from: () => this.letters.length,
       busy: () => false,
-      waiting: 0,
+      waitingOf: () => this.letters.length,
+      waiting: 1,
       close: () => undefined,
     };
     const arrivals = { durable: receiveDurable, passing: receivePassing };
