@@ -12,8 +12,10 @@ const WINDOW = 2;
 const RATE = 200;
 
 const columns: Column[] = [
-  { key: 'cpu', title: 'CPU µs/msg, saturated', digits: 0, compare: true },
-  { key: 'throughput', title: 'msg/s, saturated', digits: 0, compare: true },
+  { key: 'cpu', title: 'CPU µs/msg, saturated, two under way', digits: 0, compare: true },
+  { key: 'throughput', title: 'msg/s, saturated, two under way', digits: 0, compare: true },
+  { key: 'singleCpu', title: 'CPU µs/msg, saturated, one under way', digits: 0, compare: true },
+  { key: 'single', title: 'msg/s, saturated, one under way', digits: 0, compare: true },
   { key: 'halfCpu', title: 'CPU µs/msg, half load', digits: 0, compare: true },
   { key: 'ack50', title: 'ack p50 ms, half load', digits: 1, compare: true },
   { key: 'ack99', title: 'ack p99 ms, half load', digits: 1, compare: true },
@@ -37,6 +39,7 @@ export async function message(setup: Setup): Promise<Report> {
   const notes = [
     `${PAIRS} pairs, one sends and one receives; each message (65 characters of text, to the bare address) is followed by <r/>`,
     `saturated: each pair keeps ${WINDOW} messages under way (not yet acked and delivered); half load: half of the median of the saturated throughputs so far, sent evenly`,
+    'one under way: each pair waits for ack and delivery before the next, so no two messages of a sender travel together; batching servers are cheaper with more under way',
     'latency: from the write of the message to the ack that covers it / to its arrival at the recipient, half load',
     'TLS off; CPU includes the tail until the server is quiet; below saturation the Erlang VM’s busy waiting counts as its CPU',
   ];
@@ -92,6 +95,12 @@ async function measure({ running, load, row }: Stand, seconds: number): Promise<
   add('generator', full.usage.busy);
   add('others', full.usage.others);
   missing(full.result);
+  const alone = await metered(running, load, () =>
+    load.ask({ do: 'saturate', window: 1, seconds, patience: 30 }),
+  );
+  add('singleCpu', (alone.usage.server * 1e6) / alone.result.sent);
+  add('single', alone.result.delivered / alone.result.seconds);
+  missing(alone.result);
   const rate = median(row.figures['throughput'] ?? []) / 2;
   const half = await metered(running, load, () => load.ask({ do: 'steady', rate, seconds, patience: 30 }));
   add('halfCpu', (half.usage.server * 1e6) / half.result.sent);

@@ -293,6 +293,8 @@ export class Client {
       return;
     }
     if (managed !== undefined) managed.received += 1;
+    if (stanza.attrs['type'] === 'error')
+      this.history.note(`${this.name} gets an error for ${stanza.name} ${stanza.attrs['id'] ?? ''}`);
     if (stanza.name !== 'message') return;
     const body = stanza.child('body')?.text();
     if (stanza.attrs['type'] === 'error') {

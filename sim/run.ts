@@ -27,7 +27,7 @@ export interface Result {
 const clients = 10;
 /** Milliseconds of virtual time: chatting under faults, then healing and quiet. */
 const troubled = 30_000;
-const calm = 60_000;
+const calm = 80_000;
 
 /** One community, one seed: starts, chats under faults, heals, and is checked. */
 export async function simulate({ seed, broken, trace, log = quiet }: RunOptions): Promise<Result> {

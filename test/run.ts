@@ -110,7 +110,7 @@ await tests('against a running server', outside, [
   '--test-timeout=400000',
 ]);
 console.log('\n# simulation');
-count('simulation', (await run(process.execPath, ['sim/main.ts', '--seeds', seeds])).code === 0);
+count('simulation', (await run(process.execPath, ['sim/sim.ts', '--seeds', seeds])).code === 0);
 if (faults.length > 0) console.log(`\nFailed: ${faults.join(', ')}`);
 console.log(`${passed} passed, ${failed} failed`);
 process.exit(failed === 0 ? 0 : 1);

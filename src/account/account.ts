@@ -114,6 +114,26 @@ export class Account {
     for (const session of this.sessions) session.cursor.catchUp();
   }
 
+  // ── the outbox ────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Letters that are on their way to the outbox, by recipient; those that are there the post knows. */
+  readonly #letters = new Map<string, number>();
+
+  /** While a letter to somebody is unsettled, whatever is durable and comes later goes behind it (DESIGN §5). */
+  detoured(recipient: string): boolean {
+    return (
+      this.#letters.has(recipient) ||
+      (this.partition.post.waiting > 0 && this.partition.post.busy(this.partition.id, this.id, recipient))
+    );
+  }
+
+  /** A letter was written into a unit (1), or that unit has ended (-1). */
+  countLetter(recipient: string, by: 1 | -1): void {
+    const count = (this.#letters.get(recipient) ?? 0) + by;
+    if (count > 0) this.#letters.set(recipient, count);
+    else this.#letters.delete(recipient);
+  }
+
   // ── the spool ─────────────────────────────────────────────────────────────────────────────────────────────────
 
   get spooled(): number {
@@ -130,6 +150,11 @@ export class Account {
     if (this.#find(id) < 0) return 0;
     this.#inHand.set(id, (this.#inHand.get(id) ?? 0) + 1);
     return id;
+  }
+
+  /** A session does not have it after all. */
+  putBack(id: number): void {
+    this.#release(id);
   }
 
   /** An eligible resource has it. */
@@ -157,7 +182,10 @@ export class Account {
   settleDelivered(session: Session, held: ReadonlySet<number>): void {
     const { pos, spoolPos, spoolUntil } = session.cursor;
     for (const { id, kind, target } of [...this.#waiting]) {
-      if (id > pos || held.has(id) || (id > spoolPos && id <= spoolUntil)) continue;
+      if (id > pos || held.has(id)) continue;
+      // What the spool still owes; but what came for this very resource since it was bound did not wait for the spool.
+      const owed = id > spoolPos && id <= spoolUntil;
+      if (owed && (target !== session.resource || id < session.started * 1000)) continue;
       if (target === session.resource || (target === '' && kind !== bounce && session.ready)) this.settle(id);
     }
   }

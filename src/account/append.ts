@@ -8,10 +8,10 @@ export function storeRow(
   account: Account,
   content: Omit<Row, 'id'>,
   origin: Origin,
-  flags: { readonly shown: boolean; readonly pending: boolean; readonly posted: boolean },
+  flags: { readonly pending: boolean; readonly posted: boolean },
 ): void {
   work.step(() => {
-    const row: Row = { id: account.nextId(), ...content };
+    const row: Row = { id: work.number(account), ...content };
     const { partition } = account;
     const at = work.write(messageRows.add, rowParams(partition.id, account.id, row, origin, flags));
     work.after((counts) => show(account, row, flags, counts[at]));

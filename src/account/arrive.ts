@@ -2,12 +2,16 @@ import type { Element } from '../xmpp/element.ts';
 import { StanzaError } from '../xmpp/error.ts';
 import { Jid } from '../xmpp/jid.ts';
 import { textOf } from '../xmpp/serialise.ts';
+import { errorReply } from '../xmpp/stanza.ts';
 import type { Account } from './account.ts';
 import { storeRow } from './append.ts';
 import { isShown } from './archiving.ts';
+import { copyPassing } from './carbons.ts';
 import { receiveIq } from './iqroute.ts';
 import { receivePresence } from './presence.ts';
+import { sendPassing } from './route.ts';
 import { incoming, subscription, type Kind, type Origin } from './rows.ts';
+import { mayBeCopied } from './storing.ts';
 import { receiveSubscription } from './subscription.ts';
 import type { Work } from './work.ts';
 
@@ -30,7 +34,7 @@ export function receiveDurable(
   if (kind === subscription) return receiveSubscription(work, recipient, stanza, from, origin, posted);
   if (recipient.spooled >= recipient.partition.env.limits.spool)
     throw new StanzaError('resource-constraint', 'too many messages wait for this account');
-  const shown = isShown(recipient, from);
+  const shown = isShown(recipient, from, stanza);
   if (typeof shown !== 'boolean')
     return shown.then((decided) =>
       storeMessage(work, recipient, stanza, from, to, kind, origin, posted, decided),
@@ -56,10 +60,11 @@ function storeMessage(
     // RFC 6121 §8.5.3.2.1: for a resource that is not there it is handled as for the account.
     target: to.resource !== '' && recipient.session(to.resource) !== undefined ? to.resource : '',
     session: origin.source,
+    shown: shown ? 1 : 0,
     sent: recipient.partition.env.clock.now(),
     xml: textOf(stanza),
   };
-  storeRow(work, recipient, row, origin, { shown, pending: true, posted });
+  storeRow(work, recipient, row, origin, { pending: true, posted });
 }
 
 /** A stanza that nobody stores has come for this account. Runs in its mailbox, in order behind what was stored. */
@@ -81,16 +86,21 @@ export function receivePassing(account: Account, stanza: Element, to: Jid): void
 /** Chat states, headlines, errors (RFC 6121 §8.5): to whom they are for now, and to nobody later. */
 function passMessage(account: Account, stanza: Element, to: Jid): void {
   const text = textOf(stanza);
-  if (to.resource !== '') {
-    const session = account.session(to.resource);
-    if (session !== undefined) {
-      session.send(text);
-      return;
-    }
-    // §8.5.3.2.1: to a resource that is not there, an error or headline is dropped.
-    if (stanza.attrs['type'] === 'error' || stanza.attrs['type'] === 'headline') return;
+  const { type } = stanza.attrs;
+  const session = to.resource === '' ? undefined : account.session(to.resource);
+  if (session !== undefined) {
+    session.send(text);
+    if (mayBeCopied(stanza, true)) copyPassing('received', account, stanza, to.resource);
+    return;
   }
-  // §8.5.2.1.1: errors to the account as a whole are ignored.
-  if (stanza.attrs['type'] === 'error') return;
-  for (const session of account.sessions) if (session.ready) session.send(text);
+  if (type === 'groupchat') {
+    // §8.5.3.2.1: nobody is in a room there.
+    const back = Jid.parse(stanza.attrs['from'] ?? '');
+    if (back !== undefined)
+      sendPassing(account.partition, back, errorReply(stanza, new StanzaError('service-unavailable')));
+    return;
+  }
+  // §8.5.2.1.1: errors to the account as a whole are ignored; §8.5.3.2.1: headlines to a resource that is not there, too.
+  if (type === 'error' || (type === 'headline' && to.resource !== '')) return;
+  for (const one of account.sessions) if (one.ready) one.send(text);
 }

@@ -61,7 +61,7 @@ function adopt(session: Session, frame: Attach): void {
   const { account, cursor, unacked } = session;
   session.mirrored = frame.generation;
   // Handled stanzas will not be replayed, also where no batch has written their n yet.
-  session.inN = Math.max(session.committedN, frame.handled);
+  session.taken = session.inN = Math.max(session.committedN, frame.handled);
   if (session.inN > session.committedN) session.partition.touch(session);
   if (frame.record !== '' && frame.record !== session.record()) {
     restore(session, frame.record);
@@ -69,6 +69,7 @@ function adopt(session: Session, frame: Attach): void {
     session.partition.touch(session);
   }
   if (frame.enabled !== undefined) session.enabled = frame.enabled;
+  for (const { settles } of unacked) if (settles > 0) account.putBack(settles);
   unacked.begin(frame.m, frame.acked);
   const held = new Set<number>();
   for (const sent of frame.unacked) {

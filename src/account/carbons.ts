@@ -1,6 +1,10 @@
+import type { Element } from '../xmpp/element.ts';
 import { NS } from '../xmpp/namespaces.ts';
-import type { Handler, Feature } from './iq.ts';
+import { textOf } from '../xmpp/serialise.ts';
+import type { Account } from './account.ts';
+import type { Feature, Handler } from './iq.ts';
 import { keep } from './record.ts';
+import { wrapped, type Copied } from './view.ts';
 
 /** Copies of a session's conversations for the account's other sessions (XEP-0280 §4); view.ts makes them. */
 export const carbons: Feature = {
@@ -25,4 +29,10 @@ function turn(on: boolean): Handler {
     keep(session);
     return undefined;
   };
+}
+
+/** Copies of a message that is not stored, to the account's other resources (XEP-0280 §7, §8); `except` has it itself. */
+export function copyPassing(what: Copied, account: Account, message: Element, except: string): void {
+  for (const session of account.sessions)
+    if (session.carbons && session.resource !== except) session.send(wrapped(what, textOf(message), session));
 }

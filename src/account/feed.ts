@@ -1,3 +1,4 @@
+import { keep } from './record.ts';
 import type { Rolled } from './roll.ts';
 import { messageRows, type Row } from './rows.ts';
 import type { Session } from './session.ts';
@@ -51,12 +52,11 @@ export class Cursor {
     this.pump();
   }
 
-  /** The session became ready: what waits in the spool comes first, up to where the cursor is. */
-  startSpool(): void {
+  /** The session becomes ready: what waits in the spool, up to where the cursor is, comes before everything new. */
+  beginSpool(): void {
     this.spoolPos = 0;
     this.spoolUntil = this.pos;
     this.live = false;
-    this.pump();
   }
 
   /** Go through the spool again from below `id`: another session ended without acknowledging what it had. */
@@ -147,17 +147,26 @@ export class Cursor {
           this.spoolPos = row.id;
           if (account.isWaiting(row.id)) this.#send(row, true);
         }
-        if (rows.length < page) this.spoolPos = until;
+        if (rows.length === page) continue;
+        this.spoolPos = until;
+        // From now on nobody has to go through it for this session.
+        keep(session);
+        session.tellRecord();
+        partition.touch(session);
       } else {
         const head = account.head;
         const rows = await store.query<Row>(messageRows.after, [partition.id, account.id, this.pos, page]);
         if (this.spoolPos < this.spoolUntil) continue;
+        let beyond = false;
         for (const row of rows) {
+          // Committed, but its effects have not run: it will be offered.
+          beyond = row.id > account.head;
+          if (beyond) break;
           if (row.id <= this.pos) continue;
           this.pos = row.id;
           this.#send(row, false);
         }
-        if (rows.length === page) continue;
+        if (rows.length === page && !beyond) continue;
         this.pos = Math.max(this.pos, head);
         if (account.head <= this.pos) {
           this.live = true;

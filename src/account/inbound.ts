@@ -16,18 +16,18 @@ import { Work } from './work.ts';
 /** Step 3 of a message's way: stanza n of a session. Runs in the account's mailbox. */
 export function receiveStanza(session: Session, n: number, stanza: Element): void | Promise<void> {
   if (session.ended) return;
-  if (n <= session.inN) return replay(session, n, stanza);
-  if (n !== session.inN + 1) {
+  if (n <= session.taken) return replay(session, n, stanza);
+  if (n !== session.taken + 1) {
     // The link never loses frames: a gap means that the mux and we do not speak of the same session any more.
     session.partition.env.log.error(
-      { session: session.id, n, expected: session.inN + 1 },
+      { session: session.id, n, expected: session.taken + 1 },
       'a gap in the inbound numbers',
     );
     session.frame({ t: 'close', condition: 'reset', text: undefined });
     session.mux = undefined;
     return endSession(session);
   }
-  session.inN = n;
+  session.taken = n;
   return run(new Work(session.account, session, n), session, stanza);
 }
 

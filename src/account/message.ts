@@ -5,6 +5,7 @@ import { textOf } from '../xmpp/serialise.ts';
 import { errorReply } from '../xmpp/stanza.ts';
 import { isShown } from './archiving.ts';
 import { storeRow } from './append.ts';
+import { copyPassing } from './carbons.ts';
 import { sendDurable, sendPassing, writeLetter } from './route.ts';
 import { bounce, incoming, message as copied, outgoing, uncopied, type Kind, type Origin } from './rows.ts';
 import { classify, mayBeCopied } from './storing.ts';
@@ -12,16 +13,28 @@ import { Work } from './work.ts';
 
 /** A message from one of our sessions, stamped with its full address (steps 3 and 5 of a message's way). */
 export function sendMessage(work: Work, stanza: Element, to: Jid): void | Promise<void> {
-  // RFC 6121 §8.5.2.1.1 and §8.5.3.2.1: an account takes no groupchat. §8.5.1: nor does the server take messages.
-  if (stanza.attrs['type'] === 'groupchat' || to.local === '') throw new StanzaError('service-unavailable');
+  // RFC 6121 §8.5.1: the server itself takes no messages. §8.5.2.1.1: an account takes no groupchat; a resource may.
+  if (to.local === '' || (stanza.attrs['type'] === 'groupchat' && to.resource === ''))
+    throw new StanzaError('service-unavailable');
   work.partition.env.count('message');
   if (classify(stanza) === 'transient') {
-    work.after(() => sendPassing(work.partition, to, stanza));
+    work.after(() => pass(work, stanza, to));
     return;
   }
-  const shown = isShown(work.account, to);
+  const shown = isShown(work.account, to, stanza);
   if (typeof shown !== 'boolean') return shown.then((decided) => store(work, stanza, to, decided, false));
   return store(work, stanza, to, shown, false);
+}
+
+/** What nobody stores reaches who is there, and copies of it our own other resources (XEP-0280 §8). */
+function pass(work: Work, stanza: Element, to: Jid): void {
+  const { account, partition, session } = work;
+  sendPassing(partition, to, stanza, () => {
+    // RFC 6121 §8.5.3.2.1: of all types only groupchat is answered where nobody is there.
+    if (stanza.attrs['type'] === 'groupchat')
+      session!.send(textOf(errorReply(stanza, new StanzaError('service-unavailable'))));
+  });
+  if (mayBeCopied(stanza)) copyPassing('sent', account, stanza, session!.resource);
 }
 
 /**
@@ -39,22 +52,28 @@ function store(work: Work, stanza: Element, to: Jid, shown: boolean, byPost: boo
     peer: to.bare,
     target: own && to.resource !== '' && account.session(to.resource) !== undefined ? to.resource : '',
     session: session!.id,
+    shown: shown ? 1 : 0,
     sent: work.partition.env.clock.now(),
     xml: textOf(stanza),
   };
   // A message to oneself is one row (DESIGN §5, names and numbers).
-  storeRow(work, account, row, origin, { shown, pending: own, posted: false });
+  storeRow(work, account, row, origin, { pending: own, posted: false });
   work.partition.env.count('message-archived');
   if (own) return;
   if (byPost) {
     writeLetter(work, to, stanza, kind, origin);
     return;
   }
-  work.fallback(() => {
-    const again = new Work(account, session, work.n);
-    void store(again, stanza, to, shown, true);
-    again.commit();
-  });
+  work.fallback(
+    () => account.detoured(to.bare),
+    () => {
+      const again = new Work(account, session, work.n);
+      again.onFailure((error) => failedMessage(again, stanza, to, error));
+      void store(again, stanza, to, shown, true);
+      return again;
+    },
+  );
+  work.onFailure((error) => failedMessage(work, stanza, to, error));
   const back = (error: unknown) => returnToSender(work, stanza, to, error);
   try {
     const pending = sendDurable(work, to, stanza, kind, origin);
@@ -76,6 +95,17 @@ function returnToSender(work: Work, stanza: Element, to: Jid, error: unknown): v
   });
 }
 
+/** Nothing of it could be stored: its sender is told, and that is stored. */
+function failedMessage(failed: Work, stanza: Element, to: Jid, cause: Error): Work | void {
+  const { account, session, n } = failed;
+  const work = new Work(account, session, n);
+  const error =
+    cause instanceof StanzaError ? cause : new StanzaError('internal-server-error', undefined, 'wait');
+  work.onFailure(() => session!.send(textOf(errorReply(stanza, error))));
+  returnToSender(work, stanza, to, error);
+  return work;
+}
+
 /** Spools an error for the session that sent what it is about. */
 export function storeBounce(
   work: Work,
@@ -92,8 +122,9 @@ export function storeBounce(
     peer,
     target: resource,
     session: 0,
+    shown: 0,
     sent: work.partition.env.clock.now(),
     xml: textOf(error),
   };
-  storeRow(work, account, row, origin, { shown: false, pending: true, posted: false });
+  storeRow(work, account, row, origin, { pending: true, posted: false });
 }

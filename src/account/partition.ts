@@ -224,7 +224,7 @@ export class Partition {
   #wake(account: Account, row: SessionRow): void {
     const session = new Session(account, row.id, row.resource, row.started, row.pos);
     session.generation = row.generation;
-    session.inN = session.committedN = row.n;
+    session.taken = session.inN = session.committedN = row.n;
     session.cursor.rpos = session.cursor.ackedRpos = row.rpos;
     session.cursor.live = false;
     session.dormant = true;

@@ -54,6 +54,7 @@ function announce(work: Work, session: Session, stanza: Element): void {
   const requests = first ? [...account.roster!.waiting()] : [];
   session.presence = stanza;
   session.priority = priority;
+  if (!wasReady && session.ready) session.cursor.beginSpool();
   keep(session);
   work.after(() => {
     if (session.ended) return;
@@ -64,9 +65,7 @@ function announce(work: Work, session: Session, stanza: Element): void {
       show(account, cast);
       if (first) greet(session, roster, requests);
     });
-    if (wasReady || !session.ready) return;
-    session.cursor.startSpool();
-    keep(session);
+    session.cursor.pump();
   });
 }
 

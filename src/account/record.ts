@@ -11,8 +11,8 @@ interface Kept {
   d?: string[];
   carbons?: true;
   interested?: true;
-  /** The spool is gone through up to here. */
-  s?: number;
+  /** The spool is to be gone through up to here; 1: it has been. */
+  s?: [until: number, done?: 1];
 }
 
 /** Writes down what changed. */
@@ -22,7 +22,8 @@ export function keep(session: Session): void {
   if (session.directed !== undefined && session.directed.size > 0) kept.d = [...session.directed];
   if (session.carbons) kept.carbons = true;
   if (session.interested) kept.interested = true;
-  if (session.cursor.spoolUntil > 0) kept.s = session.cursor.spoolUntil;
+  const { spoolPos, spoolUntil } = session.cursor;
+  if (spoolUntil > 0) kept.s = spoolPos < spoolUntil ? [spoolUntil] : [spoolUntil, 1];
   session.changed(JSON.stringify(kept));
 }
 
@@ -35,6 +36,8 @@ export function restore(session: Session, record: string): void {
   session.directed = kept.d === undefined ? undefined : new Set(kept.d);
   session.carbons = kept.carbons === true;
   session.interested = kept.interested === true;
-  session.cursor.spoolUntil = kept.s ?? 0;
+  const [until, done] = kept.s ?? [0];
+  session.cursor.spoolUntil = until;
+  if (done === 1) session.cursor.spoolPos = until;
   session.adopt(record);
 }

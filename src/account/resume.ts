@@ -43,9 +43,16 @@ export async function resume(account: Account, from: Peer, frame: Resume, info: 
   const { generation } = session;
   const work = new Work(account, session, session.inN);
   work.ops.push(inboundOp(session, session.inN), recordOp(session));
-  work.onFailure(() => fail('item-not-found'));
+  work.onFailure(() => {
+    fail('item-not-found');
+    if (session.generation === generation) void detachSession(session);
+  });
   work.after(() => {
-    if (session.ended || session.generation !== generation) return;
+    // Another connection came for it meanwhile, or it ended.
+    if (session.ended || session.generation !== generation) {
+      fail('item-not-found');
+      return;
+    }
     if (from !== env.mesh.self && !env.mesh.peers().includes(from)) {
       void detachSession(session);
       return;

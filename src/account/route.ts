@@ -34,7 +34,7 @@ export function sendDurable(
   const { partition } = work;
   const place = placeOf(partition, to);
   if (place === 'foreign') throw new StanzaError('remote-server-not-found');
-  if (place === 'elsewhere') {
+  if (place === 'elsewhere' || work.account.detoured(to.bare)) {
     writeLetter(work, to, stanza, kind, origin);
     return;
   }
@@ -77,6 +77,8 @@ function addLetter(work: Work, to: Jid, stanza: Element, kind: Kind, origin: Ori
     letter.xml,
     letter.created,
   ]);
+  account.countLetter(letter.recipient, 1);
+  work.ended(() => account.countLetter(letter.recipient, -1));
   work.after(() => partition.post.queue(letter));
 }
 

@@ -14,6 +14,8 @@ export interface Row {
   readonly target: string;
   /** Outgoing: the session that sent it. */
   readonly session: number;
+  /** 1: the archive shows it, by its account's preferences; the row is there in either case. */
+  readonly shown: number;
   /** Milliseconds since the epoch. */
   readonly sent: number;
   /** The whole stanza, without the stanza-id of this archive. */
@@ -49,10 +51,10 @@ export const messageRows = {
     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) on conflict do nothing`,
   exists: sql`select 1 as found from message where partition = $1 and account = $2 and id = $3`,
   /** All rows above a position, for sessions that catch up. */
-  after: sql`select id, direction, kind, peer, target, session, sent, xml from message
+  after: sql`select id, direction, kind, peer, target, session, shown, sent, xml from message
     where partition = $1 and account = $2 and id > $3 order by id limit $4`,
   /** Rows in the spool between two positions. */
-  spooled: sql`select id, direction, kind, peer, target, session, sent, xml from message
+  spooled: sql`select id, direction, kind, peer, target, session, shown, sent, xml from message
     where partition = $1 and account = $2 and id > $3 and id <= $4 and pending = 1 order by id limit $5`,
   pending: sql`select id, kind, target from message
     where partition = $1 and account = $2 and id > $3 and pending = 1 order by id`,
@@ -65,7 +67,7 @@ export function rowParams(
   account: number,
   row: Row,
   origin: Origin,
-  flags: { readonly shown: boolean; readonly pending: boolean; readonly posted: boolean },
+  flags: { readonly pending: boolean; readonly posted: boolean },
 ): Value[] {
   return [
     partition,
@@ -79,7 +81,7 @@ export function rowParams(
     row.peer,
     row.target,
     row.session,
-    flags.shown ? 1 : 0,
+    row.shown,
     flags.pending ? 1 : 0,
     flags.posted ? 1 : 0,
     row.sent,

@@ -35,7 +35,8 @@ export class Session {
   /** On the monotonic clock, while detached. */
   expires = Infinity;
 
-  /** Highest inbound number acted on, and highest committed. */
+  /** Highest inbound number taken in, acted on, and committed. */
+  taken = 0;
   inN = 0;
   committedN = 0;
   /** Values at `<enable/>`; undefined before. */
@@ -135,7 +136,7 @@ export class Session {
   /** Everything up to n has been acted on; `h` waits for the batch that writes n (DESIGN §5, sessions). */
   handled(n: number): void {
     if (n === 0 || this.ended) return;
-    this.#tellRecord();
+    this.tellRecord();
     this.frame({ t: 'handled', n });
     this.partition.touch(this);
   }
@@ -143,7 +144,7 @@ export class Session {
   accepted(n: number): void {
     if (n <= this.committedN || this.ended) return;
     this.committedN = n;
-    this.#tellRecord();
+    this.tellRecord();
     this.frame({ t: 'accepted', n });
   }
 
@@ -194,7 +195,8 @@ export class Session {
         });
   }
 
-  #tellRecord(): void {
+  /** Shows the mux what changed of the record. */
+  tellRecord(): void {
     if (this.#told === this.#record) return;
     this.#told = this.#record;
     this.frame({ t: 'record', record: this.#record });

@@ -218,13 +218,14 @@ function receiveStep(
     answer(work, account, 'unsubscribed', from, origin);
     return;
   }
-  const after = before.moved(next, xml);
+  const after = type === 'subscribe' ? before.moved(next, xml) : before.moved(next);
   const row = {
     direction: incoming,
     kind: subscription,
     peer: from.bare,
     target: type,
     session: origin.source,
+    shown: 0,
     sent: account.partition.env.clock.now(),
     xml,
   };
@@ -233,7 +234,7 @@ function receiveStep(
     work.after(() => roster.arrived(from.bare, xml));
   }
   // Delivered first, then pushed (§3.1.6, §3.2.3, §3.3.3).
-  storeRow(work, account, row, origin, { shown: false, pending: false, posted });
+  storeRow(work, account, row, origin, { pending: false, posted });
   keep(work, account, before, after);
   // §3.3.3: they do not see us any more.
   if (before.from && !after.from) work.after(() => tell(account, from.bare, 'unavailable'));

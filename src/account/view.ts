@@ -45,20 +45,27 @@ function original(row: Row, session: Session, delayed: boolean): Seen {
   return { text: stamped(row, session.account.address, delayed), copy: false };
 }
 
-/** XEP-0280 §7 and §8: wrapped by the account itself. */
-function copy(what: 'sent' | 'received', row: Row, session: Session): Seen {
-  const { address } = session.account;
-  const inner = stamped(row, address, false).replace('<message', `<message xmlns="${NS.client}"`);
-  const type = /^<message[^>]*( type="[a-z]+")/.exec(row.xml)?.[1] ?? '';
-  const text =
-    `<message from="${attribute(address)}" to="${attribute(session.full)}"${type}>` +
-    `<${what} xmlns="${NS.carbons}"><forwarded xmlns="${NS.forward}">${inner}</forwarded></${what}></message>`;
-  return { text, copy: true };
+function copy(what: Copied, row: Row, session: Session): Seen {
+  return { text: wrapped(what, stamped(row, session.account.address, false), session), copy: true };
 }
 
-/** The message with the archive id that it has in this account (XEP-0359 §3.2), and with the delay of the spool (XEP-0203). */
+export type Copied = 'sent' | 'received';
+
+/** XEP-0280 §7 and §8: the copy of a message, wrapped by the account itself. */
+export function wrapped(what: Copied, message: string, session: Session): string {
+  const { address } = session.account;
+  const inner = message.replace('<message', `<message xmlns="${NS.client}"`);
+  const type = /^<message[^>]*( type="[a-z]+")/.exec(message)?.[1] ?? '';
+  return (
+    `<message from="${attribute(address)}" to="${attribute(session.full)}"${type}>` +
+    `<${what} xmlns="${NS.carbons}"><forwarded xmlns="${NS.forward}">${inner}</forwarded></${what}></message>`
+  );
+}
+
+/** With the archive id that it has in this account (XEP-0359 §3.2), and with the delay of the spool (XEP-0203). */
 export function stamped(row: Row, address: string, delayed: boolean): string {
-  const id = `<stanza-id xmlns="${NS.sid}" by="${attribute(address)}" id="${row.id}"/>`;
+  const id =
+    row.shown === 1 ? `<stanza-id xmlns="${NS.sid}" by="${attribute(address)}" id="${row.id}"/>` : '';
   const delay = delayed
     ? `<delay xmlns="${NS.delay}" from="${attribute(domainOf(address))}" stamp="${formatDate(row.sent)}"/>`
     : '';

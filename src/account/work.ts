@@ -28,11 +28,14 @@ export class Work implements Unit {
   readonly #steps: (() => void)[] = [];
   #building = false;
   readonly #effects: Effect[] = [];
+  readonly #ends: (() => void)[] = [];
+  #numbers: [Account, number][] = [];
+  #spare: [Account, number][] = [];
   readonly #involved: Account[] = [];
-  /** What to do instead where an op at or above `from` cannot be written: the recipient's part (DESIGN §5). */
-  #fallback: { from: number; run: () => void } | undefined;
-  /** The stanza's own error answer, for the case that nothing can be stored. */
-  #onFailure: ((error: Error) => void) | undefined;
+  /** What to store instead where an op at or above `from` cannot be written: the recipient's part (DESIGN §5). */
+  #fallback: { readonly from: number; readonly due: () => boolean; readonly make: () => Work } | undefined;
+  /** The stanza's own error answer, for the case that nothing can be stored; may give what is stored instead. */
+  #onFailure: ((error: Error) => Work | void) | undefined;
 
   constructor(account: Account, session?: Session, n = 0, answers = n) {
     this.account = account;
@@ -56,18 +59,38 @@ export class Work implements Unit {
     this.#effects.push(effect);
   }
 
+  /**
+   * The next change number of an account. What takes the place of another unit takes its numbers first: those behind it
+   * in the lane have theirs already, and an account's rows are committed in the order of their numbers.
+   */
+  number(account: Account): number {
+    const at = this.#spare.findIndex(([owner]) => owner === account);
+    const number = at < 0 ? account.nextId() : this.#spare.splice(at, 1)[0]![1];
+    this.#numbers.push([account, number]);
+    return number;
+  }
+
+  /** Runs when the work has ended, stored or not. */
+  ended(run: () => void): void {
+    this.#ends.push(run);
+  }
+
   /** Another account of the same lane whose state this work changes. */
   involve(account: Account): void {
     if (account !== this.account && !this.#involved.includes(account)) this.#involved.push(account);
   }
 
-  fallback(run: () => void): void {
+  /**
+   * Another way for what the ops from here on do: taken where one of them cannot be written, and where `due` says so
+   * before they are sent, because an earlier stanza had to take it.
+   */
+  fallback(due: () => boolean, make: () => Work): void {
     this.step(() => {
-      this.#fallback = { from: this.ops.length, run };
+      this.#fallback = { from: this.ops.length, due, make };
     });
   }
 
-  onFailure(run: (error: Error) => void): void {
+  onFailure(run: (error: Error) => Work | void): void {
     this.#onFailure = run;
   }
 
@@ -82,20 +105,34 @@ export class Work implements Unit {
 
   /** Ends the building: submits what is to be stored, or acts. Throws what a step throws; then nothing was submitted. */
   commit(): void {
-    const { session, account } = this;
-    this.#building = true;
-    for (const run of this.#steps) run();
-    if (this.ops.length === 0 && account.quiet && this.#involved.every((other) => other.quiet)) {
+    this.#build();
+    if (this.ops.length === 0 && this.account.quiet && this.#involved.every((other) => other.quiet)) {
       this.#act(none);
-      if (session !== undefined) session.handled(this.n);
+      if (this.session !== undefined) this.session.handled(this.n);
       return;
-    }
-    if (this.ops.length > 0 && session !== undefined && this.n > 0) {
-      this.ops.push(inboundOp(session, this.n));
-      if (session.recordDirty) this.ops.push(recordOp(session));
     }
     this.enter();
     this.partition.lane.submit(this);
+  }
+
+  /** Ends the building of a unit that takes the place of another in the lane. */
+  insteadOf(other: Work): this {
+    this.#spare = other.#numbers;
+    this.#build();
+    this.enter();
+    return this;
+  }
+
+  #build(): void {
+    const { session } = this;
+    this.#building = true;
+    for (const run of this.#steps) run();
+    if (session === undefined || this.n === 0) return;
+    // From here on a batch may say that n is done: not a moment earlier, because handlers may have waited.
+    session.inN = Math.max(session.inN, this.n);
+    if (this.ops.length === 0) return;
+    this.ops.push(inboundOp(session, this.n));
+    if (session.recordDirty) this.ops.push(recordOp(session));
   }
 
   /** Counts it as under way, for everybody whom it concerns. `commit` does so itself. */
@@ -108,12 +145,13 @@ export class Work implements Unit {
   done(counts: readonly (number | undefined)[]): void {
     this.#settle();
     this.#act(counts);
+    for (const run of this.#ends) run();
     if (this.session === undefined || this.n === 0) return;
     if (this.ops.length > 0) this.session.accepted(this.n);
     else this.session.handled(this.n);
   }
 
-  failed(reason: 'failed' | 'fenced' | 'overloaded', op: number | undefined, error: Error): void {
+  failed(reason: 'failed' | 'fenced' | 'overloaded', op: number | undefined, error: Error): Work | void {
     this.#settle();
     if (reason === 'fenced') {
       this.partition.lost();
@@ -124,17 +162,29 @@ export class Work implements Unit {
     if (this.session !== undefined) this.session.recordDirty = true;
     this.account.reset();
     for (const other of this.#involved) other.reset();
-    if (
-      reason === 'failed' &&
-      op !== undefined &&
-      this.#fallback !== undefined &&
-      op >= this.#fallback.from
-    ) {
-      this.#fallback.run();
-      return;
+    for (const run of this.#ends) run();
+    const fallback = this.#fallback;
+    try {
+      // In the place of this one, because `accepted` of a later stanza says that the effects of this one are stored.
+      if (reason === 'failed' && op !== undefined && fallback !== undefined && op >= fallback.from)
+        return fallback.make().insteadOf(this);
+      const instead = this.#onFailure?.(error);
+      if (reason === 'failed' && instead !== undefined) return instead.insteadOf(this);
+    } catch (thrown) {
+      log.error({ err: thrown }, 'no other way for a stanza that could not be stored');
     }
-    this.#onFailure?.(error);
     this.session?.handled(this.n);
+  }
+
+  /** The lane asks before it sends this one: an earlier stanza to the same recipient may have had to go by post. */
+  revise(): Work {
+    const fallback = this.#fallback;
+    if (fallback === undefined || !fallback.due()) return this;
+    // The other one writes what this one was to write of the session.
+    if (this.session !== undefined) this.session.recordDirty = true;
+    this.#settle();
+    for (const run of this.#ends) run();
+    return fallback.make().insteadOf(this);
   }
 
   #settle(): void {

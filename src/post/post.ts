@@ -55,7 +55,10 @@ export interface Post {
   pass(recipient: string, stanza: Element): void;
   /** Forgets the letters of a partition that is not served here any more. */
   forget(partition: number): void;
+  /** Letters that nobody has settled. */
   readonly waiting: number;
+  /** Is one of them from this account to this recipient? */
+  busy(partition: number, account: number, recipient: string): boolean;
   close(): void;
 }
 
@@ -118,6 +121,10 @@ class LinePost implements Post {
 
   get waiting(): number {
     return this.#waiting;
+  }
+
+  busy(partition: number, account: number, recipient: string): boolean {
+    return this.#lines.has(lineOf({ partition, account, recipient }));
   }
 
   queue(letter: Letter): void {
@@ -252,6 +259,6 @@ class LinePost implements Post {
   }
 }
 
-function lineOf(letter: Letter): string {
+function lineOf(letter: Pick<Letter, 'partition' | 'account' | 'recipient'>): string {
   return `${letter.partition} ${letter.account} ${letter.recipient}`;
 }

@@ -61,9 +61,9 @@ export async function openCommunity(config: Config, around: Surroundings, count:
     };
     const accounts = new Accounts(env);
     await accounts.serve(fence.partition, fence.epoch, lane);
-    const announcer = openAnnouncer(mesh, clock, () => accounts.owned());
     const empty = (await store.query(rows.any, [])).length === 0;
 
+    let announcer: ReturnType<typeof openAnnouncer> | undefined;
     let closed = false;
     const broken = store.closed.then((why): never => {
       if (!closed) throw why ?? new Failure('store-unavailable', 'the store was closed');
@@ -78,6 +78,10 @@ export async function openCommunity(config: Config, around: Surroundings, count:
       store,
       empty,
       broken,
+      /** Tells muxes where accounts are. Once everybody is there to hear it: the first word starts their reports. */
+      announce: () => {
+        announcer ??= openAnnouncer(mesh, clock, () => accounts.owned());
+      },
       addAdministrator: async (address: string, password: string) => {
         await directory.add(address, password);
         await new Promise<void>((done, failed) =>
@@ -92,7 +96,7 @@ export async function openCommunity(config: Config, around: Surroundings, count:
       close: async () => {
         closed = true;
         await accounts.close();
-        announcer.close();
+        announcer?.close();
         await mesh.close();
         await store.close();
       },

@@ -70,6 +70,7 @@ export async function startServer(config: Config, around: Surroundings): Promise
       registration: config.registration === 'open',
       count: counts.mux,
     });
+    community.announce();
     closing.push(() => mux.drain());
 
     const listeners: { name: ListenName; address: string; tls: Listen['tls'] }[] = [];

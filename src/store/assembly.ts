@@ -9,10 +9,10 @@ export class Assembly {
   readonly fences: Fence[] = [];
   /** All ops of the units in their order, without those that a later one replaces. */
   #all: (Op | undefined)[] = [];
-  #units: readonly Unit[];
+  readonly units: readonly Unit[];
 
   constructor(units: readonly Unit[]) {
-    this.#units = units;
+    this.units = units;
     this.#collectOps();
     this.#collectFences();
   }
@@ -20,7 +20,7 @@ export class Assembly {
   /** The last op of a statement and key stands for the earlier ones, at its own place. */
   #collectOps(): void {
     let last: Map<Statement, Map<number | string, number>> | undefined;
-    for (const unit of this.#units) {
+    for (const unit of this.units) {
       for (const op of unit.ops) {
         if (op.key !== undefined) {
           last ??= new Map();
@@ -40,7 +40,7 @@ export class Assembly {
   #collectFences(): void {
     const epochs = new Map<number, number>();
     let previous: readonly Fence[] | undefined;
-    for (const { fences, ops } of this.#units) {
+    for (const { fences, ops } of this.units) {
       if (fences === previous || ops.length === 0) continue;
       previous = fences;
       for (const fence of fences) {
@@ -60,7 +60,7 @@ export class Assembly {
   ): void {
     let all = 0;
     let live = 0;
-    for (const unit of this.#units) {
+    for (const unit of this.units) {
       if (unit.ops.length === 0) {
         each(unit, none);
         continue;
@@ -77,7 +77,7 @@ export class Assembly {
   locate(index: number): { unit: number; op: number } {
     let all = 0;
     let live = -1;
-    for (const [unit, { ops }] of this.#units.entries()) {
+    for (const [unit, { ops }] of this.units.entries()) {
       for (let op = 0; op < ops.length; op++) {
         if (this.#all[all++] !== undefined) live++;
         if (live === index) return { unit, op };

@@ -44,7 +44,7 @@ export class Committer {
     const left: (readonly Unit[])[] = [units];
     for (let group = left.pop(); group !== undefined; group = left.pop()) {
       if (group.length === 0) continue;
-      const batch = new Assembly(group);
+      const batch = new Assembly(group.map((unit) => unit.revise?.() ?? unit));
       // oxlint-disable-next-line no-await-in-loop -- one commit in flight
       const ending =
         batch.ops.length === 0 ? ({ result: 'committed', counts: [] } as const) : await this.#commit(batch);
@@ -61,7 +61,7 @@ export class Committer {
           const rely = (unit: Unit): boolean =>
             unit.ops.length > 0 &&
             unit.fences.some((fence) => fence.partition === partition && fence.epoch === epoch);
-          const lost = group.filter(rely);
+          const lost = batch.units.filter(rely);
           if (lost.length === 0)
             throw new Error(`the store names a fence that no unit relies on: ${partition}`);
           for (const unit of lost) {
@@ -73,26 +73,28 @@ export class Committer {
               new Failure('fenced', 'this server no longer owns the partition'),
             );
           }
-          left.push(group.filter((unit) => !rely(unit)));
+          left.push(batch.units.filter((unit) => !rely(unit)));
           break;
         }
         case 'failed': {
           const { unit, op } = batch.locate(ending.op);
-          if (group.length > 1) left.push(group.slice(unit + 1), [group[unit]!], group.slice(0, unit));
+          if (group.length > 1)
+            left.push(batch.units.slice(unit + 1), [batch.units[unit]!], batch.units.slice(0, unit));
           else {
-            ended();
-            this.fail(group[0]!, 'failed', op, ending.error);
+            const instead = this.fail(batch.units[0]!, 'failed', op, ending.error);
+            if (instead === undefined) ended();
+            else left.push([instead]);
           }
           break;
         }
         case 'given-up':
-          for (const unit of group) {
+          for (const unit of batch.units) {
             ended();
             if (!ending.unknown || unit.ops.length === 0) this.#abandon(unit);
           }
           break;
         case 'stale':
-          left.push(group);
+          left.push(batch.units);
       }
     }
   }
@@ -112,11 +114,18 @@ export class Committer {
     }
   }
 
-  fail(unit: Unit, reason: 'failed' | 'fenced' | 'overloaded', op: number | undefined, error: Error): void {
+  /** Tells the unit; gives what is to run in its place. */
+  fail(
+    unit: Unit,
+    reason: 'failed' | 'fenced' | 'overloaded',
+    op: number | undefined,
+    error: Error,
+  ): Unit | undefined {
     try {
-      unit.failed(reason, op, error);
+      return unit.failed(reason, op, error) ?? undefined;
     } catch (thrown) {
       this.#log.error({ err: thrown }, 'the consequence of a failed write failed');
+      return undefined;
     }
   }
 

@@ -27,8 +27,11 @@ export interface Unit {
    * - `failed`: it ran alone and failed at `ops[op]` (undefined where the lane is closed);
    * - `fenced`: ownership is lost: forget the entity, answer nothing;
    * - `overloaded`: the lane's queue is full.
+   * After `failed` it may give another unit, which then runs in its place, before everything that came behind it.
    */
-  failed(reason: 'failed' | 'fenced' | 'overloaded', op: number | undefined, error: Error): void;
+  failed(reason: 'failed' | 'fenced' | 'overloaded', op: number | undefined, error: Error): Unit | void;
+  /** Asked each time before it is sent to the store: the unit to send instead, where what went before calls for that. */
+  revise?(): Unit;
 }
 
 /** The commit lane of a partition: what arrives while one batch commits makes up the next one. */

@@ -141,6 +141,7 @@ export class Rig {
       queue: (letter: Letter) => void this.letters.push(letter),
       pass: (_to: string, stanza: Element) => void this.passed.push(textOf(stanza)),
       forget: () => undefined,
+      busy: () => false,
       waiting: 0,
       close: () => undefined,
     };

@@ -118,12 +118,12 @@ export class Stage {
       peer: other.split('/')[0]!,
       target: '',
       session: 1,
+      shown: hidden ? 0 : 1,
       sent: Math.floor(id / 1000),
       xml,
     } as const;
     const origin = { source: 1, n: id, k: 0 };
     return rowParams(this.fence.partition, this.account.id, row, origin, {
-      shown: !hidden,
       pending: false,
       posted: false,
     });

@@ -37,7 +37,7 @@ async function submit(model: Model, units: number, random: Random): Promise<Map<
       ],
       fences: [fence],
       done: () => ended.set(id, bad.length > 0 ? 'done, though it cannot' : 'done'),
-      failed: (reason) => ended.set(id, reason),
+      failed: (reason) => void ended.set(id, reason),
     });
     if (random.int(4) === 0) await new Promise((resolve) => setTimeout(resolve, random.int(3)));
   }

@@ -83,7 +83,7 @@ export class Units {
       ops,
       fences,
       done: (counts) => this.ended.push([name, 'done', ...counts.map(String)].join(' ')),
-      failed: (reason, at) => this.ended.push([name, reason, String(at)].join(' ')),
+      failed: (reason, at) => void this.ended.push([name, reason, String(at)].join(' ')),
     };
   }
 }
