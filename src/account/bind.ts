@@ -10,8 +10,17 @@ import { sessionRows } from './sessionrows.ts';
 import { hashOf, previdOf, ticketFor } from './ticket.ts';
 import { Work } from './work.ts';
 
-/** Binds a resource (RFC 6120 §7): the session exists once its row is committed. Runs in the account's mailbox. */
-export async function bind(account: Account, from: Peer, frame: Bind, info: ConnInfo): Promise<void> {
+/**
+ * Binds a resource (RFC 6120 §7): the session exists once its row is committed; then `entered` is called. Runs in the
+ * account's mailbox.
+ */
+export async function bind(
+  account: Account,
+  from: Peer,
+  frame: Bind,
+  info: ConnInfo,
+  entered: () => void,
+): Promise<void> {
   const { partition } = account;
   const { env } = partition;
   const head = { partition: partition.id, epoch: partition.epoch, conn: frame.conn };
@@ -51,6 +60,7 @@ export async function bind(account: Account, from: Peer, frame: Bind, info: Conn
       unbound(new StanzaError('internal-server-error', undefined, 'wait'));
     });
     work.after(() => {
+      entered();
       env.mesh.send(from, 'mux', {
         ...head,
         t: 'bound',
