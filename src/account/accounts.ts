@@ -46,7 +46,9 @@ export class Accounts {
 
   /** For announcements: what is served here. */
   owned(): { partition: number; epoch: number }[] {
-    return [...this.#partitions.values()].map(({ id, epoch }) => ({ partition: id, epoch }));
+    return [...this.#partitions.values()]
+      .filter(({ ended }) => !ended)
+      .map(({ id, epoch }) => ({ partition: id, epoch }));
   }
 
   /** Serves a partition: its outbox goes on, and its sessions wait for their muxes and clients. */

@@ -1,3 +1,4 @@
+import { failed } from '../base/failure.ts';
 import type { Element } from '../xmpp/element.ts';
 import { StanzaError } from '../xmpp/error.ts';
 import type { Jid } from '../xmpp/jid.ts';
@@ -95,13 +96,21 @@ function returnToSender(work: Work, stanza: Element, to: Jid, error: unknown): v
   });
 }
 
-/** Nothing of it could be stored: its sender is told, and that is stored. */
-function failedMessage(failed: Work, stanza: Element, to: Jid, cause: Error): Work | void {
-  const { account, session, n } = failed;
+/** Nothing of it could be stored: its sender is told, and where the store takes anything at all, that is stored. */
+function failedMessage(failedWork: Work, stanza: Element, to: Jid, cause: Error): Work | void {
+  const { account, session, n } = failedWork;
+  const overloaded = failed(cause, 'overloaded');
+  const error = new StanzaError(
+    overloaded ? 'resource-constraint' : 'internal-server-error',
+    undefined,
+    'wait',
+  );
+  const tell = () => {
+    if (stanza.attrs['type'] !== 'error') session!.send(textOf(errorReply(stanza, error)));
+  };
+  if (overloaded) return tell();
   const work = new Work(account, session, n);
-  const error =
-    cause instanceof StanzaError ? cause : new StanzaError('internal-server-error', undefined, 'wait');
-  work.onFailure(() => session!.send(textOf(errorReply(stanza, error))));
+  work.onFailure(tell);
   returnToSender(work, stanza, to, error);
   return work;
 }

@@ -40,6 +40,10 @@ export async function resume(
     return;
   }
   const acked = acknowledged(session, frame.h);
+  if (acked === 'freed') {
+    fail('item-not-found');
+    return;
+  }
   if (acked === undefined) {
     fail('h-too-high', undefined, (session.unacked.m - (session.enabled?.m ?? 0)) >>> 0);
     return;
@@ -98,10 +102,11 @@ export async function resume(
 }
 
 /**
- * The m that the client's h stands for; undefined where it is more than was sent. An owner that knows the session from
+ * The m that the client's h stands for; undefined where it is more than was sent, `freed` where it is less than the client
+ * acknowledged before: what it asks for is not kept any more. An owner that knows the session from
  * its row only has no record of what was sent: it takes the client's h for it, and sends again what is pending.
  */
-function acknowledged(session: Session, h: number): number | undefined {
+function acknowledged(session: Session, h: number): number | 'freed' | undefined {
   const { unacked, cursor, account } = session;
   if (session.enabled === undefined) return undefined;
   if (session.dormant && session.mirrored === 0) {
@@ -112,10 +117,11 @@ function acknowledged(session: Session, h: number): number | undefined {
   }
   // h counts mod 2^32 (XEP-0198 §4).
   const ahead = (h - ((unacked.acked - session.enabled.m) >>> 0)) >>> 0;
+  if (ahead >= 2 ** 31) return 'freed';
   const m = unacked.acked + ahead;
   if (m <= unacked.m) return m;
   // The link after the record that we were given died with its owner, and its client saw more than the record has.
-  if (!session.dormant || session.mirrored === session.generation || ahead >= 2 ** 31) return undefined;
+  if (!session.dormant || session.mirrored === session.generation) return undefined;
   unacked.m = m;
   return m;
 }

@@ -48,6 +48,12 @@ export function sendDurable(
 
 /** The outbox row of a stanza (DESIGN §3, step 3). */
 export function writeLetter(work: Work, to: Jid, stanza: Element, kind: Kind, origin: Origin): void {
+  const { account, partition } = work;
+  if (
+    partition.post.waiting > 0 &&
+    partition.post.waitingOf(partition.id, account.id) >= partition.env.limits.outbox
+  )
+    throw new StanzaError('resource-constraint', 'too many messages of this account wait to be handed over');
   work.step(() => addLetter(work, to, stanza, kind, origin));
 }
 

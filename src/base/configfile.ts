@@ -1,11 +1,10 @@
 import { existsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { parse } from 'yaml';
 import { explain, type Assignment } from './complaint.ts';
 import type { Config } from './config.ts';
 import { Failure } from './failure.ts';
 import { schema, type Settings } from './schema.ts';
-import { isTree, nothing, readYaml, type Tree } from './yamlfile.ts';
+import { isTree, nothing, parseYaml, readYaml, type Tree } from './yamlfile.ts';
 
 /** Where a configuration comes from, as the command line says it. */
 export interface Sources {
@@ -55,7 +54,7 @@ function assignment(text: string): Assignment {
   if (path.length === 0 || path.includes(''))
     throw new Failure('config', `--set ${text}: expected key.path=value, for example listen.xmpp.port=5300`);
   try {
-    return { path, value: parse(text.slice(sign + 1)) };
+    return { path, value: parseYaml(text.slice(sign + 1)) };
   } catch (error) {
     const reason = (error as Error).message.split(/ at line|\n/, 1)[0];
     throw new Failure('config', `--set ${path.join('.')}: ${reason}`, error);

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { stringify } from 'yaml';
 import { schema } from './schema.ts';
+import { flowYaml } from './yamlfile.ts';
 
 /**
  * The text of `config.example.yaml`: every key of the schema with what it means and its default. A key without a
@@ -28,8 +28,8 @@ function mapping(shape: z.ZodObject, level: number): string {
     text += level === 0 ? '\n' : '';
     for (const line of about.split('\n')) text += wrapped(line, indent);
     if (inner !== undefined) text += `${indent}${key}:\n${mapping(inner, level + 1)}`;
-    else if (example !== undefined) text += `${indent}# ${key}: ${value(example)}\n`;
-    else text += `${indent}${key}: ${value(z.parse(field, undefined))}\n`;
+    else if (example !== undefined) text += `${indent}# ${key}: ${flowYaml(example)}\n`;
+    else text += `${indent}${key}: ${flowYaml(z.parse(field, undefined))}\n`;
   }
   return text;
 }
@@ -40,10 +40,6 @@ function innerObject(field: unknown): z.ZodObject | undefined {
   if (field instanceof z.ZodPrefault) return innerObject(field.unwrap());
   if (field instanceof z.ZodUnion) return innerObject(field.options.at(-1));
   return undefined;
-}
-
-function value(of: unknown): string {
-  return stringify(of, { collectionStyle: 'flow', flowCollectionPadding: false, lineWidth: 0 }).trim();
 }
 
 function wrapped(line: string, indent: string): string {

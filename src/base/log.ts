@@ -13,9 +13,13 @@ export interface Log {
 
 export type Level = 'debug' | 'info' | 'warn' | 'error' | 'silent';
 
-/** Opens the process's log on standard output: JSON lines, or readable ones where that is a terminal. */
-export function openLog(level: Level, terminal: boolean = process.stdout.isTTY === true): Log {
-  return pino({ level, base: null }, terminal ? pretty() : pino.destination({ fd: 1, sync: true }));
+/**
+ * Opens the process's log: JSON lines, or readable ones where it goes to a terminal. A server's log is its standard
+ * output (1); a command whose standard output is its answer logs to standard error (2).
+ */
+export function openLog(level: Level, fd: 1 | 2 = 1): Log {
+  const terminal = (fd === 1 ? process.stdout : process.stderr).isTTY === true;
+  return pino({ level, base: null }, terminal ? pretty(fd) : pino.destination({ fd, sync: true }));
 }
 
 /** Drops everything: for tests and the simulation. */

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { relative, resolve } from 'node:path';
-import { isMap, isNode, LineCounter, parseDocument, type Document } from 'yaml';
+import { isMap, isNode, LineCounter, parse, parseDocument, stringify, type Document } from 'yaml';
 import { Failure } from './failure.ts';
 
 /** A mapping of a YAML document as a plain object. */
@@ -54,6 +54,16 @@ export function readYaml(file: string, cwd: string): Written {
       return `${line}:${col}`;
     },
   };
+}
+
+/** The value of a text that comes from no file. Throws the library's own error. */
+export function parseYaml(text: string): unknown {
+  return parse(text);
+}
+
+/** A value on one line, as people would write it. */
+export function flowYaml(value: unknown): string {
+  return stringify(value, { collectionStyle: 'flow', flowCollectionPadding: false, lineWidth: 0 }).trim();
 }
 
 /** Where the key or the value at `path` begins; where there is none, the nearest one around it. */

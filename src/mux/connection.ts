@@ -12,7 +12,7 @@ import type { Core, Flushed, Wait, Waiter } from './core.ts';
 import type { Outlet, Session } from './session.ts';
 import type { Transport, TransportHandlers } from './transport.ts';
 
-/** What a stream does with what it reads: one table for all connections (stream.ts). */
+/** What a stream does with what it reads: one table for all connections (verbs.ts). */
 export interface Verbs {
   /** A stream header; `content` is its default namespace. */
   opened(conn: Connection, header: Element, content: string): void;

@@ -57,6 +57,8 @@ export interface Post {
   forget(partition: number): void;
   /** Letters that nobody has settled. */
   readonly waiting: number;
+  /** How many letters of this account wait. */
+  waitingOf(partition: number, account: number): number;
   /** Is one of them from this account to this recipient? */
   busy(partition: number, account: number, recipient: string): boolean;
   close(): void;
@@ -102,6 +104,7 @@ class LinePost implements Post {
   readonly #retry: number;
   readonly #lines = new Map<string, Line>();
   #waiting = 0;
+  readonly #perAccount = new Map<string, number>();
   #timer: Timer | undefined;
   #closed = false;
 
@@ -123,6 +126,10 @@ class LinePost implements Post {
     return this.#waiting;
   }
 
+  waitingOf(partition: number, account: number): number {
+    return this.#perAccount.get(`${partition} ${account}`) ?? 0;
+  }
+
   busy(partition: number, account: number, recipient: string): boolean {
     return this.#lines.has(lineOf({ partition, account, recipient }));
   }
@@ -135,7 +142,7 @@ class LinePost implements Post {
       this.#lines.set(key, line);
     }
     line.letters.push(letter);
-    this.#waiting += 1;
+    this.#count(letter, 1);
     if (line.letters.length === 1) this.#send(line);
     this.#watch();
   }
@@ -154,7 +161,7 @@ class LinePost implements Post {
   forget(partition: number): void {
     for (const [key, line] of this.#lines)
       if (line.letters[0]?.partition === partition) {
-        this.#waiting -= line.letters.length;
+        for (const letter of line.letters) this.#count(letter, -1);
         this.#lines.delete(key);
       }
   }
@@ -164,6 +171,14 @@ class LinePost implements Post {
     this.#timer?.cancel();
     this.#lines.clear();
     this.#waiting = 0;
+  }
+
+  #count(letter: Letter, by: 1 | -1): void {
+    this.#waiting += by;
+    const key = `${letter.partition} ${letter.account}`;
+    const count = (this.#perAccount.get(key) ?? 0) + by;
+    if (count > 0) this.#perAccount.set(key, count);
+    else this.#perAccount.delete(key);
   }
 
   #send(line: Line): void {
@@ -238,7 +253,7 @@ class LinePost implements Post {
       }
       if (line.letters[0] !== letter) return;
       line.letters.shift();
-      this.#waiting -= 1;
+      this.#count(letter, -1);
       if (line.letters.length === 0) this.#lines.delete(lineOf(letter));
       else this.#send(line);
     });

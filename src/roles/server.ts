@@ -7,9 +7,10 @@ import type { Config, Listen, ListenName } from '../base/config.ts';
 import type { Log } from '../base/log.ts';
 import { openMetrics } from '../base/metrics.ts';
 import { token, type Random } from '../base/random.ts';
-import { authority } from '../base/listening.ts';
+import { Failure, failed } from '../base/failure.ts';
+import { authority, listenFailure, withoutIpv6 } from '../base/listening.ts';
 import { openMux, type Mux } from '../mux/mux.ts';
-import { openListener } from '../mux/tcp.ts';
+import { openListener, type Listener } from '../mux/tcp.ts';
 import { openWs } from '../mux/ws.ts';
 import { openAdministration } from './administration.ts';
 import { openCommunity } from './community.ts';
@@ -77,7 +78,7 @@ export async function startServer(config: Config, around: Surroundings): Promise
     for (const name of ['xmpp', 'xmpps'] as const) {
       const listen = config.listen[name];
       if (listen === 'off') continue;
-      const listener = await listenXmpp(mux, listen, keys, log);
+      const listener = await listenXmpp(mux, name, listen, keys, log);
       // Not waited for: it ends when the mux has let its connections go.
       closing.push(() => void listener.close());
       listeners.push({ name, address: authority(listen.host, listener.port), tls: listen.tls });
@@ -139,15 +140,23 @@ export async function startServer(config: Config, around: Surroundings): Promise
   }
 }
 
-function listenXmpp(mux: Mux, listen: Listen, keys: Certificate, log: Log) {
+async function listenXmpp(
+  mux: Mux,
+  name: ListenName,
+  listen: Listen,
+  keys: Certificate,
+  log: Log,
+): Promise<Listener> {
   const tls = listen.tls === 'required' ? 'direct' : listen.tls;
-  return openListener(mux, {
-    host: listen.host,
-    port: listen.port,
-    tls,
-    keys: { cert: keys.cert, key: keys.key },
-    log,
-  });
+  const on = (host: string) => openListener(mux, { host, port: listen.port, tls, keys, log });
+  try {
+    return await on(listen.host);
+  } catch (error) {
+    const cause = error instanceof Failure ? error.cause : error;
+    if (withoutIpv6(listen, cause)) return on('0.0.0.0');
+    if (failed(error, 'bad-certificate')) throw error;
+    throw listenFailure(name, listen, cause);
+  }
 }
 
 /** Somebody must be able to log in: on an empty store, an administrator with a password that is shown once. */

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '../base/clock.ts';
 import type { Failure } from '../base/failure.ts';
@@ -27,7 +28,7 @@ export interface EmbeddedOptions {
 export async function openSqlite(directory: string, options: EmbeddedOptions): Promise<Volume> {
   const held = holdVolume(directory);
   try {
-    const path = join(directory, 'volume.db');
+    const path = file(directory);
     const started = prepare(path, options);
     const writer = await Port.open({ path }, options.clock);
     try {
@@ -41,6 +42,15 @@ export async function openSqlite(directory: string, options: EmbeddedOptions): P
     held.release();
     throw error;
   }
+}
+
+/** Whether there is a volume in the directory, without opening it. */
+export function hasVolume(directory: string): boolean {
+  return existsSync(file(directory));
+}
+
+function file(directory: string): string {
+  return join(directory, 'volume.db');
 }
 
 function prepare(path: string, options: EmbeddedOptions): { space: number; epoch: number } {

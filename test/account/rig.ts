@@ -142,6 +142,7 @@ export class Rig {
       pass: (_to: string, stanza: Element) => void this.passed.push(textOf(stanza)),
       forget: () => undefined,
       busy: () => false,
+      waitingOf: () => 0,
       waiting: 0,
       close: () => undefined,
     };

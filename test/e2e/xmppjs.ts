@@ -9,7 +9,7 @@ export class Peer {
   resumed = 0;
   #wakers = new Set<() => void>();
 
-  constructor(target: Target, user: string, resource: string, service: string) {
+  constructor(target: Pick<Target, 'domain'>, user: string, resource: string, service: string) {
     this.client = client({ service, domain: target.domain, resource, username: user, password: 'secret' });
     this.client.reconnect.delay = 50;
     this.client.on('stanza', (stanza) => {
