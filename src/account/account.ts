@@ -37,10 +37,10 @@ export class Account {
   /** Rows above it wait in the spool unless they were settled. */
   watermark: number;
   #waiting: Waiting[];
-  /** Settled, and the store does not know yet. */
-  readonly #settled = new Set<number>();
+  /** Settled, and the store does not know yet; made, as the next one, when there is one. */
+  #settled: Set<number> | undefined;
   /** Sent to a session that has not acknowledged it: id → how many. */
-  readonly #inHand = new Map<number, number>();
+  #inHand: Map<number, number> | undefined;
 
   constructor(partition: Partition, row: AccountRow, waiting: Waiting[]) {
     this.partition = partition;
@@ -68,7 +68,7 @@ export class Account {
 
   /** May be forgotten. */
   get idle(): boolean {
-    return this.#open === 0 && this.sessions.length === 0 && this.#settled.size === 0 && this.mailbox.idle;
+    return this.#open === 0 && this.sessions.length === 0 && this.#settled === undefined && this.mailbox.idle;
   }
 
   begin(): void {
@@ -142,12 +142,13 @@ export class Account {
 
   /** In the spool and in nobody's hand. */
   isWaiting(id: number): boolean {
-    return !this.#inHand.has(id) && this.#find(id) >= 0;
+    return this.#inHand?.has(id) !== true && this.#find(id) >= 0;
   }
 
   /** A session is given the message itself: returns its id if its acknowledgement will settle it, else 0. */
   handOut(id: number): number {
     if (this.#find(id) < 0) return 0;
+    this.#inHand ??= new Map();
     this.#inHand.set(id, (this.#inHand.get(id) ?? 0) + 1);
     return id;
   }
@@ -163,7 +164,7 @@ export class Account {
     const at = this.#find(id);
     if (at < 0) return;
     this.#waiting.splice(at, 1);
-    this.#settled.add(id);
+    (this.#settled ??= new Set()).add(id);
     this.partition.touchLazily(this);
   }
 
@@ -198,21 +199,27 @@ export class Account {
       this.watermark = watermark;
       work.write(accountRows.watermark, [partition.id, this.id, watermark]);
     }
+    if (this.#settled === undefined) return;
     for (const id of this.#settled) {
       if (id <= this.watermark) this.#settled.delete(id);
       else work.write(messageRows.settle, [partition.id, this.id, id]);
     }
     const written = [...this.#settled];
-    work.after(() => {
-      for (const id of written) this.#settled.delete(id);
-    });
+    if (written.length === 0) this.#settled = undefined;
+    else work.after(() => this.#forget(written));
+  }
+
+  #forget(written: readonly number[]): void {
+    for (const id of written) this.#settled?.delete(id);
+    if (this.#settled?.size === 0) this.#settled = undefined;
   }
 
   #release(id: number): void {
-    const count = this.#inHand.get(id);
-    if (count === undefined) return;
+    const count = this.#inHand?.get(id);
+    if (this.#inHand === undefined || count === undefined) return;
     if (count > 1) this.#inHand.set(id, count - 1);
-    else this.#inHand.delete(id);
+    else if (this.#inHand.size > 1) this.#inHand.delete(id);
+    else this.#inHand = undefined;
   }
 
   /** Index in the spool; ids are in order. */

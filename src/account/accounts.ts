@@ -166,7 +166,7 @@ export class Accounts {
   /** A connection that authenticated binds or resumes. */
   #enter(partition: Partition, from: Peer, frame: Bind | Resume): void {
     const { partition: id, epoch, conn } = frame;
-    const who = this.#logins.take(from, conn);
+    const who = this.#logins.find(from, conn);
     const refuse = () =>
       this.env.mesh.send(
         from,
@@ -191,12 +191,15 @@ export class Accounts {
               sent: undefined,
             },
       );
+    const entered = () => this.#logins.gone(from, conn);
     if (who === undefined) {
       refuse();
       return;
     }
     this.#withAccount(partition, who.address, refuse, (account) =>
-      frame.t === 'bind' ? bind(account, from, frame, who.info) : resume(account, from, frame, who.info),
+      frame.t === 'bind'
+        ? bind(account, from, frame, who.info, entered)
+        : resume(account, from, frame, who.info, entered),
     );
   }
 

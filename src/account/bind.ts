@@ -10,12 +10,23 @@ import { sessionRows } from './sessionrows.ts';
 import { hashOf, previdOf, ticketFor } from './ticket.ts';
 import { Work } from './work.ts';
 
-/** Binds a resource (RFC 6120 §7): the session exists once its row is committed. Runs in the account's mailbox. */
-export async function bind(account: Account, from: Peer, frame: Bind, info: ConnInfo): Promise<void> {
+/**
+ * Binds a resource (RFC 6120 §7): the session exists once its row is committed; then `entered` is called. Runs in the
+ * account's mailbox.
+ */
+export async function bind(
+  account: Account,
+  from: Peer,
+  frame: Bind,
+  info: ConnInfo,
+  entered: () => void,
+): Promise<void> {
   const { partition } = account;
   const { env } = partition;
   const head = { partition: partition.id, epoch: partition.epoch, conn: frame.conn };
   try {
+    const wait = partition.admit();
+    if (wait > 0) throw new StanzaError('resource-constraint', `too many logins: try again in ${wait} s`);
     const resource = resourceFor(account, frame.resource);
     // RFC 6120 §7.7.2.2: the newer session takes the resource over.
     const holder = account.session(resource);
@@ -30,7 +41,6 @@ export async function bind(account: Account, from: Peer, frame: Bind, info: Conn
     }
     await makeRoom(account);
     const session = new Session(account, env.newId(), resource, env.clock.now(), account.head);
-    session.mux = from;
     session.info = info;
     const work = new Work(account);
     const { pos, rpos } = session.cursor;
@@ -51,6 +61,17 @@ export async function bind(account: Account, from: Peer, frame: Bind, info: Conn
       unbound(new StanzaError('internal-server-error', undefined, 'wait'));
     });
     work.after(() => {
+      if (session.ended) {
+        unbound(new StanzaError('conflict'));
+        return;
+      }
+      if (from !== env.mesh.self && !env.mesh.peers().includes(from)) {
+        void endSession(session);
+        return;
+      }
+      entered();
+      // Only now, so that nothing reaches the mux before `bound` does; what came meanwhile follows.
+      session.mux = from;
       env.mesh.send(from, 'mux', {
         ...head,
         t: 'bound',
@@ -60,6 +81,7 @@ export async function bind(account: Account, from: Peer, frame: Bind, info: Conn
         generation: 1,
         ticket: ticketFor(env, from, session.id, account.address, 1),
       });
+      session.resend();
       env.count('login');
     });
     account.sessions.push(session);

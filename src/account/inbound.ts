@@ -134,7 +134,7 @@ export async function answerAgain(session: Session, n: number, stanza: Element):
   ]);
   const outcome = stored.find((row) => row.n === n);
   if (outcome !== undefined) {
-    session.answers.set(n, 0);
+    (session.answers ??= new Map()).set(n, 0);
     session.send(outcome.xml, n);
     return;
   }

@@ -84,7 +84,7 @@ export function reply(work: Work, session: Session, text: string): void {
   work.step(() => {
     if (work.ops.length > 0) {
       work.write(sessionRows.answer, [session.partition.id, session.id, work.answers, text]);
-      session.answers.set(work.answers, 0);
+      (session.answers ??= new Map()).set(work.answers, 0);
     }
     work.after(() => session.send(text, work.answers));
   });
@@ -92,6 +92,7 @@ export function reply(work: Work, session: Session, text: string): void {
 
 /** A request to somebody's resource: remembered, so that its answer names its n. */
 function ask(work: Work, session: Session, iq: Element, id: string, to: Jid): void {
+  session.asked ??= new Map();
   if (session.asked.size >= session.partition.env.limits.requests)
     throw new StanzaError('resource-constraint', 'too many requests are open');
   session.asked.set(askedKey(to.full, id), work.answers);
@@ -117,8 +118,9 @@ export function receiveIq(account: Account, iq: Element, to: Jid): void {
   if (type === 'result' || type === 'error') {
     if (session === undefined) return;
     const asked = askedKey(from, id);
-    const n = session.asked.get(asked);
-    session.asked.delete(asked);
+    const n = session.asked?.get(asked);
+    session.asked?.delete(asked);
+    if (session.asked?.size === 0) session.asked = undefined;
     session.send(textOf(iq), n ?? 0);
     return;
   }

@@ -56,10 +56,9 @@ export class Logins {
     this.#step(from, frame.conn, conn, frame.data);
   }
 
-  /** Who this connection is; asked once, because a connection gets one session. */
-  take(from: Peer, conn: number): Authenticated | undefined {
-    const key = keyOf(from, conn);
-    const known = this.#conns.get(key);
+  /** Who this connection is. It may ask more than once, until it has its session: call `gone` then. */
+  find(from: Peer, conn: number): Authenticated | undefined {
+    const known = this.#conns.get(keyOf(from, conn));
     return known?.address === undefined ? undefined : { address: known.address, info: known.info };
   }
 

@@ -13,7 +13,13 @@ import { Work } from './work.ts';
  * Resumes a session of the account that `conn` authenticated as (XEP-0198 §5, DESIGN §5). It raises the generation at
  * once, so that nothing of the old connection counts any more, commits what was taken, and then tells `h`.
  */
-export async function resume(account: Account, from: Peer, frame: Resume, info: ConnInfo): Promise<void> {
+export async function resume(
+  account: Account,
+  from: Peer,
+  frame: Resume,
+  info: ConnInfo,
+  entered: () => void,
+): Promise<void> {
   const { partition } = account;
   const { env } = partition;
   const head = { partition: partition.id, epoch: partition.epoch, conn: frame.conn };
@@ -65,6 +71,7 @@ export async function resume(account: Account, from: Peer, frame: Resume, info: 
     session.mux = from;
     session.info = info;
     const { enabled, cursor } = session;
+    entered();
     env.mesh.send(from, 'mux', {
       ...head,
       t: 'resumed',

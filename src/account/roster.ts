@@ -47,7 +47,7 @@ export class Roster implements Iterable<Item> {
   version = 0;
   committed = 0;
   /** Whose request is on its way to the store: who is there is shown it when it arrives, and not before. */
-  readonly #arriving = new Map<string, string>();
+  #arriving: Map<string, string> | undefined;
 
   constructor(items: Item[]) {
     this.#items = items.sort((a, b) => (a.contact < b.contact ? -1 : 1));
@@ -104,18 +104,20 @@ export class Roster implements Iterable<Item> {
 
   /** A request is to be stored and shown; call `arrived` then. */
   arriving(contact: string, request: string): void {
-    this.#arriving.set(contact, request);
+    (this.#arriving ??= new Map()).set(contact, request);
   }
 
   arrived(contact: string, request: string): void {
-    if (this.#arriving.get(contact) === request) this.#arriving.delete(contact);
+    if (this.#arriving?.get(contact) !== request) return;
+    if (this.#arriving.size > 1) this.#arriving.delete(contact);
+    else this.#arriving = undefined;
   }
 
   /** Stored requests that wait for an answer. */
   *waiting(): IterableIterator<Item> {
     if (this.#requests === 0) return;
     for (const item of this.#items)
-      if (item.pending !== undefined && this.#arriving.get(item.contact) !== item.pending) yield item;
+      if (item.pending !== undefined && this.#arriving?.get(item.contact) !== item.pending) yield item;
   }
 
   /** The tombstone that has been kept for longest. */
@@ -194,6 +196,11 @@ export function settled(account: Account): Promise<void> | undefined {
   });
 }
 
+/** One string for all items: each row brings its own. */
+const subscriptions = new Map(
+  (['none', 'to', 'from', 'both', 'removed'] as const).map((subscription) => [subscription, subscription]),
+);
+
 async function read(account: Account): Promise<Roster> {
   const { partition } = account;
   // After `reset` changes may still be on their way to the store: they must be there before we look.
@@ -209,7 +216,7 @@ async function read(account: Account): Promise<Roster> {
     // A contact that is in memory itself lends its address: one string for all who have it in their rosters.
     return new Item(partition.accounts.peek(row.contact)?.address ?? row.contact, {
       name: row.name,
-      subscription: row.subscription,
+      subscription: subscriptions.get(row.subscription)!,
       ask: row.ask === 1,
       pending: row.pending ?? undefined,
       approved: row.approved === 1,

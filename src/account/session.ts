@@ -59,10 +59,10 @@ export class Session {
   recordDirty = false;
   /** Units of this session in the lane. */
   open = 0;
-  /** Requests of this session that another session answers: `address id` → n. */
-  readonly asked = new Map<string, number>();
+  /** Requests of this session that another session answers: `address id` → n; made when there is one. */
+  asked: Map<string, number> | undefined;
   /** n of stored iq outcomes (`answer` rows) that the client has not acknowledged yet → m of the answer. */
-  readonly answers = new Map<number, number>();
+  answers: Map<number, number> | undefined;
 
   constructor(account: Account, id: number, resource: string, started: number, position: number) {
     this.account = account;
@@ -91,7 +91,7 @@ export class Session {
   send(text: string, answers = 0, feed?: string, pos = 0, settles = 0): void {
     if (this.ended) return;
     const m = this.unacked.push(text, feed, pos, settles);
-    if (answers > 0 && this.answers.has(answers)) this.answers.set(answers, m);
+    if (answers > 0 && this.answers?.has(answers) === true) this.answers.set(answers, m);
     const { env, id, epoch } = this.partition;
     if (this.mux !== undefined)
       env.mesh.send(this.mux, 'mux', {
@@ -108,10 +108,9 @@ export class Session {
     const { limits } = env;
     if (this.unacked.size > limits.unackedHard || this.unacked.bytes > limits.unackedHardBytes) {
       this.partition.overflow(this);
-    } else if (settles > 0) {
-      if (this.unacked.size >= askAfter) this.want();
-      else this.partition.touchLazily(this.account);
-    }
+    } else if (settles > 0 && this.unacked.size >= askAfter) this.want();
+    // Also for what nobody stored: else a quiet client would keep it in our memory for ever.
+    else if (settles > 0 || this.enabled !== undefined) this.partition.touchLazily(this.account);
   }
 
   /** Asks for an acknowledgement unless one is awaited. */
@@ -128,7 +127,7 @@ export class Session {
       if (sent.settles > 0) this.account.settle(sent.settles);
       this.cursor.acked(sent);
     });
-    if (this.answers.size > 0) this.#forgetAnswers(m);
+    if (this.answers !== undefined) this.#forgetAnswers(this.answers, m);
     this.cursor.pump();
     if (this.unacked.size >= askAfter) this.want();
   }
@@ -202,13 +201,14 @@ export class Session {
     this.frame({ t: 'record', record: this.#record });
   }
 
-  #forgetAnswers(m: number): void {
+  #forgetAnswers(answers: Map<number, number>, m: number): void {
     let last = 0;
-    for (const [n, sentAt] of this.answers) {
+    for (const [n, sentAt] of answers) {
       if (sentAt === 0 || sentAt > m) break;
-      this.answers.delete(n);
+      answers.delete(n);
       last = n;
     }
+    if (answers.size === 0) this.answers = undefined;
     if (last > 0) this.partition.dropAnswers(this, last);
   }
 }

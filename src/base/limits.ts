@@ -99,6 +99,14 @@ export const limits = {
     of: 'connections of a mux that have no session',
     overflow: 'the one that has waited longest is closed: a real login is over long before its turn comes',
   },
+  logins: {
+    unit: 'logins a second',
+    default: 500,
+    min: 1,
+    max: 1_000_000,
+    of: 'new sessions of an owner, in the long run; ten times as many at once (resumptions are not counted)',
+    overflow: 'binding is answered `resource-constraint` with the time to wait; a resumption never is',
+  },
   login: {
     unit: 's',
     default: 60,

@@ -1,4 +1,4 @@
-import { createHash, createHmac, pbkdf2, timingSafeEqual } from 'node:crypto';
+import { createHmac, createSecretKey, hash as hashed, pbkdf2, timingSafeEqual } from 'node:crypto';
 import { promisify } from 'node:util';
 import { Failure } from '../../base/failure.ts';
 import { prepare } from './password.ts';
@@ -84,12 +84,13 @@ export function sizeOf(hash: Hash): number {
   return sizes[hash];
 }
 
+/** Node 24 looks for a key object in the bytes of a key, and throws inside: 13 µs, against 3 with one made before. */
 export function hmac(hash: Hash, key: Uint8Array, data: string | Uint8Array): Buffer {
-  return createHmac(names[hash], key).update(data).digest();
+  return createHmac(names[hash], createSecretKey(key)).update(data).digest();
 }
 
 export function digest(hash: Hash, data: Uint8Array): Buffer {
-  return createHash(names[hash]).update(data).digest();
+  return hashed(names[hash], data, 'buffer');
 }
 
 /** Compares in a time that depends on the lengths only. */
