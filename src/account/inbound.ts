@@ -76,7 +76,7 @@ const subscriptions = new Set(['subscribe', 'subscribed', 'unsubscribe', 'unsubs
 function stamp(received: Element, session: Session, to: Jid | undefined): Element {
   const { attrs } = received;
   const lang = attrs['xml:lang'] ?? session.info?.lang;
-  const stamped = received.with({ ...attrs, from: session.full, to: to?.full, 'xml:lang': lang });
+  const stamped = received.with({ from: session.full, to: to?.full, 'xml:lang': lang });
   if (received.name !== 'message') return stamped;
   const { domains } = session.partition.env;
   const forged = (node: Element | string) =>

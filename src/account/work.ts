@@ -25,13 +25,13 @@ export class Work implements Unit {
   /** The inbound number that its iq answer names: n, but for a request that runs again after an attach. */
   readonly answers: number;
   readonly ops: Op[] = [];
-  readonly #steps: (() => void)[] = [];
+  #steps: (() => void)[] = empty;
   #building = false;
-  readonly #effects: Effect[] = [];
-  readonly #ends: (() => void)[] = [];
-  #numbers: [Account, number][] = [];
-  #spare: [Account, number][] = [];
-  readonly #involved: Account[] = [];
+  #effects: Effect[] = empty;
+  #ends: (() => void)[] = empty;
+  #numbers: [Account, number][] = empty;
+  #spare: [Account, number][] = empty;
+  #involved: Account[] = empty;
   /** What to store instead where an op at or above `from` cannot be written: the recipient's part (DESIGN §5). */
   #fallback: { readonly from: number; readonly due: () => boolean; readonly make: () => Work } | undefined;
   /** The stanza's own error answer, for the case that nothing can be stored; may give what is stored instead. */
@@ -56,7 +56,7 @@ export class Work implements Unit {
   }
 
   after(effect: Effect): void {
-    this.#effects.push(effect);
+    this.#effects = joined(this.#effects, effect);
   }
 
   /**
@@ -64,20 +64,21 @@ export class Work implements Unit {
    * in the lane have theirs already, and an account's rows are committed in the order of their numbers.
    */
   number(account: Account): number {
-    const at = this.#spare.findIndex(([owner]) => owner === account);
+    const at = this.#spare === empty ? -1 : this.#spare.findIndex(([owner]) => owner === account);
     const number = at < 0 ? account.nextId() : this.#spare.splice(at, 1)[0]![1];
-    this.#numbers.push([account, number]);
+    this.#numbers = joined(this.#numbers, [account, number]);
     return number;
   }
 
   /** Runs when the work has ended, stored or not. */
   ended(run: () => void): void {
-    this.#ends.push(run);
+    this.#ends = joined(this.#ends, run);
   }
 
   /** Another account of the same lane whose state this work changes. */
   involve(account: Account): void {
-    if (account !== this.account && !this.#involved.includes(account)) this.#involved.push(account);
+    if (account !== this.account && !this.#involved.includes(account))
+      this.#involved = joined(this.#involved, account);
   }
 
   /**
@@ -100,7 +101,7 @@ export class Work implements Unit {
    */
   step(run: () => void): void {
     if (this.#building) run();
-    else this.#steps.push(run);
+    else this.#steps = joined(this.#steps, run);
   }
 
   /** Ends the building: submits what is to be stored, or acts. Throws what a step throws; then nothing was submitted. */
@@ -205,3 +206,12 @@ export class Work implements Unit {
 }
 
 const none: readonly (number | undefined)[] = [];
+
+/** Shared by all lists with nothing in them, for most of them stay so: never pushed to. */
+const empty: never[] = [];
+
+function joined<T>(list: T[], item: T): T[] {
+  if (list === empty) return [item];
+  list.push(item);
+  return list;
+}

@@ -38,12 +38,23 @@ export function openMetrics(cap: number): Metrics {
       return (by = 1) => counter.inc(by);
     },
     counterBy(name, help, label) {
-      const counter = new Counter({ name, help, labelNames: [label], registers });
-      const known = new Set<string>();
+      // Counted here and handed over when somebody asks: prom-client hashes the labels at each `inc`.
+      const counts = new Map<string, number>();
+      const counter: Counter = new Counter({
+        name,
+        help,
+        labelNames: [label],
+        registers,
+        collect: () => {
+          for (const [value, count] of counts) if (count > 0) counter.inc({ [label]: value }, count);
+          for (const value of counts.keys()) counts.set(value, 0);
+        },
+      });
       return (value, by = 1) => {
-        const fits = known.has(value) || known.size < cap - 1;
-        if (fits) known.add(value);
-        counter.inc({ [label]: fits ? value : 'other' }, by);
+        const count = counts.get(value);
+        if (count !== undefined) counts.set(value, count + by);
+        else if (counts.size < cap - 1) counts.set(value, by);
+        else counts.set('other', (counts.get('other') ?? 0) + by);
       };
     },
     histogram(name, help, buckets) {

@@ -101,13 +101,11 @@ export class Supervisor {
     this.#silent = 0;
     this.#heard = false;
     this.#killed = undefined;
-    const worker = fork(module, [
-      ...args,
-      '--attempt',
-      String(this.#attempt),
-      '--heartbeat',
-      String(this.#patience.heartbeat),
-    ]);
+    const { heartbeat } = this.#patience;
+    const counted = ['--attempt', String(this.#attempt), '--heartbeat', String(heartbeat)];
+    // For tidy.ts.
+    const execArgv = [...process.execArgv, '--expose-gc'];
+    const worker = fork(module, [...args, ...counted], { execArgv });
     this.#worker = worker;
     worker.on('message', (message) => this.#hear(message as WorkerMessage));
     worker.on('error', (error) => this.#options.log.error({ err: error }, 'the worker cannot be started'));

@@ -7,6 +7,7 @@ import { banner, started } from './banner.ts';
 import { exitCode } from './exit.ts';
 import { openLifeline } from './lifeline.ts';
 import type { RunningServer } from './server.ts';
+import { openTidy } from './tidy.ts';
 
 export interface WorkerOptions {
   readonly sources: Sources;
@@ -41,7 +42,9 @@ export async function runWorker(options: WorkerOptions): Promise<number> {
     else if (options.attempt === 1) process.stdout.write(banner(config, server, coloured()));
     log.info({ pid: process.pid, start: options.attempt }, 'ready');
     lifeline.ready();
+    const tidy = openTidy(systemClock);
     await Promise.race([asked, server.broken.catch((error: unknown) => lost(log, error))]);
+    tidy.close();
     log.info({}, 'stopping');
     await server.close();
     log.info({}, 'stopped');

@@ -1,0 +1,64 @@
+import { performance } from 'node:perf_hooks';
+import { memoryUsage } from 'node:process';
+import type { Clock, Timer } from '../base/clock.ts';
+
+/** The heap as the tidying sees it. */
+export interface Heap {
+  /** Bytes that V8 holds of the operating system for JavaScript objects, garbage and free pages included. */
+  held(): number;
+  /** Bytes in objects, dead ones included. */
+  used(): number;
+  /** Share of the time since the last call in which the event loop was at work, 0..1. */
+  busy(): number;
+  /** Collects everything and gives free pages back. Stops the process for 1 to 3 ms per megabyte in use. */
+  collect(): void;
+}
+
+/** Milliseconds between looks; the loop must have been idle for two of them. */
+const period = 2500;
+const quiet = 0.05;
+/** Less than this held is not worth a pause; and more than this used would pause for longer than half a second. */
+const least = 32 * 1024 * 1024;
+const most = 384 * 1024 * 1024;
+
+/**
+ * Gives memory back after a storm. V8 lets its young generation grow to 128 MB and leaves garbage in the old one until
+ * more is allocated, which on a server that has come to rest is never: 10,000 clients that have just logged in then take
+ * 22 KB each instead of 8. A small young generation or a tight heap would cost a quarter more CPU for each message.
+ */
+export function openTidy(clock: Clock, heap: Heap | undefined = nodeHeap()): { close(): void } {
+  let timer: Timer | undefined;
+  let idle = 0;
+  let left = 0;
+  const look = (): void => {
+    if (heap === undefined) return;
+    timer = clock.after(period, look);
+    idle = heap.busy() < quiet ? idle + 1 : 0;
+    if (idle < 2) return;
+    const held = heap.held();
+    if (held - left < least || heap.used() > most) return;
+    heap.collect();
+    left = heap.held();
+    heap.busy();
+  };
+  if (heap !== undefined) timer = clock.after(period, look);
+  return { close: () => timer?.cancel() };
+}
+
+/** Undefined where the process runs without `--expose-gc`, which the supervisor passes. */
+function nodeHeap(): Heap | undefined {
+  const { gc } = globalThis;
+  if (gc === undefined) return undefined;
+  let last = performance.eventLoopUtilization();
+  return {
+    held: () => memoryUsage().heapTotal,
+    used: () => memoryUsage().heapUsed,
+    busy: () => {
+      const now = performance.eventLoopUtilization();
+      const { utilization } = performance.eventLoopUtilization(now, last);
+      last = now;
+      return utilization;
+    },
+    collect: () => gc({ type: 'major', execution: 'sync', flavor: 'last-resort' }),
+  };
+}
