@@ -78,7 +78,7 @@ function adopt(session: Session, frame: Attach): void {
     if (itself) held.add(sent.pos);
     unacked.add({ ...sent, settles });
   }
-  cursor.adopt(frame.feeds);
+  cursor.adopt(frame.feeds, frame.unacked);
   account.settleDelivered(session, held);
   // Somebody has to ask for the rest.
   session.partition.touchLazily(account);

@@ -1,4 +1,5 @@
 import { fixed } from '../base/fixed.ts';
+import type { Sent } from '../link/frames.ts';
 import { keep } from './record.ts';
 import type { Rolled } from './roll.ts';
 import { messageRows, type Row } from './rows.ts';
@@ -90,8 +91,11 @@ export class Cursor {
     ];
   }
 
-  /** Goes on where a mux says that the last owner stopped; `spoolUntil` came with the session record. */
-  adopt(feeds: readonly (readonly [string, number])[]): void {
+  /**
+   * Goes on where a mux says that the last owner stopped; `spoolUntil` came with the session record. What the client has
+   * acknowledged is everything before the first stanza that the mux still holds.
+   */
+  adopt(feeds: readonly (readonly [string, number])[], unacked: readonly Sent[]): void {
     this.live = false;
     // The spool goes up to where the cursor was when it began: what is behind that was passed.
     this.pos = Math.max(this.pos, this.spoolUntil);
@@ -100,6 +104,11 @@ export class Cursor {
       else if (feed === 's') this.spoolPos = Math.max(this.spoolPos, pos);
       else if (feed === 'r') this.rpos = Math.max(this.rpos, pos);
     }
+    const before = (one: string, other: string, pos: number) =>
+      (unacked.find(({ feed }) => feed === one || feed === other)?.pos ?? pos + 1) - 1;
+    this.ackedPos = before('a', 'c', this.pos);
+    this.#ackedSpool = before('s', 's', this.spoolPos);
+    this.ackedRpos = before('r', 'r', this.rpos);
   }
 
   /** The client acknowledged this stanza. */

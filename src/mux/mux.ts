@@ -249,8 +249,7 @@ export class Mux implements Core {
     else if (frame.t === 'unattached') {
       if (frame.reason === 'superseded') this.#supersede(session);
       else this.#drop(session, 'reset');
-    }
-    else forSession(session, frame);
+    } else forSession(session, frame);
   }
 
   /** A frame for a connection that went meanwhile: a session that came too late must not live on. */
