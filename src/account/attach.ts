@@ -63,10 +63,16 @@ function adopt(session: Session, frame: Attach): void {
   // Handled stanzas will not be replayed, also where no batch has written their n yet.
   session.taken = session.inN = Math.max(session.committedN, frame.handled);
   if (session.inN > session.committedN) session.partition.touch(session);
-  if (frame.record !== '' && frame.record !== session.record()) {
+  // Whether the spool is done is what the mux has been sent; the row may already know more than that.
+  cursor.spoolPos = 0;
+  const known = session.record();
+  // A record comes before the `handled` of its stanza: the row's is the newer one where its n is.
+  if (frame.record !== '' && (frame.record === known || frame.handled >= session.committedN)) {
     restore(session, frame.record);
-    session.recordDirty = true;
-    session.partition.touch(session);
+    if (frame.record !== known) {
+      session.recordDirty = true;
+      session.partition.touch(session);
+    }
   }
   if (frame.enabled !== undefined) session.enabled = frame.enabled;
   for (const { settles } of unacked) if (settles > 0) account.putBack(settles);

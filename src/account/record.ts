@@ -38,6 +38,6 @@ export function restore(session: Session, record: string): void {
   session.interested = kept.interested === true;
   const [until, done] = kept.s ?? [0];
   session.cursor.spoolUntil = until;
-  if (done === 1) session.cursor.spoolPos = until;
+  session.cursor.spoolPos = done === 1 ? until : 0;
   session.adopt(record);
 }
