@@ -25,6 +25,8 @@ export class Accounts {
   readonly #logins: Logins;
   readonly #registration: Registration;
   /** Sessions whose attach is under way: what their mux sends meanwhile waits behind it. */
+  /** Attaches of a mux that are under way and that it has not reported to be all. */
+  readonly #claims = new Map<string, Promise<void>[]>();
   readonly #attaching = new Map<number, { open: number; readonly behind: (() => void)[] }>();
 
   constructor(env: Env) {
@@ -115,7 +117,11 @@ export class Accounts {
         this.#attach(partition, from, frame);
         return;
       case 'reported':
-        partition.reported.add(from);
+        // Once what it reported is taken in.
+        void Promise.all(this.#claims.get(claimant(partition, from)) ?? []).then(() =>
+          partition.reported.add(from),
+        );
+        this.#claims.delete(claimant(partition, from));
         return;
       default:
         this.#forSession(partition, from, frame);
@@ -196,11 +202,14 @@ export class Accounts {
       refuse();
       return;
     }
-    this.#withAccount(partition, who.address, refuse, (account) =>
-      frame.t === 'bind'
-        ? bind(account, from, frame, who.info, entered)
-        : resume(account, from, frame, who.info, entered),
-    );
+    const enter = () =>
+      this.#withAccount(partition, who.address, refuse, (account) =>
+        frame.t === 'bind'
+          ? bind(account, from, frame, who.info, entered)
+          : resume(account, from, frame, who.info, entered),
+      );
+    if (frame.t === 'bind') enter();
+    else void partition.reports().then(enter);
   }
 
   #attach(partition: Partition, from: Peer, frame: Attach): void {
@@ -216,7 +225,15 @@ export class Accounts {
         session: frame.session,
         reason,
       });
+    let judged = () => {};
+    const claim = new Promise<void>((resolve) => (judged = resolve));
+    const key = claimant(partition, from);
+    const open = this.#claims.get(key);
+    if (partition.reported.has(from)) judged();
+    else if (open === undefined) this.#claims.set(key, [claim]);
+    else open.push(claim);
     const after = () => {
+      judged();
       claims.open -= 1;
       if (claims.open > 0) return;
       this.#attaching.delete(frame.session);
@@ -262,11 +279,16 @@ export class Accounts {
 
   #peerGone(peer: Peer): void {
     this.#logins.peerGone(peer);
+    for (const partition of this.#partitions.values()) this.#claims.delete(claimant(partition, peer));
     for (const partition of this.#partitions.values())
       for (const session of partition.sessions.values())
         if (session.mux === peer)
           session.account.mailbox.run(() => (session.mux === peer ? detachSession(session) : undefined));
   }
+}
+
+function claimant(partition: Partition, mux: Peer): string {
+  return `${partition.id} ${mux}`;
 }
 
 /** Reads accounts that have sessions which nobody has claimed: loaded, those sessions end in their time. */

@@ -50,6 +50,7 @@ export async function attach(
   else adopt(session, frame);
   session.dormant = false;
   session.frame({ t: 'attached', n: session.inN });
+  session.tellRecord();
   if (known) session.resend(frame.m);
   for (const { n, stanza } of frame.open) await answerAgain(session, n, stanza);
   refresh(session);
@@ -74,6 +75,7 @@ function adopt(session: Session, frame: Attach): void {
       session.partition.touch(session);
     }
   }
+  session.shown(frame.record);
   if (frame.enabled !== undefined) session.enabled = frame.enabled;
   for (const { settles } of unacked) if (settles > 0) account.putBack(settles);
   unacked.begin(frame.m, frame.acked);

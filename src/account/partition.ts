@@ -1,4 +1,4 @@
-import type { Timer } from '../base/clock.ts';
+import { sleep, type Timer } from '../base/clock.ts';
 import { fixed } from '../base/fixed.ts';
 import { Entities } from '../entity/entities.ts';
 import type { Post } from '../post/post.ts';
@@ -89,6 +89,17 @@ export class Partition {
   /** The account in memory or read; undefined where there is none. */
   account(address: string): Account | Promise<Account | undefined> {
     return this.accounts.get(address);
+  }
+
+  /**
+   * Resolves when every live mux has handed over its sessions, at most `reportMs` from the owner's beginning: before that
+   * nobody knows the newest state of a session that comes to be resumed, or that it is unknown.
+   */
+  async reports(): Promise<void> {
+    const complete = () => this.env.muxes().every((mux) => this.reported.has(mux));
+    // oxlint-disable-next-line no-await-in-loop -- looks again after each pause
+    while (!complete() && this.env.clock.mono() < this.began + reportMs)
+      await sleep(this.env.clock, reportPause);
   }
 
   /** Lets a new session pass: 0; else the seconds after which it may try again. */
@@ -261,6 +272,7 @@ export class Partition {
 }
 
 /** How often detached sessions are looked through. */
+const reportPause = 20;
 const expiryMs = 1_000;
 
 /** How long a new owner waits for the muxes' reports (DESIGN §5, resume). */

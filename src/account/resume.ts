@@ -1,8 +1,7 @@
 import type { ConnInfo, Resume, Unresumed } from '../link/frames.ts';
 import type { Peer } from '../mesh/mesh.ts';
-import { detachSession } from './end.ts';
+import { detachSession, endSession } from './end.ts';
 import type { Account } from './account.ts';
-import { reportMs } from './partition.ts';
 import { refresh } from './presence.ts';
 import type { Session } from './session.ts';
 import { inboundOp, recordOp } from './sessionrows.ts';
@@ -27,14 +26,7 @@ export async function resume(
     env.mesh.send(from, 'mux', { ...head, t: 'unresumed', condition, h, sent });
 
   const asked = readPrevid(frame.previd);
-  const find = () =>
-    asked === undefined ? undefined : account.sessions.find((session) => session.id === asked.session);
-  let session = find();
-  // A session that only its row knows may live at a mux which has not reported yet, with newer numbers.
-  if (asked !== undefined && (session === undefined || session.dormant)) {
-    await reports(account);
-    session = find();
-  }
+  const session = account.sessions.find(({ id }) => id === asked?.session);
   if (asked === undefined || session?.token === undefined || !tokenHolds(session.token, asked.token)) {
     fail('item-not-found');
     return;
@@ -55,7 +47,8 @@ export async function resume(
   work.ops.push(inboundOp(session, session.inN), recordOp(session));
   work.onFailure(() => {
     fail('item-not-found');
-    if (session.generation === generation) void detachSession(session);
+    // Its client has been told that it is over.
+    if (session.generation === generation) void endSession(session);
   });
   work.after(() => {
     // Another connection came for it meanwhile, or it ended.
@@ -134,13 +127,4 @@ function takeOver(session: Session, mux: Peer): void {
   session.mux = undefined;
   session.wanted = false;
   session.expires = Infinity;
-}
-
-/** Waits until every live mux has reported its sessions for this epoch, at most 3 s from the owner's beginning. */
-async function reports(account: Account): Promise<void> {
-  const { partition } = account;
-  const { env, reported, began } = partition;
-  const complete = () => env.muxes().every((mux) => reported.has(mux));
-  while (!complete() && env.clock.mono() < began + reportMs)
-    await new Promise<void>((resolve) => void env.clock.after(20, resolve));
 }

@@ -167,6 +167,11 @@ export class Session {
     this.#told = record;
   }
 
+  /** What its mux has of the record. */
+  shown(record: string): void {
+    this.#told = record;
+  }
+
   /** Sends a frame about this session to its mux, if it has one. */
   frame(frame: { readonly t: string; readonly [key: string]: unknown }): void {
     if (this.mux === undefined) return;
