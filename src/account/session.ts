@@ -123,13 +123,17 @@ export class Session {
   /** The client has everything up to m. */
   acknowledge(m: number): void {
     this.wanted = false;
+    const more = m > this.unacked.acked;
     this.unacked.release(m, (sent) => {
       if (sent.settles > 0) this.account.settle(sent.settles);
       this.cursor.acked(sent);
     });
     if (this.answers !== undefined) this.#forgetAnswers(this.answers, m);
     this.cursor.pump();
-    if (this.unacked.size >= askAfter) this.want();
+    if (this.unacked.size === 0) return;
+    // A client that acknowledges nothing new is asked again after a while, not at once.
+    if (more && this.unacked.size >= askAfter) this.want();
+    else this.partition.touchLazily(this.account);
   }
 
   /** Everything up to n has been acted on; `h` waits for the batch that writes n (DESIGN §5, sessions). */

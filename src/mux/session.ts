@@ -231,6 +231,9 @@ export class Session implements Waiter {
     const more = wrap(h - (from - this.enabledM));
     if (more <= this.m - from) {
       this.#acknowledged(from + more);
+      // Also where it says nothing new: the owner waits for an answer.
+      this.#ackDue = true;
+      this.outlet?.touch();
       return true;
     }
     return more >= 2 ** 31;

@@ -128,7 +128,7 @@ test('<r/> pipelined behind <enable/> is answered behind <enabled/>', () => {
   assert.equal(client.read(), `<enabled xmlns="${sm}"/>${ack(0)}`);
 });
 
-test("the client's h is relayed as m; lower and equal ones say nothing new", () => {
+test("the client's h is relayed as m, also where it says nothing new, for the owner waits; a lower one is not", () => {
   const rig = new Rig();
   const client = managed(rig, 0, 4);
   for (let m = 5; m <= 8; m++) rig.say(out(100, m));
@@ -136,6 +136,8 @@ test("the client's h is relayed as m; lower and equal ones say nothing new", () 
   client.send(a(1) + a(3));
   assert.equal(rig.one('ack').m, 7, 'the newest of a tick');
   client.send(a(2) + a(3));
+  assert.equal(rig.one('ack').m, 7, 'the answer to an <r/> that came before anything new');
+  client.send(a(2));
   assert.deepEqual(rig.only('ack'), []);
   assert.ok(!client.ended);
   client.send(a(4));
