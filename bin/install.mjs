@@ -1,7 +1,16 @@
 // Installs the packages of package-lock.json where they are missing or others; nothing else. Runs under any Node ≥ 20.
 /* oxlint-disable no-restricted-globals, no-restricted-properties -- it runs before anything of src/ can be loaded */
 import { spawn } from 'node:child_process';
-import { existsSync, lstatSync, mkdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -23,7 +32,13 @@ export async function install(root, { development }) {
     const kind = development ? 'the packages, also those for tests' : 'the packages that the server needs';
     console.error(`muster: installing ${kind} (npm ci; half a minute, only this once) …`);
     const began = Date.now();
-    await npm(root, ['ci', ...(development ? ['--include=dev'] : ['--omit=dev']), '--no-audit', '--no-fund', '--loglevel=error']);
+    await npm(root, [
+      'ci',
+      ...(development ? ['--include=dev'] : ['--omit=dev']),
+      '--no-audit',
+      '--no-fund',
+      '--loglevel=error',
+    ]);
     console.error(`muster: installed in ${Math.round((Date.now() - began) / 1000)} s`);
   } finally {
     release();
@@ -42,7 +57,9 @@ function complete(root, development) {
   const newer = statSync(wanted).mtimeMs > statSync(installed).mtimeMs;
   if (!newer && !development) return true;
   const have = JSON.parse(readFileSync(installed, 'utf8')).packages;
-  for (const [name, { version, dev, optional, devOptional, peer }] of Object.entries(JSON.parse(readFileSync(wanted, 'utf8')).packages)) {
+  for (const [name, { version, dev, optional, devOptional, peer }] of Object.entries(
+    JSON.parse(readFileSync(wanted, 'utf8')).packages,
+  )) {
     if (name === '' || optional || devOptional || peer || (dev && !development)) continue;
     if (have[name]?.version !== version) return false;
   }
@@ -92,18 +109,32 @@ function abandoned(path) {
 /** What npm says is shown only where it fails, and then its beginning: that is where the reason stands. */
 function npm(root, args) {
   return new Promise((resolve, reject) => {
-    const child = spawn('npm', args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'], shell: process.platform === 'win32' });
+    const child = spawn('npm', args, {
+      cwd: root,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      shell: process.platform === 'win32',
+    });
     let said = '';
     const hear = (chunk) => {
       if (said.length < 10_000) said += chunk;
     };
     child.stdout.on('data', hear);
     child.stderr.on('data', hear);
-    child.on('error', () => reject(new InstallError('npm is missing; install Node.js with npm, version 20 or newer')));
+    child.on('error', () =>
+      reject(new InstallError('npm is missing; install Node.js with npm, version 20 or newer')),
+    );
     child.on('close', (code) => {
       if (code === 0) return resolve();
-      const reason = said.split('\n').filter((line) => line.trim() !== '').slice(0, 8).join('\n');
-      reject(new InstallError(`the packages could not be installed:\n${reason}\nThe same by hand:\n  cd ${root} && npm ${args.slice(0, 2).join(' ')}`));
+      const reason = said
+        .split('\n')
+        .filter((line) => line.trim() !== '')
+        .slice(0, 8)
+        .join('\n');
+      reject(
+        new InstallError(
+          `the packages could not be installed:\n${reason}\nThe same by hand:\n  cd ${root} && npm ${args.slice(0, 2).join(' ')}`,
+        ),
+      );
     });
   });
 }

@@ -9,8 +9,18 @@ for (const parent of Object.values({ ...packages })) {
   for (const [name, version] of Object.entries(parent.optionalDependencies ?? {})) {
     const key = `node_modules/${name}`;
     if (packages[key] !== undefined) continue;
-    const [os, cpu] = name.replace(/^@[^/]+\//, '').replace(/^binding-/, '').split('-');
-    packages[key] = { version, cpu: [cpu], dev: parent.dev, optional: true, os: [os], engines: parent.engines };
+    const [os, cpu] = name
+      .replace(/^@[^/]+\//, '')
+      .replace(/^binding-/, '')
+      .split('-');
+    packages[key] = {
+      version,
+      cpu: [cpu],
+      dev: parent.dev,
+      optional: true,
+      os: [os],
+      engines: parent.engines,
+    };
     if (os === 'linux') packages[key].libc = [name.includes('musl') ? 'musl' : 'glibc'];
   }
 }

@@ -3,6 +3,8 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, join, normalize, sep } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { fixed } from '../src/base/fixed.ts';
+import { limitNames } from '../src/base/limits.ts';
 
 /** The rules of the house: ARCHITECTURE.md explains them, this asserts them. */
 
@@ -200,6 +202,25 @@ test('no barrels, no dumps, no giants', () => {
     if (lines > longest) assert.ok(waivers[file], `${file} has ${lines} lines`);
     else assert.equal(waivers[file], undefined, `${file} needs no waiver any more`);
   }
+});
+
+test('each bound in the table is one that the code keeps to', () => {
+  const text = sources
+    .filter((file) => !/^src\/base\/(limits|fixed)\.ts$/.test(file))
+    .map((file) => readFileSync(join(root, file), 'utf8').replace(/\/\*[^]*?\*\/|\/\/.*/g, ''))
+    .join('\n');
+  // `limits.name`, or taken out of it: `{ name } = …limits`, `laneLimitsOf({ name }: Limits)`.
+  const taken = [...text.matchAll(/\{([\w\s,:]*)\}\s*(?:=\s*[\w.]*\blimits\b|:\s*Limits\b)/g)].flatMap(
+    ([, names]) => names!.split(',').map((name) => name.split(':')[0]!.trim()),
+  );
+  const idle = limitNames.filter(
+    (name) => !new RegExp(`[lL]imits\\.${name}\\b`).test(text) && !taken.includes(name),
+  );
+  assert.deepEqual(idle, []);
+  assert.deepEqual(
+    Object.keys(fixed).filter((name) => !text.includes(`fixed.${name}.value`)),
+    [],
+  );
 });
 
 test('what ARCHITECTURE.md names exists, and it names every folder', () => {

@@ -1,7 +1,7 @@
 import type { Attach, Bind, Resume, Stanza, Up } from '../link/frames.ts';
 import type { Peer } from '../mesh/mesh.ts';
 import { openPost, type Office, type Post } from '../post/post.ts';
-import { openLane, type Lane } from '../store/lane.ts';
+import { laneLimitsOf, openLane, type Lane } from '../store/lane.ts';
 import type { Account } from './account.ts';
 import { receiveDurable, receivePassing } from './arrive.ts';
 import { attach } from './attach.ts';
@@ -54,7 +54,9 @@ export class Accounts {
   /** Serves a partition: its outbox goes on, and its sessions wait for their muxes and clients. */
   async serve(id: number, epoch: number, lane?: Lane): Promise<Partition> {
     const { env } = this;
-    const own = lane ?? (await openLane(env.store, { clock: env.clock, log: env.log }));
+    const own =
+      lane ??
+      (await openLane(env.store, { clock: env.clock, log: env.log, limits: laneLimitsOf(env.limits) }));
     const arrivals = { durable: receiveDurable, passing: receivePassing };
     const partition = new Partition(env, id, epoch, own, arrivals, this.post);
     const rows = await env.store.query<{ id: number; address: string; resumable: number }>(

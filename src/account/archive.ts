@@ -1,3 +1,4 @@
+import { fixed } from '../base/fixed.ts';
 import { formatDate } from '../xmpp/datetime.ts';
 import { el, type Element } from '../xmpp/element.ts';
 import { StanzaError } from '../xmpp/error.ts';
@@ -39,12 +40,10 @@ export const archive: Feature = {
   accountFeatures: [NS.mam, NS.mamExtended, groupchatField],
 };
 
-/** Queries of one account under way at a time: a search for a rare address is 40 ms of the reader's time per 100,000 rows. */
-const queriesMax = 4;
 /** How long a client may take, in ms, until it has acknowledged enough for the next message of a page. */
-const patience = 30_000;
+const patience = fixed.archiveWait.value;
 /** Characters of a `queryid`, which comes back with every message. */
-const queryidMax = 256;
+const queryidMax = fixed.queryid.value;
 
 const running = new WeakMap<Account, number>();
 
@@ -60,13 +59,14 @@ async function query(request: Request): Promise<Element> {
     throw new StanzaError('bad-request', 'the queryid is too long');
   // §6.1.3: nodes are for archives of pubsub services.
   if (payload.attrs['node'] !== undefined) throw new StanzaError('item-not-found');
-  const most = session.partition.env.limits.page;
+  const { page: most, queries } = session.partition.env.limits;
   const filter = readFilter(payload, most);
   const page = parsePage(payload, { usual: most, most });
   // XEP-0059 §2.6: positions by number would mean to count everything before.
   if (page.index !== undefined) throw new StanzaError('feature-not-implemented', 'pages go by id');
   const count = running.get(account) ?? 0;
-  if (count >= queriesMax) throw new StanzaError('resource-constraint', 'too many archive queries');
+  // A search for a rare address is 40 ms of the reader's time per 100,000 rows.
+  if (count >= queries) throw new StanzaError('resource-constraint', 'too many archive queries');
   running.set(account, count + 1);
   try {
     return await answer(request, filter, page, queryid);

@@ -1,3 +1,4 @@
+import { fixed } from '../base/fixed.ts';
 import { attribute } from '../xmpp/serialise.ts';
 import { sql, type Statement } from '../store/store.ts';
 import type { Account } from './account.ts';
@@ -53,7 +54,7 @@ export const archiveRows = {
 } satisfies Record<string, Statement>;
 
 /** Rows of one slice, and of one read within it. */
-const sliceRows = 2000;
+const sliceRows = fixed.archiveSlice.value;
 const readRows = 50;
 /** Characters of messages in one page, from which on it ends early. */
 const pageCharacters = 512 * 1024;

@@ -25,6 +25,8 @@ export async function bind(
   const { env } = partition;
   const head = { partition: partition.id, epoch: partition.epoch, conn: frame.conn };
   try {
+    const wait = partition.admit();
+    if (wait > 0) throw new StanzaError('resource-constraint', `too many logins: try again in ${wait} s`);
     const resource = resourceFor(account, frame.resource);
     // RFC 6120 §7.7.2.2: the newer session takes the resource over.
     const holder = account.session(resource);
@@ -39,7 +41,6 @@ export async function bind(
     }
     await makeRoom(account);
     const session = new Session(account, env.newId(), resource, env.clock.now(), account.head);
-    session.mux = from;
     session.info = info;
     const work = new Work(account);
     const { pos, rpos } = session.cursor;
@@ -60,7 +61,17 @@ export async function bind(
       unbound(new StanzaError('internal-server-error', undefined, 'wait'));
     });
     work.after(() => {
+      if (session.ended) {
+        unbound(new StanzaError('conflict'));
+        return;
+      }
+      if (from !== env.mesh.self && !env.mesh.peers().includes(from)) {
+        void endSession(session);
+        return;
+      }
       entered();
+      // Only now, so that nothing reaches the mux before `bound` does; what came meanwhile follows.
+      session.mux = from;
       env.mesh.send(from, 'mux', {
         ...head,
         t: 'bound',
@@ -70,6 +81,7 @@ export async function bind(
         generation: 1,
         ticket: ticketFor(env, from, session.id, account.address, 1),
       });
+      session.resend();
       env.count('login');
     });
     account.sessions.push(session);

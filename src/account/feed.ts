@@ -1,3 +1,4 @@
+import { fixed } from '../base/fixed.ts';
 import { keep } from './record.ts';
 import type { Rolled } from './roll.ts';
 import { messageRows, type Row } from './rows.ts';
@@ -192,4 +193,4 @@ export class Cursor {
 }
 
 /** Rows per read while catching up. */
-const page = 50;
+const page = fixed.feedSlice.value;

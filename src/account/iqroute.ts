@@ -11,9 +11,6 @@ import type { Session } from './session.ts';
 import { sessionRows } from './sessionrows.ts';
 import type { Work } from './work.ts';
 
-/** Requests of one session to others that are open at a time; one more is refused. */
-const openRequests = 256;
-
 /** An iq from one of our sessions, stamped with its full address (RFC 6120 §8.2.3, RFC 6121 §8.4 and §8.5). */
 export function sendIq(work: Work, session: Session, iq: Element, to: Jid | undefined): void | Promise<void> {
   const { type, id } = iq.attrs;
@@ -96,7 +93,7 @@ export function reply(work: Work, session: Session, text: string): void {
 /** A request to somebody's resource: remembered, so that its answer names its n. */
 function ask(work: Work, session: Session, iq: Element, id: string, to: Jid): void {
   session.asked ??= new Map();
-  if (session.asked.size >= openRequests)
+  if (session.asked.size >= session.partition.env.limits.requests)
     throw new StanzaError('resource-constraint', 'too many requests are open');
   session.asked.set(askedKey(to.full, id), work.answers);
   work.after(() =>

@@ -1,3 +1,4 @@
+import { fixed } from '../base/fixed.ts';
 import type { Letter, Office } from '../post/post.ts';
 import type { Store } from '../store/store.ts';
 import type { StanzaCondition } from '../xmpp/error.ts';
@@ -136,7 +137,7 @@ async function settleLetter(
 
 /** The outbox of a partition, oldest first per account, read in slices. */
 export async function* letters(store: Store, partition: number): AsyncIterable<Letter> {
-  const slice = 500;
+  const slice = fixed.outboxSlice.value;
   let account = 0;
   let id = 0;
   for (;;) {

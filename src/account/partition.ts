@@ -1,4 +1,5 @@
 import type { Timer } from '../base/clock.ts';
+import { fixed } from '../base/fixed.ts';
 import { Entities } from '../entity/entities.ts';
 import type { Post } from '../post/post.ts';
 import type { Lane } from '../store/lane.ts';
@@ -13,6 +14,7 @@ import { messageRows, type Kind, type Origin } from './rows.ts';
 import { Session } from './session.ts';
 import { inboundOp, recordOp, sessionRows, type SessionRow } from './sessionrows.ts';
 import { restore } from './record.ts';
+import { Bucket } from './turnstile.ts';
 import { Work } from './work.ts';
 
 /** What this server does with a stanza that has come for an account of its own (arrive.ts), whoever hands it over. */
@@ -46,6 +48,8 @@ export class Partition {
   readonly reported = new Set<string>();
   /** Accounts, by address, that have session rows and have not been loaded. */
   readonly dormant = new Set<string>();
+  /** New sessions pass it, resumptions do not (DESIGN §5, reconnect storms). */
+  readonly #logins: Bucket;
   #ended = false;
 
   /** Sessions whose `in_n` or record the store does not know. */
@@ -73,6 +77,8 @@ export class Partition {
       waiting: env.limits.loadsWaiting,
       keep: env.limits.idle,
     });
+    const { logins } = env.limits;
+    this.#logins = new Bucket({ burst: logins * 10, perSecond: logins }, this.began);
     lane.onBatch((add) => this.#fill(add));
   }
 
@@ -83,6 +89,12 @@ export class Partition {
   /** The account in memory or read; undefined where there is none. */
   account(address: string): Account | Promise<Account | undefined> {
     return this.accounts.get(address);
+  }
+
+  /** Lets a new session pass: 0; else the seconds after which it may try again. */
+  admit(): number {
+    const now = this.env.clock.mono();
+    return this.#logins.take(now) ? 0 : this.#logins.wait(now);
   }
 
   // ── lazy writes ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -252,4 +264,4 @@ export class Partition {
 const expiryMs = 1_000;
 
 /** How long a new owner waits for the muxes' reports (DESIGN §5, resume). */
-export const reportMs = 3_000;
+export const reportMs = fixed.reports.value;

@@ -5,9 +5,6 @@ import { NS } from '../xmpp/namespaces.ts';
 import { accountRows, type Archiving, type Preferences } from './accountrows.ts';
 import type { Feature, Request } from './iq.ts';
 
-/** Entries of both lists together. */
-export const preferenceEntries = 1000;
-
 /** Which messages the archive shows, as the account wants it (XEP-0441 §2.1). Decided when a message is stored. */
 export const prefs: Feature = {
   account: {
@@ -17,17 +14,18 @@ export const prefs: Feature = {
 };
 
 function change({ account, work, payload }: Request): Element {
-  const wanted = fromElement(payload);
+  const wanted = fromElement(payload, account.partition.env.limits.preferences);
   account.preferences = wanted;
   work.write(accountRows.preferences, [account.partition.id, account.id, JSON.stringify(wanted)]);
   return toElement(wanted);
 }
 
-function fromElement(prefs: Element): Preferences {
+/** `most`: addresses of both lists together. */
+function fromElement(prefs: Element, most: number): Preferences {
   const always = addresses(prefs, 'always');
   const never = addresses(prefs, 'never');
-  if (always.length + never.length > preferenceEntries)
-    throw new StanzaError('policy-violation', `more than ${preferenceEntries} addresses`);
+  if (always.length + never.length > most)
+    throw new StanzaError('policy-violation', `more than ${most} addresses`);
   return { default: defaultOf(prefs), always, never };
 }
 

@@ -1,4 +1,5 @@
 import { failed, Failure } from '../base/failure.ts';
+import { fixed } from '../base/fixed.ts';
 import type { ConnInfo } from '../link/frames.ts';
 import { el, type Element } from '../xmpp/element.ts';
 import { StanzaError } from '../xmpp/error.ts';
@@ -10,12 +11,12 @@ import type { Env } from './env.ts';
 import { Turnstile, type Rate } from './turnstile.ts';
 
 /** Characters of a password that a client sets: none may be empty, none may be a burden to hash. */
-export const passwordMax = 1024;
+export const passwordMax = fixed.password.value;
 
 /** How many accounts may be tried, from one address and from all together. */
 export const registrationRates: { readonly address: Rate; readonly all: Rate } = {
-  address: { burst: 20, perSecond: 1 / 60 },
-  all: { burst: 200, perSecond: 2 },
+  address: { burst: fixed.registerAddress.value, perSecond: 1 / 60 },
+  all: { burst: fixed.registerAll.value, perSecond: 2 },
 };
 
 /**

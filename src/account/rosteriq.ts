@@ -1,3 +1,4 @@
+import { fixed } from '../base/fixed.ts';
 import { el, type Element } from '../xmpp/element.ts';
 import { StanzaError } from '../xmpp/error.ts';
 import { Jid } from '../xmpp/jid.ts';
@@ -10,10 +11,10 @@ import { change, follow, loaded, release, settled, type Roster } from './roster.
 import { part, prepare, ready } from './subscription.ts';
 
 /** Longest name of a contact or a group, in bytes of UTF-8: as long as a part of an address (RFC 7622 §3). */
-const longest = 1023;
+const longest = fixed.rosterName.value;
 
 /** Most groups of a contact. */
-const mostGroups = 64;
+const mostGroups = fixed.rosterGroups.value;
 
 /** The roster (RFC 6121 §2). */
 export const roster: Feature = {

@@ -1,3 +1,4 @@
+import { fixed } from '../base/fixed.ts';
 import { isIPv6 } from 'node:net';
 import type { Clock } from '../base/clock.ts';
 
@@ -33,9 +34,9 @@ export class Turnstile {
 }
 
 /** Addresses kept in mind; beyond it the one that was longest silent is forgotten, and the common rate still holds. */
-const remembered = 10_000;
+const remembered = fixed.networks.value;
 
-class Bucket {
+export class Bucket {
   readonly #rate: Rate;
   #tokens: number;
   #at: number;
@@ -51,6 +52,11 @@ class Bucket {
     this.#tokens = Math.min(burst, this.#tokens + ((now - this.#at) / 1000) * perSecond);
     this.#at = now;
     return this.#tokens >= 1;
+  }
+
+  /** Seconds until there is a token, rounded up. */
+  wait(now: number): number {
+    return this.has(now) ? 0 : Math.ceil((1 - this.#tokens) / this.#rate.perSecond);
   }
 
   take(now: number): boolean {

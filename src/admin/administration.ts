@@ -1,3 +1,5 @@
+import { fixed } from '../base/fixed.ts';
+
 /**
  * What an administrator can ask of a community: the same contract over the running server (`client.ts` speaks to
  * `api.ts`) and over a store that nobody serves (`roles/offline.ts`).
@@ -65,4 +67,4 @@ export interface Status {
 }
 
 /** The most rows of one page of `list`. */
-export const pageMax = 1000;
+export const pageMax = fixed.listing.value;

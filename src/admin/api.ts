@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type { Certificate } from '../base/certificate.ts';
 import type { Listen } from '../base/config.ts';
 import { Failure } from '../base/failure.ts';
+import { fixed } from '../base/fixed.ts';
 import type { Log } from '../base/log.ts';
 import { pageMax, type Administration } from './administration.ts';
 import { answerFailures } from './failures.ts';
@@ -48,7 +49,7 @@ export async function openApi(options: ApiOptions): Promise<Http> {
 
 const limited = (usual: number) => z.coerce.number().int().min(1).max(pageMax).default(usual);
 const page = z.object({ after: z.string().max(3071).optional(), limit: limited(pageMax) });
-const password = z.string().max(1024);
+const password = z.string().max(fixed.password.value);
 const account = z.object({ address: z.string().max(3071), password });
 
 function routes(app: FastifyInstance, { administration, log }: ApiOptions): void {

@@ -1,10 +1,12 @@
+import { fixed } from '../base/fixed.ts';
+
 /** One record of a CSV text, or why it is none. `line` is where it begins, from 1. */
 export type Row =
   | { readonly line: number; readonly fields: readonly string[] }
   | { readonly line: number; readonly problem: string };
 
 /** The longest record in characters; addresses have at most 3071 bytes (RFC 7622 §3.1). */
-const longest = 16_384;
+const longest = fixed.importLine.value;
 
 /**
  * Reads RFC 4180 from a stream of any length in bounded memory: fields in quotes may hold commas, line breaks and

@@ -82,6 +82,10 @@ export async function webClient(
   app.get('/', (_request, reply) => send(reply, 'index.html', ours));
   for (const file of ['start.js', 'brand.js', 'brand.css'])
     app.get(`/${file}`, (_request, reply) => send(reply, file, ours));
+  // Converse's OMEMO library asks for it beside the page
+  app.get('/curve25519_compiled.wasm', (_request, reply) =>
+    send(reply, 'curve25519_compiled.wasm', converse),
+  );
   app.get('/favicon.ico', (_request, reply) => send(reply, 'images/favicon.ico', converse));
   app.get('/robots.txt', (_request, reply) => reply.type('text/plain').send('User-agent: *\nDisallow: /\n'));
   app.get<{ Params: { '*': string } }>('/converse/*', (request, reply) => {

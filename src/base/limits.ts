@@ -1,6 +1,8 @@
+import { derived, fixed } from './fixed.ts';
+
 /**
- * Every bound of the server in one table: the configuration takes its defaults and ranges from here, and
- * `docs/limits.md` is written from it (`node scripts/limits.ts`). A queue or a count that is not listed has no bound,
+ * Every bound that an administrator may set: the configuration takes its defaults and ranges from here. With those of
+ * `fixed.ts` they are `docs/limits.md` (`node scripts/limits.ts`). A queue or a count that is not listed has no bound,
  * which invariant 10 forbids: whoever adds one adds a row.
  */
 export interface Limit {
@@ -37,8 +39,32 @@ export const limits = {
     unit: 'bytes',
     default: 262_144,
     min: 10_000,
-    max: 16 * mib,
+    max: mib,
     of: 'one stanza of an authenticated client (RFC 6120 §13.12 asks for at least 10,000)',
+    overflow: 'the stream ends with `policy-violation`',
+  },
+  elements: {
+    unit: 'elements',
+    default: 10_000,
+    min: 100,
+    max: 10_000,
+    of: 'elements inside one stanza',
+    overflow: 'the stream ends with `policy-violation`',
+  },
+  depth: {
+    unit: 'levels',
+    default: 64,
+    min: 8,
+    max: 64,
+    of: 'nesting of elements inside a stanza',
+    overflow: 'the stream ends with `policy-violation`',
+  },
+  attributes: {
+    unit: 'attributes',
+    default: 256,
+    min: 16,
+    max: 256,
+    of: 'attributes of one element',
     overflow: 'the stream ends with `policy-violation`',
   },
   stanzaBefore: {
@@ -46,7 +72,7 @@ export const limits = {
     default: 8192,
     min: 1024,
     max: mib,
-    of: 'one element before authentication',
+    of: 'one element before authentication; 32 elements in it, 16 levels deep, 64 attributes each',
     overflow: 'the stream ends with `policy-violation`',
   },
   elementsBefore: {
@@ -54,32 +80,32 @@ export const limits = {
     default: 32,
     min: 8,
     max: 10_000,
-    of: 'elements before authentication',
+    of: 'elements directly in the stream before there is a session',
     overflow: 'the stream ends with `policy-violation`',
   },
-  depth: {
-    unit: 'levels',
-    default: 32,
-    min: 8,
-    max: 1000,
-    of: 'nesting of elements inside a stanza',
-    overflow: 'the stream ends with `policy-violation`',
-  },
-  attributes: {
-    unit: 'attributes',
-    default: 64,
-    min: 8,
-    max: 10_000,
-    of: 'attributes of one element',
+  attempts: {
+    unit: 'attempts',
+    default: 5,
+    min: 2,
+    max: 5,
+    of: 'failed logins, binds and resumes on one connection (RFC 6120 §6.4.5: between 2 and 5)',
     overflow: 'the stream ends with `policy-violation`',
   },
   unauthenticated: {
     unit: 'connections',
-    default: 5000,
+    default: 10_000,
     min: 1,
     max: 1_000_000,
-    of: 'connections of a mux that have not authenticated',
-    overflow: 'the one that has waited longest is closed',
+    of: 'connections of a mux that have no session',
+    overflow: 'the one that has waited longest is closed: a real login is over long before its turn comes',
+  },
+  logins: {
+    unit: 'logins a second',
+    default: 500,
+    min: 1,
+    max: 1_000_000,
+    of: 'new sessions of an owner, in the long run; ten times as many at once (resumptions are not counted)',
+    overflow: 'binding is answered `resource-constraint` with the time to wait; a resumption never is',
   },
   login: {
     unit: 's',
@@ -88,6 +114,38 @@ export const limits = {
     max: 3600,
     of: 'time from connecting to an established session',
     overflow: 'the stream ends with `connection-timeout`',
+  },
+  unsent: {
+    unit: 'bytes',
+    default: 4 * mib,
+    min: 65_536,
+    max: 256 * mib,
+    of: 'what a connection has been given and the network has not taken',
+    overflow: 'the connection is cut; the session waits to be resumed',
+  },
+  stall: {
+    unit: 's',
+    default: 60,
+    min: 1,
+    max: 3600,
+    of: 'time for which a connection takes nothing of what waits for it',
+    overflow: 'the connection is cut; the session waits to be resumed',
+  },
+  ackWait: {
+    unit: 's',
+    default: 60,
+    min: 1,
+    max: 3600,
+    of: 'time from `<r/>` to the client’s `<a/>` (XEP-0198 §4)',
+    overflow: 'the connection is cut; the session waits to be resumed',
+  },
+  requests: {
+    unit: 'requests',
+    default: 256,
+    min: 1,
+    max: 10_000,
+    of: 'requests of one session to others that are not answered',
+    overflow: 'one more is answered `resource-constraint`; a mux keeps the newest for the next owner',
   },
   unacked: {
     unit: 'stanzas',
@@ -154,6 +212,22 @@ export const limits = {
     of: 'one page of an archive query (XEP-0313 §4.3)',
     overflow: 'the page ends there; the client asks for the next one',
   },
+  queries: {
+    unit: 'queries',
+    default: 4,
+    min: 1,
+    max: 100,
+    of: 'archive queries of one account at the same time',
+    overflow: 'one more is answered `resource-constraint`',
+  },
+  preferences: {
+    unit: 'addresses',
+    default: 1000,
+    min: 1,
+    max: 100_000,
+    of: 'addresses in the archive preferences of one account',
+    overflow: 'the change is answered `policy-violation`',
+  },
   roster: {
     unit: 'items',
     default: 10_000,
@@ -185,7 +259,31 @@ export const limits = {
     max: 1_000_000,
     of: 'units that wait in one commit lane',
     overflow:
-      'further stanzas of its accounts are answered `resource-constraint`; their sockets are read more slowly first',
+      'further messages of its accounts are answered `resource-constraint`, other changes `internal-server-error`, both to be tried again',
+  },
+  batch: {
+    unit: 'units',
+    default: 512,
+    min: 1,
+    max: 10_000,
+    of: 'units in one commit',
+    overflow: 'further ones go with the next',
+  },
+  batchOps: {
+    unit: 'ops',
+    default: 4096,
+    min: 1,
+    max: 100_000,
+    of: 'ops after which a commit takes no further unit',
+    overflow: 'further ones go with the next',
+  },
+  hashing: {
+    unit: 'passwords',
+    default: 1024,
+    min: 1,
+    max: 100_000,
+    of: 'new passwords that wait to be hashed',
+    overflow: 'making the account, or the change, fails with `overloaded`',
   },
   loads: {
     unit: 'entities',
@@ -267,18 +365,38 @@ export const defaultLimits: Limits = Object.fromEntries(
 
 /** The text of `docs/limits.md`. */
 export function limitsPage(): string {
+  const number = (value: number) => value.toLocaleString('en-US');
   const rows = limitNames.map((name) => {
-    const limit = limits[name];
-    return `| \`${name}\` | ${limit.default.toLocaleString('en-US')} ${limit.unit} | ${limit.of} | ${limit.overflow} |`;
+    const { unit, of, overflow, ...limit } = limits[name];
+    return `| \`${name}\` | ${number(limit.default)} ${unit} | ${of} | ${overflow} |`;
   });
+  const constant = Object.entries(fixed).map(
+    ([name, { value, unit, of, overflow }]) =>
+      `| \`${name}\` | ${number(value)} ${unit} | ${of} | ${overflow} |`,
+  );
   return `# Limits
 
-Every queue and every count that a client can make grow is bounded, and says here what happens beyond the bound.
-Each is set under \`limits\` in \`muster.yaml\`, in the unit given here. This page is written from
-\`src/base/limits.ts\` by \`node scripts/limits.ts\`.
+Every queue and every count that a client can make grow is bounded, and says here what happens beyond the bound. This
+page is written from \`src/base/limits.ts\` and \`src/base/fixed.ts\` by \`node scripts/limits.ts\`.
+
+## Set in the configuration
+
+Each is set under \`limits\` in \`muster.yaml\`, in the unit given here.
 
 | name | default | what is bounded | what happens beyond it |
 |---|---|---|---|
 ${rows.join('\n')}
+
+## Fixed
+
+| name | value | what is bounded | what happens beyond it |
+|---|---|---|---|
+${constant.join('\n')}
+
+## Bounded by what is in front of them
+
+| what | by |
+|---|---|
+${derived.map(([of, by]) => `| ${of} | ${by} |`).join('\n')}
 `;
 }

@@ -1,5 +1,7 @@
 import type { Clock } from '../base/clock.ts';
 import { Failure } from '../base/failure.ts';
+import { fixed } from '../base/fixed.ts';
+import { defaultLimits } from '../base/limits.ts';
 import type { Random } from '../base/random.ts';
 import type { Lane } from '../store/lane.ts';
 import { sql, type Fence, type Op, type Store } from '../store/store.ts';
@@ -20,6 +22,8 @@ export interface EmbeddedDirectoryOptions {
   readonly newId: () => number;
   /** Rounds of PBKDF2 for new passwords. */
   readonly iterations?: number;
+  /** New passwords that may wait to be hashed (`limits.hashing`). */
+  readonly hashing?: number;
 }
 
 /** The directory of a standalone server: tables `account` and `credential` of the store itself. */
@@ -57,18 +61,17 @@ const mechanisms: readonly { readonly mechanism: Mechanism; readonly hash: Hash 
   { mechanism: 'SCRAM-SHA-256', hash: 'SHA-256' },
 ];
 
-/**
- * Passwords hashed at a time, each on a thread of Node's pool (which has four); and how many may wait. A login costs
- * nothing of it: the keys are stored, only a new password is hashed.
- */
-const hashing = { width: 4, waiting: 1024 };
-
 class Embedded implements Directory {
   readonly #options: EmbeddedDirectoryOptions;
-  readonly #gate = new Gate(hashing.width, hashing.waiting);
+  /**
+   * Passwords are hashed on the threads of Node's pool, which has four. A login costs nothing of it: the keys are
+   * stored, only a new password is hashed.
+   */
+  readonly #gate: Gate;
 
   constructor(options: EmbeddedDirectoryOptions) {
     this.#options = options;
+    this.#gate = new Gate(fixed.hashingWidth.value, options.hashing ?? defaultLimits.hashing);
   }
 
   async find(address: string): Promise<Entry | undefined> {

@@ -1,4 +1,5 @@
 import type { Clock, Timer } from '../base/clock.ts';
+import { fixed } from '../base/fixed.ts';
 import type { Log } from '../base/log.ts';
 import type { Mesh, Packet, Peer, Returned, Service, Wire } from './mesh.ts';
 
@@ -47,8 +48,8 @@ class ChannelMesh implements Mesh {
     this.#wire = wire;
     this.#clock = options.clock;
     this.#log = options.log;
-    this.#resend = options.resend ?? 200;
-    this.#window = options.window ?? 4096;
+    this.#resend = options.resend ?? fixed.meshResend.value;
+    this.#window = options.window ?? fixed.meshWindow.value;
     wire.open({
       packet: (from, packet) => this.#receive(from, packet),
       peers: (present) => this.#presence(present),

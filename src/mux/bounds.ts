@@ -1,12 +1,19 @@
-/** Every queue and wait of the mux, with its overflow rule (DESIGN invariant 10). Bytes, milliseconds, counts. */
+import { fixed } from '../base/fixed.ts';
+import { defaultLimits, type Limits } from '../base/limits.ts';
+import { strangers, type Limits as ParserLimits } from '../xmpp/parser.ts';
+
+/** Every queue and wait of the mux, with its overflow rule (DESIGN invariant 10). Bytes, milliseconds, counts. Values: base/limits.ts. */
 export interface Bounds {
   /** Inbound stanzas of a session that its owner has not handled; above either, or until below half, its socket is not read. */
   readonly heldStanzas: number;
   readonly heldBytes: number;
   /** Unanswered iq requests kept for an attach; above, the oldest is forgotten (and would time out at the client). */
   readonly openRequests: number;
-  /** Elements directly in the stream before there is a session; above: `policy-violation`. Their sizes: src/xmpp/parser.ts. */
+  /** Elements directly in the stream before there is a session; above: `policy-violation`. */
   readonly loginElements: number;
+  /** What the parser takes before there is a session, and after. */
+  readonly strangers: ParserLimits;
+  readonly members: ParserLimits;
   /** Connections without a session; above, the oldest is closed: a real login is over long before its turn comes. */
   readonly logins: number;
   /** From accepting a connection to its session; then `connection-timeout`. */
@@ -29,19 +36,31 @@ export interface Bounds {
   readonly closeTime: number;
 }
 
-export const bounds: Bounds = {
-  heldStanzas: 64,
-  heldBytes: 512 * 1024,
-  openRequests: 256,
-  loginElements: 32,
-  logins: 10_000,
-  loginTime: 60_000,
-  attempts: 5,
-  outBytes: 4 * 1024 * 1024,
-  outStall: 60_000,
-  answerTime: 1_000,
-  ackTime: 60_000,
-  orphanTime: 300_000,
-  farewells: 10_000,
-  closeTime: 5_000,
-};
+/** What the configuration says, in the mux's terms. */
+export function boundsOf(limits: Limits): Bounds {
+  return {
+    heldStanzas: limits.unaccepted,
+    heldBytes: limits.unacceptedBytes,
+    openRequests: limits.requests,
+    loginElements: limits.elementsBefore,
+    strangers: { ...strangers, bytes: limits.stanzaBefore },
+    members: {
+      bytes: limits.stanza,
+      elements: limits.elements,
+      depth: limits.depth,
+      attributes: limits.attributes,
+    },
+    logins: limits.unauthenticated,
+    loginTime: limits.login * 1000,
+    attempts: limits.attempts,
+    outBytes: limits.unsent,
+    outStall: limits.stall * 1000,
+    answerTime: fixed.answerTime.value,
+    ackTime: limits.ackWait * 1000,
+    orphanTime: Math.max(1, limits.resume) * 1000,
+    farewells: fixed.farewells.value,
+    closeTime: fixed.closeTime.value,
+  };
+}
+
+export const bounds: Bounds = boundsOf(defaultLimits);

@@ -5,7 +5,7 @@ import type { Element } from '../xmpp/element.ts';
 import { StreamError } from '../xmpp/error.ts';
 import type { StreamCondition } from '../xmpp/error.ts';
 import { NS } from '../xmpp/namespaces.ts';
-import { members, openParser, parseFragment, strangers } from '../xmpp/parser.ts';
+import { openParser, parseFragment } from '../xmpp/parser.ts';
 import type { Parser, ParserEvents } from '../xmpp/parser.ts';
 import { closeFrame, footer, framed, header, openFrame, streamError } from '../xmpp/stream.ts';
 import type { Core, Flushed, Wait, Waiter } from './core.ts';
@@ -79,7 +79,7 @@ export class Connection implements TransportHandlers, ParserEvents, Outlet, Flus
     this.transport = transport;
     this.id = id;
     this.plain = plain;
-    if (transport.framing === 'stream') this.#parser = openParser(this, strangers);
+    if (transport.framing === 'stream') this.#parser = openParser(this, core.bounds.strangers);
   }
 
   get secure(): boolean {
@@ -128,7 +128,10 @@ export class Connection implements TransportHandlers, ParserEvents, Outlet, Flus
   #frame(text: string): void {
     let element: Element;
     try {
-      element = parseFragment(text, this.session === undefined ? strangers : members);
+      element = parseFragment(
+        text,
+        this.session === undefined ? this.core.bounds.strangers : this.core.bounds.members,
+      );
     } catch (error) {
       this.error(error instanceof StreamError ? error : new StreamError('internal-server-error'));
       return;
@@ -343,7 +346,7 @@ export class Connection implements TransportHandlers, ParserEvents, Outlet, Flus
     this.session = session;
     this.login = undefined;
     this.core.unwait('login', this);
-    if (this.#parser !== undefined) this.#parser.limits = members;
+    if (this.#parser !== undefined) this.#parser.limits = this.core.bounds.members;
     this.transport.trust();
   }
 }

@@ -1,7 +1,6 @@
 import { el } from '../xmpp/element.ts';
 import type { Element } from '../xmpp/element.ts';
 import { NS } from '../xmpp/namespaces.ts';
-import { members } from '../xmpp/parser.ts';
 import { features } from '../xmpp/stream.ts';
 import type { Connection, Login } from './connection.ts';
 
@@ -12,7 +11,7 @@ export function mechanisms(conn: Connection): readonly string[] {
 
 /** What the stream offers now (RFC 6120 §4.3.2). */
 export function offer(conn: Connection, login: Login): string {
-  if (login.account !== undefined) return bindable;
+  if (login.account !== undefined) return bindable(conn.core.bounds.members.bytes);
   // RFC 6120 §5.3.1: required, so it stands alone; RFC 7590 §3: no authentication in the clear.
   if (!conn.secure) return secureFirst;
   return conn.core.registration ? registrable : authenticable;
@@ -28,15 +27,24 @@ const sasl = (names: readonly string[]): Element =>
 
 const secureFirst = features([el('starttls', NS.tls, {}, [el('required', NS.tls)])]);
 const all = sasl(['SCRAM-SHA-256', 'SCRAM-SHA-1', 'PLAIN']);
-/** XEP-0478: how much one stanza may be. */
-const limits = el('limits', NS.limits, {}, [el('max-bytes', NS.limits, {}, [String(members.bytes)])]);
 const authenticable = features([all]);
 const registrable = features([all, el('register', NS.registerFeature)]);
-const bindable = features([
-  el('bind', NS.bind),
-  el('session', NS.session, {}, [el('optional', NS.session)]),
-  el('sm', NS.sm),
-  el('ver', NS.rosterver),
-  el('sub', NS.preapproval),
-  limits,
-]);
+/** XEP-0478: `bytes` is how much one stanza may be. */
+function bindable(bytes: number): string {
+  let text = boundTo.get(bytes);
+  if (text === undefined) {
+    text = features([
+      el('bind', NS.bind),
+      el('session', NS.session, {}, [el('optional', NS.session)]),
+      el('sm', NS.sm),
+      el('ver', NS.rosterver),
+      el('sub', NS.preapproval),
+      el('limits', NS.limits, {}, [el('max-bytes', NS.limits, {}, [String(bytes)])]),
+    ]);
+    boundTo.set(bytes, text);
+  }
+  return text;
+}
+
+/** Written once for each mux of the process. */
+const boundTo = new Map<number, string>();

@@ -246,8 +246,10 @@ export class Mux implements Core {
     // Invariant 12: whoever served the session before has nothing to say any more.
     if (session.epoch !== frame.epoch || session.owner !== from) return this.count('stale-frame', frame.t);
     if (frame.t === 'close') this.#drop(session, frame.condition as StreamCondition | undefined, frame.text);
-    else if (frame.t === 'unattached')
-      this.#drop(session, frame.reason === 'superseded' ? 'conflict' : 'reset');
+    else if (frame.t === 'unattached') {
+      if (frame.reason === 'superseded') this.#supersede(session);
+      else this.#drop(session, 'reset');
+    }
     else forSession(session, frame);
   }
 
@@ -265,6 +267,19 @@ export class Mux implements Core {
     session.expelled();
     this.#forget(session);
     outlet?.expel(condition, text);
+  }
+
+  /**
+   * It was resumed elsewhere, and its connection here is over. Its mirror stays: should that other link die with its owner,
+   * this is the newest record there is (invariant 4).
+   */
+  #supersede(session: Session): void {
+    const { outlet } = session;
+    if (!session.resumable) return this.#drop(session, 'conflict');
+    session.leaving = 'detach';
+    session.expelled();
+    this.#orphans.add(session);
+    outlet?.expel('conflict');
   }
 
   #peer(peer: Peer, state: 'up' | 'down', returned: readonly Returned[]): void {

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import { createSecureContext, TLSSocket } from 'node:tls';
 import type { SecureContext, SecureContextOptions } from 'node:tls';
 import { Failure } from '../base/failure.ts';
+import { fixed } from '../base/fixed.ts';
 import type { Log } from '../base/log.ts';
 import type { Mux } from './mux.ts';
 import type { Transport, TransportHandlers } from './transport.ts';
@@ -58,7 +59,7 @@ export async function openListener(mux: Mux, options: ListenOptions): Promise<Li
 const secureOptions = { minVersion: 'TLSv1.2' } as const;
 
 /** Milliseconds of silence before the operating system asks whether the other end is still there. */
-const keepalive = 120_000;
+const keepalive = fixed.keepalive.value;
 /** RFC 7301 §3.1, for XEP-0368 §2: each name behind its length. */
 const alpn = Buffer.from('\x0bxmpp-client', 'latin1');
 

@@ -3,7 +3,6 @@ import type { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
 import { WebSocketServer } from 'ws';
 import type { RawData, WebSocket } from 'ws';
-import { members, strangers } from '../xmpp/parser.ts';
 import type { Mux } from './mux.ts';
 import type { Transport, TransportHandlers } from './transport.ts';
 
@@ -29,7 +28,7 @@ export function openWs(mux: Mux, server: Server, options: WsOptions): WsListener
     noServer: true,
     clientTracking: false,
     perMessageDeflate: false,
-    maxPayload: members.bytes,
+    maxPayload: mux.bounds.members.bytes,
     // RFC 7395 §3.1: the client must offer it; handled before, so that one that does not is refused.
     handleProtocols: () => 'xmpp',
   });
@@ -45,7 +44,7 @@ export function openWs(mux: Mux, server: Server, options: WsOptions): WsListener
       return;
     }
     ws.handleUpgrade(request, socket, head, (client) =>
-      mux.accept(new WsTransport(client, request.socket), options.plain),
+      mux.accept(new WsTransport(client, request.socket, mux.bounds.strangers.bytes), options.plain),
     );
   };
   server.on('upgrade', upgrade);
@@ -73,10 +72,13 @@ class WsTransport implements Transport {
   #handlers: TransportHandlers | undefined;
   #corked = false;
   #waiting = false;
+  /** Bytes of one element, before authentication. */
+  readonly #most: number;
   /** Bytes since the last whole message, before authentication. */
   #unread = 0;
 
-  constructor(ws: WebSocket, socket: IncomingMessage['socket']) {
+  constructor(ws: WebSocket, socket: IncomingMessage['socket'], most: number) {
+    this.#most = most;
     this.address = socket.remoteAddress ?? '';
     this.tls =
       socket instanceof TLSSocket
@@ -161,7 +163,7 @@ class WsTransport implements Transport {
    */
   bytes(count: number): void {
     this.#unread += count;
-    if (this.#unread > strangers.bytes * 2) this.destroy();
+    if (this.#unread > this.#most * 2) this.destroy();
   }
 
   closed(): void {

@@ -1,4 +1,5 @@
 import type { Clock, Timer } from '../base/clock.ts';
+import { fixed } from '../base/fixed.ts';
 import type { Log } from '../base/log.ts';
 import type { Mesh, Peer } from '../mesh/mesh.ts';
 import type { Route, Routes } from '../placement/routes.ts';
@@ -110,7 +111,7 @@ class LinePost implements Post {
 
   constructor(options: PostOptions) {
     this.#options = options;
-    this.#retry = options.retry ?? 5_000;
+    this.#retry = options.retry ?? fixed.postRetry.value;
     options.mesh.serve('post', (from, frame) => this.#receive(from, frame as Frame));
     options.mesh.onPeer((peer, state, returned) => {
       if (state === 'down')

@@ -8,7 +8,7 @@ import { openMesh } from '../mesh/channel.ts';
 import { Hub } from '../mesh/local.ts';
 import { placeOnVolume } from '../placement/placement.ts';
 import { openAnnouncer, openTable } from '../placement/table.ts';
-import { openLane } from '../store/lane.ts';
+import { laneLimitsOf, openLane } from '../store/lane.ts';
 import { openIds } from '../store/ids.ts';
 import { sql } from '../store/store.ts';
 import { openStore } from './engines.ts';
@@ -30,7 +30,7 @@ export async function openCommunity(config: Config, around: Surroundings, count:
     const partitionOf = placeOnVolume(domains, fence.partition);
     const mesh = openMesh(new Hub(clock).wire(`${config.server.name}/${store.epoch}`), { clock, log });
     const routes = openTable(mesh, partitionOf);
-    const lane = await openLane(store, { clock, log, limits: { queue: config.limits.lane } });
+    const lane = await openLane(store, { clock, log, limits: laneLimitsOf(config.limits) });
     const ids = await openIds(store, log);
     const directory = openEmbeddedDirectory({
       store,
@@ -40,6 +40,7 @@ export async function openCommunity(config: Config, around: Surroundings, count:
       partitionOf,
       fences: [fence],
       newId: () => ids.next(),
+      hashing: config.limits.hashing,
     });
     const env: Env = {
       clock,

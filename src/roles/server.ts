@@ -9,6 +9,7 @@ import { openMetrics } from '../base/metrics.ts';
 import { token, type Random } from '../base/random.ts';
 import { Failure, failed } from '../base/failure.ts';
 import { authority, listenFailure, withoutIpv6 } from '../base/listening.ts';
+import { boundsOf } from '../mux/bounds.ts';
 import { openMux, type Mux } from '../mux/mux.ts';
 import { openListener, type Listener } from '../mux/tcp.ts';
 import { openWs } from '../mux/ws.ts';
@@ -69,6 +70,7 @@ export async function startServer(config: Config, around: Surroundings): Promise
       random,
       log,
       registration: config.registration === 'open',
+      bounds: boundsOf(config.limits),
       count: counts.mux,
     });
     community.announce();

@@ -1,4 +1,5 @@
 import { Failure } from '../base/failure.ts';
+import { fixed } from '../base/fixed.ts';
 import type { Log } from '../base/log.ts';
 import type { Store } from './store.ts';
 
@@ -9,7 +10,7 @@ export interface Ids {
 }
 
 /** Reserves a first block. Rejects as `store.reserveIds` does. */
-export async function openIds(store: Store, log: Log, block = 4096): Promise<Ids> {
+export async function openIds(store: Store, log: Log, block: number = fixed.ids.value): Promise<Ids> {
   return new Blocks(store, log, block, await store.reserveIds(block));
 }
 

@@ -1,5 +1,7 @@
 import type { Clock } from '../base/clock.ts';
 import { Failure } from '../base/failure.ts';
+import { fixed } from '../base/fixed.ts';
+import { defaultLimits, type Limits } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
 import { Committer } from './committer.ts';
 import type { Fence, Op, Store } from './store.ts';
@@ -71,14 +73,19 @@ export interface LaneLimits {
 }
 
 export const laneLimits: LaneLimits = {
-  queue: 20_000,
-  units: 512,
-  ops: 4096,
+  queue: defaultLimits.lane,
+  units: defaultLimits.batch,
+  ops: defaultLimits.batchOps,
   apart: 3,
   enough: 64,
   pause: [20, 2000],
-  patience: 3000,
+  patience: fixed.laneWait.value,
 };
+
+/** Those that the configuration sets. */
+export function laneLimitsOf({ lane, batch, batchOps }: Limits): Partial<LaneLimits> {
+  return { queue: lane, units: batch, ops: batchOps };
+}
 
 export interface LaneOptions {
   readonly clock: Clock;

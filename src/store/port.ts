@@ -1,3 +1,4 @@
+import { fixed } from '../base/fixed.ts';
 import { Worker } from 'node:worker_threads';
 import type { Clock, Timer } from '../base/clock.ts';
 import { Failure } from '../base/failure.ts';
@@ -13,7 +14,7 @@ interface Pending {
 }
 
 /** How long a query may take, in ms, and how often that is looked at. */
-const DEADLINE = 10_000;
+const DEADLINE = fixed.query.value;
 const SWEEP = 1000;
 
 /** A thread with a core in it. Calls of one tick go in one message; answers come back in the order of the calls. */

@@ -1,3 +1,4 @@
+import { fixed } from '../base/fixed.ts';
 import { domainOf } from './domain.ts';
 import { opaque, username } from './precis.ts';
 
@@ -138,5 +139,5 @@ function own(text: string): string {
   return Buffer.from(text).toString();
 }
 
-const generation = 4096;
+const generation = fixed.jids.value;
 const recent = new Recent();

@@ -1,3 +1,4 @@
+import { fixed } from '../base/fixed.ts';
 import { Reader } from './reader.ts';
 import type { Limits, Tag } from './reader.ts';
 
@@ -30,7 +31,7 @@ export class Context {
 }
 
 /** Idle readers kept for each context. */
-const idle = 64;
+const idle = fixed.readers.value;
 /** A client may choose any prefixes, so only the first few contexts are shared. */
 const shared = 16;
 const contexts = new Map<string, Context>();

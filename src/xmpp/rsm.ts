@@ -1,3 +1,4 @@
+import { fixed } from '../base/fixed.ts';
 import { el } from './element.ts';
 import type { Element } from './element.ts';
 import { StanzaError } from './error.ts';
@@ -31,7 +32,7 @@ export interface Bounds {
 }
 
 /** Longest item id that is looked at. */
-const longest = 1024;
+const longest = fixed.pageId.value;
 
 /**
  * The page that the `<set/>` inside `query` asks for. A `max` above the bound is cut, as §2.1 allows. Throws

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { accountRows, readPreferences } from '../../src/account/accountrows.ts';
-import { preferenceEntries, prefs } from '../../src/account/prefs.ts';
+import { prefs } from '../../src/account/prefs.ts';
+import { defaultLimits } from '../../src/base/limits.ts';
 import { NS } from '../../src/xmpp/namespaces.ts';
 import { openStage, refused, textOf, type Stage } from './stage.ts';
 
@@ -48,9 +49,9 @@ void describe('archiving preferences (XEP-0441)', () => {
     const before = stage.account.preferences;
     const written = stage.ops.length;
     const many = '<jid>a@b.example</jid>'.replace('a@', '#@');
-    const entries = Array.from({ length: preferenceEntries + 1 }, (_, n) => many.replace('#', `n${n}`)).join(
-      '',
-    );
+    const entries = Array.from({ length: defaultLimits.preferences + 1 }, (_, n) =>
+      many.replace('#', `n${n}`),
+    ).join('');
     for (const [payload, condition] of [
       [wrap('', ''), 'bad-request'],
       [wrap('', 'default="sometimes"'), 'bad-request'],

@@ -142,8 +142,8 @@ export class Rig {
       pass: (_to: string, stanza: Element) => void this.passed.push(textOf(stanza)),
       forget: () => undefined,
       busy: () => false,
-      waitingOf: () => 0,
-      waiting: 0,
+      waitingOf: () => this.letters.length,
+      waiting: 1,
       close: () => undefined,
     };
     const arrivals = { durable: receiveDurable, passing: receivePassing };

@@ -84,7 +84,7 @@ const wrong: [yaml: string, line: string][] = [
   ],
   [
     'limits:\n  stanza: 1\n',
-    'muster.yaml:2:3: limits.stanza: expected a number from 10000 to 16777216, got 1',
+    'muster.yaml:2:3: limits.stanza: expected a number from 10000 to 1048576, got 1',
   ],
   ['- a\n', 'muster.yaml:1:1: expected a mapping, got ["a"]'],
   [

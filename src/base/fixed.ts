@@ -1,0 +1,191 @@
+/**
+ * The bounds that nobody sets: a standard says them, or what they cost is small and known. They stand here, and not
+ * beside what they bound, so that `docs/limits.md` has every one of them (invariant 10).
+ */
+export interface Fixed {
+  readonly value: number;
+  readonly unit: string;
+  /** What is bounded. */
+  readonly of: string;
+  /** What happens to what goes beyond it. */
+  readonly overflow: string;
+}
+
+export const fixed = {
+  answerTime: {
+    value: 1000,
+    unit: 'ms',
+    of: 'time after which a client’s `<r/>` is answered at the latest, with the `h` of then (XEP-0198 §4)',
+    overflow: 'the answer says less than was received; a later one says the rest',
+  },
+  closeTime: {
+    value: 5000,
+    unit: 'ms',
+    of: 'the closing handshake of a stream, its last stanzas included',
+    overflow: 'the connection is cut; the session waits to be resumed',
+  },
+  farewells: {
+    value: 10_000,
+    unit: 'sessions',
+    of: 'ends of sessions that a lost owner did not receive, kept for the next one',
+    overflow: 'further ones are forgotten; the next owner ends them after the resume window',
+  },
+  keepalive: {
+    value: 120_000,
+    unit: 'ms',
+    of: 'silence of a connection before the operating system asks whether its other end is there',
+    overflow: 'without an answer the connection is gone; the session waits to be resumed',
+  },
+  reports: {
+    value: 3000,
+    unit: 'ms',
+    of: 'time that a new owner gives the muxes to show their sessions',
+    overflow: 'sessions that cannot be resumed end; an unknown one is answered `item-not-found`',
+  },
+  rosterName: {
+    value: 1023,
+    unit: 'bytes',
+    of: 'the name of a contact, and of each of its groups',
+    overflow: 'the change fails with `not-acceptable` (RFC 6121 §2.3.3)',
+  },
+  rosterGroups: {
+    value: 64,
+    unit: 'groups',
+    of: 'groups of one contact',
+    overflow: 'the change fails with `not-acceptable`',
+  },
+  feedSlice: {
+    value: 50,
+    unit: 'messages',
+    of: 'messages read at once for a session that catches up',
+    overflow: 'the next ones are read when these are sent',
+  },
+  archiveSlice: {
+    value: 2000,
+    unit: 'rows',
+    of: 'rows that one reading step of an archive query passes over',
+    overflow: 'the query goes on in another step, behind what others asked meanwhile',
+  },
+  archiveWait: {
+    value: 30_000,
+    unit: 'ms',
+    of: 'time in which a client must acknowledge enough for the next message of a page',
+    overflow: 'the query fails with `resource-constraint`; the client asks again from where it is',
+  },
+  queryid: {
+    value: 256,
+    unit: 'characters',
+    of: '`queryid` of an archive query, which comes back with every message',
+    overflow: 'the query fails with `bad-request`',
+  },
+  pageId: {
+    value: 1024,
+    unit: 'characters',
+    of: 'the item that a page begins or ends at (XEP-0059)',
+    overflow: 'the request fails with `bad-request`',
+  },
+  outboxSlice: {
+    value: 500,
+    unit: 'messages',
+    of: 'messages of an outbox read at once when an owner begins',
+    overflow: 'the next ones are read after these',
+  },
+  password: {
+    value: 1024,
+    unit: 'characters',
+    of: 'a new password',
+    overflow: 'it is refused',
+  },
+  registerAddress: {
+    value: 20,
+    unit: 'accounts',
+    of: 'accounts tried from one network address without a break; one more each 60 s',
+    overflow: 'the attempt fails with `resource-constraint`, to be tried later',
+  },
+  registerAll: {
+    value: 200,
+    unit: 'accounts',
+    of: 'accounts tried from all addresses together without a break; two more each second',
+    overflow: 'the attempt fails with `resource-constraint`, to be tried later',
+  },
+  networks: {
+    value: 10_000,
+    unit: 'addresses',
+    of: 'network addresses whose attempts are remembered',
+    overflow: 'the one that was silent longest is forgotten; the common rate still holds',
+  },
+  hashingWidth: {
+    value: 4,
+    unit: 'passwords',
+    of: 'passwords hashed at the same time',
+    overflow: 'further ones wait, see `hashing`',
+  },
+  laneWait: {
+    value: 3000,
+    unit: 'ms',
+    of: 'time for which a closing lane waits for a store that does not answer',
+    overflow: 'what surely is not stored fails; what may be stored is told to nobody',
+  },
+  query: {
+    value: 10_000,
+    unit: 'ms',
+    of: 'one question to the store',
+    overflow: 'it fails with `store-unavailable`; commits have no deadline of their own',
+  },
+  ids: {
+    value: 4096,
+    unit: 'ids',
+    of: 'ids taken from the store at once; the next ones are asked for when half of them are gone',
+    overflow: 'while the store gives none, what needs an id fails with `store-unavailable`',
+  },
+  meshWindow: {
+    value: 4096,
+    unit: 'frames',
+    of: 'frames on the wire to one process',
+    overflow: 'further ones wait; sessions, lanes and outboxes in front of them have bounds of their own',
+  },
+  meshResend: {
+    value: 200,
+    unit: 'ms',
+    of: 'time without progress on the way to one process',
+    overflow: 'what was not received is sent again',
+  },
+  postRetry: {
+    value: 5000,
+    unit: 'ms',
+    of: 'time for which a letter is under way',
+    overflow: 'it is sent again; its recipient knows it by its origin',
+  },
+  jids: {
+    value: 4096,
+    unit: 'addresses',
+    of: 'addresses whose normal form is remembered, in each of two generations',
+    overflow: 'the older generation is forgotten',
+  },
+  readers: {
+    value: 64,
+    unit: 'readers',
+    of: 'idle XML readers kept for one kind of stream header; 16 kinds are shared',
+    overflow: 'further ones are made when they are needed',
+  },
+  importLine: {
+    value: 16_384,
+    unit: 'characters',
+    of: 'one line of an import',
+    overflow: 'that line is rejected',
+  },
+  listing: {
+    value: 1000,
+    unit: 'rows',
+    of: 'one page of accounts, and a list of sessions',
+    overflow: 'accounts go on with the next page; further sessions are not listed',
+  },
+} as const satisfies Record<string, Fixed>;
+
+/** What has no number of its own, because what is in front of it has. */
+export const derived: readonly (readonly [of: string, by: string])[] = [
+  ['tasks that wait in an account’s mailbox', '`unaccepted` of its sessions, and `meshWindow`'],
+  ['frames to one process that wait behind `meshWindow`', '`unaccepted`, `unackedHard`, `lane` and `outbox`'],
+  ['logins under way at an owner', '`unauthenticated` of each mux'],
+  ['sessions whose mux lost their owner', '`resume`: then it forgets them'],
+];
