@@ -63,6 +63,9 @@ export interface LaneLimits {
   /** Units in one batch, and ops after which it takes no further unit. */
   readonly units: number;
   readonly ops: number;
+  /** Milliseconds from the begin of one batch to that of the next, unless `enough` units wait. */
+  readonly apart: number;
+  readonly enough: number;
   /** First and longest pause, in ms, before a store that does not answer is asked again. */
   readonly pause: readonly [number, number];
   /** How long `close` waits for a store that does not answer, in ms. */
@@ -73,6 +76,8 @@ export const laneLimits: LaneLimits = {
   queue: defaultLimits.lane,
   units: defaultLimits.batch,
   ops: defaultLimits.batchOps,
+  apart: 3,
+  enough: 64,
   pause: [20, 2000],
   patience: fixed.laneWait.value,
 };
@@ -97,7 +102,9 @@ export async function openLane(store: Store, options: LaneOptions): Promise<Lane
 
 /**
  * idle       nothing in front: the first unit schedules a batch with `clock.soon`, and all of the same tick share it.
- * committing one batch is with the committer; units wait. When it ends, what waits is the next batch, at once.
+ * committing one batch is with the committer; units wait. When it ends, what waits is the next batch: at once if it is
+ *            much, else `apart` after the begin of the last one. A commit costs 0.3 ms of CPU whatever is in it: a
+ *            moment's patience halves what a server that is neither idle nor busy does for each message.
  * closed     submit fails.
  */
 class Batching implements Lane {
@@ -111,6 +118,8 @@ class Batching implements Lane {
   /** Waiting units start here; what is before it is gone, and cut off once it is half the array. */
   #head = 0;
   #committing = 0;
+  /** When the next batch may begin, on the monotonic clock. */
+  #due = 0;
   #refused = 0;
   #fillers: ((add: (unit: Unit) => void) => void)[] = [];
 
@@ -169,8 +178,12 @@ class Batching implements Lane {
 
   async #run(): Promise<void> {
     while (this.#waiting.length > this.#head) {
+      const early = this.#early();
+      // oxlint-disable-next-line no-await-in-loop -- one batch after the other
+      if (early > 0) await new Promise<void>((resolve) => void this.#clock.after(early, resolve));
       const batch = this.#take();
       this.#committing = batch.length;
+      if (batch.length > 0) this.#due = this.#clock.mono() + this.#limits.apart;
       try {
         if (batch.length > 0) await this.#committer.run(batch, () => this.#committing--);
       } catch (error) {
@@ -179,6 +192,13 @@ class Batching implements Lane {
       this.#committing = 0;
     }
     this.#state = 'idle';
+  }
+
+  /** Milliseconds that the next batch should wait for company; units that write nothing never wait for their own sake. */
+  #early(): number {
+    const first = this.#waiting[this.#head];
+    const few = this.#waiting.length - this.#head < this.#limits.enough;
+    return few && first !== undefined && first.ops.length > 0 ? this.#due - this.#clock.mono() : 0;
   }
 
   /** The next batch. Empty units with nothing in front of them end here and now. */

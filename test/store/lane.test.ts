@@ -1,15 +1,16 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { systemClock } from '../../src/base/clock.ts';
+import { setImmediate as tick } from 'node:timers/promises';
+import { systemClock, type Clock } from '../../src/base/clock.ts';
 import { Failure } from '../../src/base/failure.ts';
 import { quiet, type Log } from '../../src/base/log.ts';
 import { openLane, type Lane, type LaneLimits } from '../../src/store/lane.ts';
 import { keyed, op, Script, Units, until } from './script.ts';
 
-async function start(limits: Partial<LaneLimits> = {}, log: Log = quiet) {
+async function start(limits: Partial<LaneLimits> = {}, log: Log = quiet, clock: Clock = systemClock) {
   const store = new Script();
   const units = new Units();
-  const lane: Lane = await openLane(store, { clock: systemClock, log, limits: { pause: [1, 4], ...limits } });
+  const lane: Lane = await openLane(store, { clock, log, limits: { pause: [1, 4], ...limits } });
   const ended = async (count: number): Promise<string[]> => {
     await until(() => units.ended.length >= count);
     return units.ended;
@@ -36,6 +37,37 @@ describe('lane: batching', { timeout: 10_000 }, () => {
     second.commit();
     assert.deepEqual(await ended(5), ['a done 1', 'b done 1', 'c done 1', 'd done 1', 'e done 1']);
     assert.equal(lane.depth, 0);
+  });
+
+  it('waits a moment for company behind a batch that has just begun, unless there is enough', async () => {
+    let now = 0;
+    let wait: { ms: number; run: () => void } | undefined;
+    const after: Clock['after'] = (ms, run) => {
+      wait = { ms, run };
+      return { cancel: () => {} };
+    };
+    const clock = { ...systemClock, mono: () => now, after };
+    const { store, units, lane, ended } = await start({ apart: 10, enough: 3 }, quiet, clock);
+    lane.submit(units.make('a', [op(1)]));
+    (await store.next()).commit();
+    await ended(1);
+    now = 4;
+    lane.submit(units.make('b', [op(2)]));
+    await until(() => wait !== undefined);
+    assert.equal(wait?.ms, 6);
+    lane.submit(units.make('c', [op(3)]));
+    await tick();
+    assert.equal(store.attempts.length, 0);
+    now = 10;
+    wait?.run();
+    const second = await store.next();
+    assert.equal(second.ops.length, 2);
+    for (const name of ['d', 'e', 'f']) lane.submit(units.make(name, [op(4)]));
+    second.commit();
+    const third = await store.next();
+    assert.equal(third.ops.length, 3);
+    third.commit();
+    await ended(6);
   });
 
   it('keeps a unit whole and a batch within its limits', async () => {
