@@ -92,20 +92,8 @@ export class Session {
     if (this.ended) return;
     const m = this.unacked.push(text, feed, pos, settles);
     if (answers > 0 && this.answers?.has(answers) === true) this.answers.set(answers, m);
-    const { env, id, epoch } = this.partition;
-    if (this.mux !== undefined)
-      env.mesh.send(this.mux, 'mux', {
-        t: 'out',
-        partition: id,
-        epoch,
-        session: this.id,
-        m,
-        text,
-        feed,
-        pos,
-        answers,
-      });
-    const { limits } = env;
+    this.#out(m, text, feed, pos, answers);
+    const { limits } = this.partition.env;
     if (this.unacked.size > limits.unackedHard || this.unacked.bytes > limits.unackedHardBytes) {
       this.partition.overflow(this);
     } else if (settles > 0 && this.unacked.size >= askAfter) this.want();
@@ -185,22 +173,14 @@ export class Session {
 
   /** Unacknowledged stanzas above m again, with their numbers, to a mux that took the session over. */
   resend(above = 0): void {
-    const { env, id, epoch } = this.partition;
-    const { mux } = this;
+    for (const { m, text, feed, pos } of this.unacked) if (m > above) this.#out(m, text, feed, pos, 0);
+  }
+
+  #out(m: number, text: string, feed: string | undefined, pos: number, answers: number): void {
+    const { mux, id: session } = this;
     if (mux === undefined) return;
-    for (const { m, text, feed, pos } of this.unacked)
-      if (m > above)
-        env.mesh.send(mux, 'mux', {
-          t: 'out',
-          partition: id,
-          epoch,
-          session: this.id,
-          m,
-          text,
-          feed,
-          pos,
-          answers: 0,
-        });
+    const { env, id: partition, epoch } = this.partition;
+    env.mesh.send(mux, 'mux', { t: 'out', partition, epoch, session, m, text, feed, pos, answers });
   }
 
   /** Shows the mux what changed of the record. */

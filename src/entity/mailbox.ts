@@ -21,31 +21,17 @@ export class Mailbox {
   }
 
   run(task: Task): void {
-    if (this.#busy) this.#waiting.push(task);
-    else this.#start(task);
-  }
-
-  #start(task: Task): void {
-    this.#busy = true;
-    try {
-      const pending = task();
-      if (pending !== undefined) {
-        pending.catch((error: unknown) => this.#blame(error)).then(this.#next, this.#next);
-        return;
-      }
-    } catch (error) {
-      this.#blame(error);
+    if (this.#busy) {
+      this.#waiting.push(task);
+      return;
     }
-    this.#next();
+    this.#busy = true;
+    this.#drain(task);
   }
 
-  readonly #next = (): void => {
-    for (;;) {
-      const task = this.#waiting.shift();
-      if (task === undefined) {
-        this.#busy = false;
-        return;
-      }
+  /** Runs tasks until one waits for something, or none is left. */
+  #drain(first: Task | undefined): void {
+    for (let task = first; task !== undefined; task = this.#waiting.shift()) {
       try {
         const pending = task();
         if (pending !== undefined) {
@@ -56,7 +42,10 @@ export class Mailbox {
         this.#blame(error);
       }
     }
-  };
+    this.#busy = false;
+  }
+
+  readonly #next = (): void => this.#drain(this.#waiting.shift());
 
   #blame(error: unknown): void {
     this.#log.error({ err: error }, 'entity task failed');
