@@ -46,6 +46,7 @@ export function check(world: World, people: readonly Client[], history: History)
       history.fault(2, `${message.id} arrived and is not at its sender`);
   }
   order(history, received);
+  mirrored(world, history);
   atRest(world, people, history);
   bounded(world, history);
 }
@@ -61,6 +62,31 @@ function order(history: History, received: ReadonlyMap<string, readonly Stored[]
     if (before !== undefined && row.id <= before.id)
       history.fault(5, `${message.id} stands before ${before.text} in the archive of ${message.to}`);
     last.set(lane, { number: message.number, id: row.id, text: message.id });
+  }
+}
+
+/** Invariant 4: a change of a subscription has happened at both sides or at neither. */
+function mirrored(world: World, history: History): void {
+  const lists = new Map<string, string>();
+  for (const { address, contact, subscription } of world.model.rows<{
+    address: string;
+    contact: string;
+    subscription: string;
+  }>('select a.address, r.contact, r.subscription from roster r join account a on a.id = r.account'))
+    lists.set(`${address} ${contact}`, subscription);
+  const mirror: Readonly<Record<string, string>> = {
+    none: 'none',
+    removed: 'none',
+    to: 'from',
+    from: 'to',
+    both: 'both',
+  };
+  for (const [pair, here] of lists) {
+    const [address, contact] = pair.split(' ') as [string, string];
+    if (contact === '') continue;
+    const there = lists.get(`${contact} ${address}`) ?? 'none';
+    if ((there === 'removed' ? 'none' : there) !== mirror[here])
+      history.fault(4, `${address} has ${contact} as '${here}', which has it as '${there}'`);
   }
 }
 

@@ -68,6 +68,15 @@ export class Client {
     if (this.world.random.chance(0.5)) this.#send(`<r xmlns="${NS.sm}"/>`);
   }
 
+  /** Asks to see a friend's presence, or gives that up; requests that come are granted. */
+  befriend(): void {
+    if (!this.ready || this.#managed === undefined) return;
+    const type = this.world.random.chance(0.5) ? 'subscribe' : 'unsubscribe';
+    const to = this.world.random.pick(this.friends);
+    this.history.note(`${this.name} sends ${type} to ${to}`);
+    this.#stanza(`<presence xmlns="${NS.client}" type="${type}" to="${to}"/>`, undefined);
+  }
+
   /** Something without lasting effects between the messages. */
   chatter(): void {
     if (!this.ready || this.#managed === undefined) return;
@@ -295,6 +304,11 @@ export class Client {
     if (managed !== undefined) managed.received += 1;
     if (stanza.attrs['type'] === 'error')
       this.history.note(`${this.name} gets an error for ${stanza.name} ${stanza.attrs['id'] ?? ''}`);
+    if (stanza.name === 'presence' && stanza.attrs['type'] === 'subscribe')
+      this.#stanza(
+        `<presence xmlns="${NS.client}" type="subscribed" to="${stanza.attrs['from']}"/>`,
+        undefined,
+      );
     if (stanza.name !== 'message') return;
     const body = stanza.child('body')?.text();
     if (stanza.attrs['type'] === 'error') {

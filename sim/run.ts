@@ -56,6 +56,7 @@ export async function simulate({ seed, broken, trace, log = quiet }: RunOptions)
   for (const person of people) {
     repeat(20, 600, () => person.chat());
     repeat(200, 3_000, () => person.chatter());
+    repeat(500, 4_000, () => person.befriend());
     repeat(3_000, 30_000, () => person.cut());
   }
   const faults = new Faults(world, people, history);

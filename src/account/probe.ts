@@ -2,10 +2,9 @@ import { Jid } from '../xmpp/jid.ts';
 import type { Account } from './account.ts';
 import { castOf, unavailable, type Cast } from './cast.ts';
 import { withRoster } from './roster.ts';
-import { sendDurable, sendPassing } from './route.ts';
-import { subscription } from './rows.ts';
+import { placeOf, sendPassing } from './route.ts';
 import type { Session } from './session.ts';
-import { between } from './subscription.ts';
+import { between, forward, prepare } from './subscription.ts';
 import { Work } from './work.ts';
 
 /**
@@ -29,7 +28,9 @@ export function answer(account: Account, asker: string, absent: boolean, gives: 
   withRoster(account, (roster) => {
     if (asker !== account.address && roster.get(asker)?.from !== true) {
       // Case 1: whoever asks without a subscription learns that it has none.
-      deny(account, asker);
+      deny(account, asker).catch((error: unknown) =>
+        account.partition.env.log.warn({ err: error }, 'a probe could not be answered'),
+      );
       return;
     }
     let some = false;
@@ -50,17 +51,16 @@ export function answerProbe(account: Account, from: Jid): void {
   answer(account, from.bare, true, (cast) => sendPassing(partition, from, cast.element(from.full)));
 }
 
-function deny(account: Account, asker: string): void {
+/** Said where it holds when it is stored: meanwhile the request may have been granted, and both sides would differ for ever. */
+async function deny(account: Account, asker: string): Promise<void> {
   const to = Jid.parse(asker);
-  if (to === undefined) return;
+  if (to === undefined || placeOf(account.partition, to) === 'foreign') return;
+  await prepare(account, to);
   const work = new Work(account);
-  const stanza = between('unsubscribed', account.address, asker);
-  const origin = { source: account.id, n: account.nextId(), k: 0 };
-  Promise.resolve()
-    .then(() => sendDurable(work, to, stanza, subscription, origin))
-    .then(
-      () => work.commit(),
-      // Nobody there, or no way to there: nothing to heal.
-      () => undefined,
-    );
+  work.step(() => {
+    if (account.roster?.get(asker)?.from === true) return;
+    const origin = { source: account.id, n: account.nextId(), k: 0 };
+    forward(work, account, between('unsubscribed', account.address, asker), 'unsubscribed', to, origin);
+  });
+  work.commit();
 }

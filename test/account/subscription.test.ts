@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, it } from 'node:test';
 import { inboundOp } from '../../src/account/sessionrows.ts';
 import { leaveContacts, returnSubscription, sendSubscription } from '../../src/account/subscription.ts';
 import { Work } from '../../src/account/work.ts';
+import { receivePassing } from '../../src/account/arrive.ts';
 import { Jid } from '../../src/xmpp/jid.ts';
 import { parseStored } from '../../src/xmpp/parser.ts';
 import { faulty, Rig, type Client } from './rig.ts';
@@ -255,6 +256,20 @@ describe('subscriptions in one lane (RFC 6121 §3)', () => {
     assert.deepEqual(bob.take(), []);
     await rig.arrives('bob', xml, { ...origin, n: 4 });
     assert.deepEqual(bob.take(), [xml], 'a new one is not');
+    await same();
+  });
+
+  it('a probe that came too early does not undo what was granted meanwhile', async () => {
+    const alice = await rig.login('alice', 'a');
+    const bob = await rig.login('bob', 'b');
+    // She asks for his presence without seeing it: he is to say so, but before he does, he grants it.
+    const probe = presence('probe', 'bob').replace('<presence', `<presence from="${alice.session.full}"`);
+    receivePassing(await rig.account('bob'), parseStored(probe), Jid.parse(to('bob'))!);
+    alice.send(presence('subscribe', 'bob'));
+    bob.send(presence('subscribed', 'alice'));
+    await rig.still();
+    assert.equal(await rig.state('bob', to('alice')), 'from');
+    assert.equal(await rig.state('alice', to('bob')), 'to');
     await same();
   });
 
