@@ -124,6 +124,13 @@ export class Cursor {
   /** Goes on catching up, if there is something to catch up with. */
   pump(): void {
     if (this.live || this.#pumping || this.#session.dormant || this.#full()) return;
+    // What waits, and how far the account came, is known in memory: mostly there is nothing to read.
+    const { account } = this.#session;
+    if (this.spoolPos < this.spoolUntil && account.spooled === 0) this.#passSpool();
+    if (this.spoolPos >= this.spoolUntil && account.head <= this.pos) {
+      this.live = true;
+      return;
+    }
     this.#pumping = true;
     this.#run()
       .catch((error: unknown) => {
@@ -158,11 +165,7 @@ export class Cursor {
           if (account.isWaiting(row.id)) this.#send(row, true);
         }
         if (rows.length === page) continue;
-        this.spoolPos = until;
-        // From now on nobody has to go through it for this session.
-        keep(session);
-        session.tellRecord();
-        partition.touch(session);
+        this.#passSpool();
       } else {
         const head = account.head;
         const rows = await store.query<Row>(messageRows.after, [partition.id, account.id, this.pos, page]);
@@ -184,6 +187,15 @@ export class Cursor {
         }
       }
     }
+  }
+
+  /** From now on nobody has to go through the spool for this session. */
+  #passSpool(): void {
+    const session = this.#session;
+    this.spoolPos = this.spoolUntil;
+    keep(session);
+    session.tellRecord();
+    session.partition.touch(session);
   }
 
   #send(row: Row, spooled: boolean): void {
