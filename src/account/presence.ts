@@ -162,7 +162,9 @@ export function receivePresence(account: Account, stanza: Element, from: Jid, to
     answerProbe(account, from);
     return;
   }
-  if (type !== undefined && type !== 'unavailable' && type !== 'error') return;
+  // A denial is for the client that probed (probe.ts); every other subscription stanza is stored.
+  const denial = type === 'unsubscribed' && to.resource !== '';
+  if (type !== undefined && type !== 'unavailable' && type !== 'error' && !denial) return;
   const text = textOf(stanza);
   for (const session of account.sessions) {
     if (to.resource === '' ? !session.available : session.resource !== to.resource) continue;

@@ -2,10 +2,9 @@ import { Jid } from '../xmpp/jid.ts';
 import type { Account } from './account.ts';
 import { castOf, unavailable, type Cast } from './cast.ts';
 import { withRoster } from './roster.ts';
-import { placeOf, sendPassing } from './route.ts';
+import { sendPassing } from './route.ts';
 import type { Session } from './session.ts';
-import { between, forward, prepare } from './subscription.ts';
-import { Work } from './work.ts';
+import { between } from './subscription.ts';
 
 /**
  * Presence that was given away in the name of a session which only its row knows: the mux that attaches it may bring a
@@ -22,15 +21,19 @@ export function takeGiven(session: Session): string | undefined {
 
 /**
  * What an account says to who asks for its presence (RFC 6121 §4.3.2). `gives` gets the presence of each available
- * resource, or, where `absent` is wanted too, "unavailable" of the account. Runs in the account's mailbox.
+ * resource, or, where `absent` is wanted too, "unavailable" of the account; `denied` runs for who may not see it. Runs in
+ * the account's mailbox.
  */
-export function answer(account: Account, asker: string, absent: boolean, gives: (cast: Cast) => void): void {
+export function answer(
+  account: Account,
+  asker: string,
+  absent: boolean,
+  gives: (cast: Cast) => void,
+  denied: () => void = () => {},
+): void {
   withRoster(account, (roster) => {
     if (asker !== account.address && roster.get(asker)?.from !== true) {
-      // Case 1: whoever asks without a subscription learns that it has none.
-      deny(account, asker).catch((error: unknown) =>
-        account.partition.env.log.warn({ err: error }, 'a probe could not be answered'),
-      );
+      denied();
       return;
     }
     let some = false;
@@ -48,19 +51,22 @@ export function answer(account: Account, asker: string, absent: boolean, gives: 
 /** A probe that came from elsewhere, or from a client. */
 export function answerProbe(account: Account, from: Jid): void {
   const { partition } = account;
-  answer(account, from.bare, true, (cast) => sendPassing(partition, from, cast.element(from.full)));
+  answer(
+    account,
+    from.bare,
+    true,
+    (cast) => sendPassing(partition, from, cast.element(from.full)),
+    () => deny(account, from),
+  );
 }
 
-/** Said where it holds when it is stored: meanwhile the request may have been granted, and both sides would differ for ever. */
-async function deny(account: Account, asker: string): Promise<void> {
-  const to = Jid.parse(asker);
-  if (to === undefined || placeOf(account.partition, to) === 'foreign') return;
-  await prepare(account, to);
-  const work = new Work(account);
-  work.step(() => {
-    if (account.roster?.get(asker)?.from === true) return;
-    const origin = { source: account.id, n: account.nextId(), k: 0 };
-    forward(work, account, between('unsubscribed', account.address, asker), 'unsubscribed', to, origin);
-  });
-  work.commit();
+/**
+ * Whoever asks without a subscription learns that it has none (case 1). Only the client that asked: what two accounts here
+ * hold of each other changes at both sides in one step, so there is nothing to heal, and a denial that comes late would undo
+ * a request that has been made meanwhile.
+ */
+function deny(account: Account, asker: Jid): void {
+  if (asker.resource === '') return;
+  const stanza = between('unsubscribed', account.address, asker.full);
+  sendPassing(account.partition, asker, stanza);
 }

@@ -155,10 +155,11 @@ describe('presence (RFC 6121 §4)', () => {
     rig.passed.length = 0;
     await probe('stranger@far.example');
     assert.deepEqual(rig.passed, []);
-    assert.deepEqual(
-      rig.letters.map(({ xml }) => xml),
-      ['<presence type="unsubscribed" from="bob@example.org" to="stranger@far.example"/>'],
-    );
+    await probe('stranger@far.example/x');
+    assert.deepEqual(rig.passed, [
+      '<presence type="unsubscribed" from="bob@example.org" to="stranger@far.example/x"/>',
+    ]);
+    assert.deepEqual(rig.letters, [], 'nothing that would undo a later request');
     for (const resource of ['b', 'b2']) {
       const session = bob.session.account.session(resource)!;
       session.account.mailbox.run(() => undefined);
