@@ -195,7 +195,7 @@ class ChannelMesh implements Mesh {
 }
 
 /** How often in a row frames to oneself are looked at before everything else has its turn. */
-const rounds = 4;
+const rounds = fixed.meshRounds.value;
 
 /** Both directions with one peer. */
 class Channel {

@@ -78,6 +78,8 @@ export class Session implements Waiter {
   /** n at the oldest and at the newest `<r/>` that has no answer; -1: none. */
   #asked = -1;
   #askedLast = -1;
+  /** The time to answer has passed: what is due comes unasked. */
+  #late = false;
 
   /** `stream`: the client closed its stream and its last stanzas are being handled; `detach`, `end`: told once attached. */
   leaving: 'stream' | 'detach' | 'end' | undefined;
@@ -293,7 +295,8 @@ export class Session implements Waiter {
   /** `<r/>`: answered when everything that came before it is committed, or after a while with what is. */
   ask(): void {
     this.#askedLast = this.n;
-    if (this.#asked < 0) {
+    if (this.#asked < 0 || this.#late) {
+      this.#late = false;
       this.#asked = this.n;
       if (this.accepted < this.n || !this.managed) this.core.wait('answer', this);
     }
@@ -324,8 +327,10 @@ export class Session implements Waiter {
     } else if (wait === 'answer' && this.#asked >= 0) {
       // `<a/>` has no meaning before `<enabled/>`.
       if (!this.managed) return this.core.wait('answer', this);
-      this.#asked = -1;
       this.answer();
+      // The rest follows as soon as it is committed, for nobody may ask again.
+      this.#late = this.accepted < this.#askedLast;
+      this.#asked = this.#late ? this.#askedLast : -1;
     } else if (wait === 'close' && this.leaving === 'stream') this.#done();
   }
 

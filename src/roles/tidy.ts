@@ -1,6 +1,7 @@
 import { performance } from 'node:perf_hooks';
 import { memoryUsage } from 'node:process';
 import type { Clock, Timer } from '../base/clock.ts';
+import { fixed } from '../base/fixed.ts';
 
 /** The heap as the tidying sees it. */
 export interface Heap {
@@ -18,8 +19,8 @@ export interface Heap {
 const period = 2500;
 const quiet = 0.05;
 /** Less than this held is not worth a pause; and more than this used would pause for longer than half a second. */
-const least = 32 * 1024 * 1024;
-const most = 384 * 1024 * 1024;
+const least = fixed.tidyLeast.value;
+const most = fixed.tidyMost.value;
 
 /**
  * Gives memory back after a storm. V8 lets its young generation grow to 128 MB and leaves garbage in the old one until

@@ -76,8 +76,8 @@ export const laneLimits: LaneLimits = {
   queue: defaultLimits.lane,
   units: defaultLimits.batch,
   ops: defaultLimits.batchOps,
-  apart: 3,
-  enough: 64,
+  apart: fixed.laneApart.value,
+  enough: fixed.laneEnough.value,
   pause: [20, 2000],
   patience: fixed.laneWait.value,
 };

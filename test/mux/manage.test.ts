@@ -103,7 +103,25 @@ test('<r/> is answered after a second with what is accepted', () => {
   rig.clock.run(20);
   assert.equal(client.read(), ack(1));
   rig.say({ t: 'accepted', session: 100, n: 2 });
-  assert.equal(client.read(), '', 'answered once');
+  assert.equal(client.read(), ack(2), 'the rest follows');
+});
+
+test('what an <r/> asked for and the late answer did not say follows unasked', () => {
+  const rig = new Rig();
+  const client = managed(rig);
+  client.send(`<message/><message/>${r}`);
+  rig.clock.run(1_100);
+  assert.equal(client.read(), ack(0));
+  rig.say({ t: 'accepted', session: 100, n: 1 });
+  assert.equal(client.read(), '', 'not all of it yet');
+  rig.say({ t: 'accepted', session: 100, n: 2 });
+  assert.equal(client.read(), ack(2));
+  rig.clock.run(5_000);
+  assert.equal(client.read(), '', 'once');
+  // A new one has its own second.
+  client.send(`<message/>${r}`);
+  rig.clock.run(1_100);
+  assert.equal(client.read(), ack(2));
 });
 
 test('several <r/> are answered as they fall due', () => {
