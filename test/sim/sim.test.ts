@@ -10,7 +10,7 @@ const catching: Readonly<Record<string, number>> = {
   'ack-before-commit': 1,
   'deliver-before-commit': 1,
   'no-dedup': 2,
-  'forget-outbox': 2,
+  'forget-outbox': 1,
   'restart-n': 1,
 };
 
@@ -47,9 +47,9 @@ test('the same seed gives the same run', async () => {
 test('the command ends with 1 and the way to replay it where a violation was found', () => {
   const sim = fileURLToPath(new URL('../../sim/sim.ts', import.meta.url));
   const run = (...args: string[]) => spawnSync(process.execPath, [sim, ...args], { encoding: 'utf8' });
-  const bad = run('--break', 'forget-outbox', '--seed', '2', '--seeds', '1');
+  const bad = run('--break', 'forget-outbox', '--seed', '1', '--seeds', '1');
   assert.equal(bad.status, 1);
-  assert.match(bad.stdout, /replay: npm run sim -- --seed 2 --break forget-outbox --trace/);
+  assert.match(bad.stdout, /replay: npm run sim -- --seed 1 --break forget-outbox --trace/);
   const good = run('--seed', '2', '--seeds', '1');
   assert.equal(good.status, 0, good.stdout);
 });
