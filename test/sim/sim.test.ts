@@ -28,8 +28,8 @@ for (const [name, seed] of Object.entries(catching))
     );
   });
 
-/** Seeds that once showed a fault of ours (CHANGES.md tells which). */
-for (const seed of [4, 5, 13, 30, 39, 46, 63, 69, 80])
+/** Seeds that once showed a fault of ours (CHANGES.md tells which); what happens at a seed moves with code and traffic. */
+for (const seed of [1, 4, 5, 13, 30, 39, 46, 63, 69, 80, 95, 997, 1124])
   test(`seed ${seed} holds every invariant`, async () => {
     const { violations, messages } = await simulate({ seed, broken: sound, trace: false });
     assert.deepEqual(violations, []);
