@@ -86,6 +86,12 @@ function passing(mesh: Mesh): Mesh {
   return {
     self: mesh.self,
     peers: () => mesh.peers(),
+    members: () => mesh.members(),
+    probe: (peer) => mesh.probe(peer),
+    get connected() {
+      return mesh.connected;
+    },
+    dismiss: (peer) => mesh.dismiss(peer),
     send: (...sent) => mesh.send(...sent),
     serve: (...served) => mesh.serve(...served),
     onPeer: (handler) => mesh.onPeer(handler),

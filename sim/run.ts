@@ -1,12 +1,12 @@
 import { createHash, createHmac, pbkdf2Sync } from 'node:crypto';
 import { quiet, type Log } from '../src/base/log.ts';
-import { placeByHash } from '../src/placement/placement.ts';
+import { placeInRange } from '../src/placement/placement.ts';
 import type { Break } from './breaks.ts';
 import { check } from './check.ts';
 import { Client, password } from './client.ts';
 import { History, type Violation } from './history.ts';
 import type { Seeded } from './scheduler.ts';
-import { domain, World } from './world.ts';
+import { accounts, domain, World } from './world.ts';
 
 export interface RunOptions {
   readonly seed: number;
@@ -160,8 +160,7 @@ class Faults {
 
 /** Ten people, each with three contacts who see each other. */
 function addPeople(world: World, history: History): Client[] {
-  const partitions = world.partitions();
-  const place = placeByHash(new Set([domain]), partitions);
+  const place = placeInRange(new Set([domain]), () => accounts);
   const people = Array.from({ length: clients }, (_, i) => new Client(world, history, `user${i}`));
   for (const [i, person] of people.entries()) {
     const id = i + 1;

@@ -9,7 +9,6 @@ import { openMesh } from '../src/mesh/channel.ts';
 import { Hub } from '../src/mesh/local.ts';
 import type { Mesh, Peer } from '../src/mesh/mesh.ts';
 import { openMux, type Mux } from '../src/mux/mux.ts';
-import { placeByHash } from '../src/placement/placement.ts';
 import { openAnnouncer, openTable } from '../src/placement/table.ts';
 import { openIds } from '../src/store/ids.ts';
 import { openLane } from '../src/store/lane.ts';
@@ -18,6 +17,9 @@ import { Scheduler, Seeded } from './scheduler.ts';
 import { openModel, type Model } from './store.ts';
 
 export const domain = 'example.org';
+
+/** Two partitions, and so two lanes. */
+export const accounts = { first: 1, count: 2 };
 
 /** What may go wrong between processes, in probabilities per packet. */
 export interface WirePlan {
@@ -90,12 +92,9 @@ export class World {
     const volume = this.#broken.store?.(await this.model.open('owner')) ?? (await this.model.open('owner'));
     const fences = [await volume.claim('account/1'), await volume.claim('account/2')];
     const domains = new Set([domain]);
-    const partitionOf = placeByHash(
-      domains,
-      fences.map((fence) => fence.partition),
-    );
     const mesh = this.#mesh(process.peer, clock);
-    const routes = openTable(mesh, partitionOf);
+    const routes = openTable(mesh, domains, accounts);
+    const { partitionOf } = routes;
     const lanes = await Promise.all(fences.map(() => openLane(volume, { clock, log: this.#log })));
     const ids = await openIds(volume, this.#log);
     if (!process.alive) return;
@@ -125,15 +124,15 @@ export class World {
       muxes: () => [...this.muxes.values()].filter((mux) => mux.alive).map((mux) => mux.peer),
       count: () => {},
     };
-    const accounts = new Accounts(env);
+    const role = new Accounts(env);
     for (const [i, fence] of fences.entries()) {
       const lane = lanes[i]!;
-      await accounts.serve(fence.partition, fence.epoch, this.#broken.lane?.(lane) ?? lane);
+      await role.serve(fence.partition, fence.epoch, this.#broken.lane?.(lane) ?? lane);
     }
     if (!process.alive) return;
-    openAnnouncer(mesh, clock, () => accounts.owned());
+    openAnnouncer(mesh, clock, accounts, () => role.owned());
     this.onServe?.();
-    this.owner = Object.assign(process, { accounts });
+    this.owner = Object.assign(process, { accounts: role });
     this.ownerBegan = this.scheduler.now;
   }
 
@@ -142,15 +141,9 @@ export class World {
     const { clock } = process;
     const mesh = this.#mesh(process.peer, clock);
     const domains = new Set([domain]);
-    const partitions = this.partitions();
-    const routes = openTable(mesh, placeByHash(domains, partitions));
+    const routes = openTable(mesh, domains);
     const mux = openMux({ domains: [domain], mesh, routes, clock, random: this.random, log: this.#log });
     this.muxes.set(name, Object.assign(process, { mux }));
-  }
-
-  /** The numbers that the volume gave to the two partitions. */
-  partitions(): number[] {
-    return this.model.rows<{ id: number }>(`select id from partition order by name`).map(({ id }) => id);
   }
 
   crashOwner(): void {

@@ -39,6 +39,8 @@ const neighbours: Readonly<Record<string, string>> = {
 /** An engine's driver is imported in one file, which everybody else goes through (types count: they leak as well). */
 const engines: Readonly<Record<string, string>> = {
   'node:sqlite': 'src/store/sqlite.ts',
+  pg: 'src/store/postgres.ts',
+  '@nats-io/transport-node': 'src/mesh/nats.ts',
   saxes: 'src/xmpp/reader.ts',
   ws: 'src/mux/ws.ts',
   pino: 'src/base/log.ts',

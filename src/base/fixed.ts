@@ -144,6 +144,18 @@ export const fixed = {
     of: 'answers of a process to itself that go in one turn of the event loop',
     overflow: 'the rest goes in the next turn, behind what waits for its own',
   },
+  meshDismissed: {
+    value: 1000,
+    unit: 'processes',
+    of: 'dead processes of which nothing more is heard',
+    overflow: 'the one that died first is forgotten',
+  },
+  routesPeriod: {
+    value: 1000,
+    unit: 'ms',
+    of: 'time between two repetitions of the version of an owner’s routes',
+    overflow: 'who missed a change learns of it with the next one',
+  },
   tidyLeast: {
     value: 32 * 1024 * 1024,
     unit: 'bytes',

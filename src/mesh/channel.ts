@@ -1,7 +1,17 @@
 import type { Clock, Timer } from '../base/clock.ts';
 import { fixed } from '../base/fixed.ts';
 import type { Log } from '../base/log.ts';
-import type { Mesh, Packet, Peer, Returned, Service, Wire } from './mesh.ts';
+import {
+  speakers,
+  type Member,
+  type Mesh,
+  type Packet,
+  type Peer,
+  type Probe,
+  type Returned,
+  type Service,
+  type Wire,
+} from './mesh.ts';
 
 /**
  * The one reliable channel above every wire: frames are numbered per peer, sent in one packet per tick, kept until the
@@ -16,6 +26,8 @@ export interface MeshOptions {
   readonly resend?: number;
   /** Frames on the wire per peer. */
   readonly window?: number;
+  /** Called for a frame that its sender may not send, or that no service takes. */
+  readonly count?: (event: 'frame-refused') => void;
 }
 
 type Handler = (from: Peer, frame: object) => void;
@@ -35,7 +47,11 @@ class ChannelMesh implements Mesh {
   readonly #channels = new Map<Peer, Channel>();
   readonly #services = new Map<Service, Handler>();
   readonly #peerHandlers: PeerHandler[] = [];
-  #present: readonly Peer[] = [];
+  #present: readonly Member[] = [];
+  #peers: readonly Peer[] = [];
+  /** The dead whom the wire may still hear of, oldest first. */
+  readonly #dismissed = new Set<Peer>();
+  readonly #count: (event: 'frame-refused') => void;
   /** Frames to oneself: they need no numbers, only a later tick. */
   #own: Returned[] = [];
   #flushing = false;
@@ -44,20 +60,44 @@ class ChannelMesh implements Mesh {
   #closed = false;
 
   constructor(wire: Wire, options: MeshOptions) {
-    this.self = wire.self;
+    this.self = wire.self.peer;
     this.#wire = wire;
     this.#clock = options.clock;
     this.#log = options.log;
     this.#resend = options.resend ?? fixed.meshResend.value;
     this.#window = options.window ?? fixed.meshWindow.value;
+    this.#count = options.count ?? (() => {});
     wire.open({
       packet: (from, packet) => this.#receive(from, packet),
-      peers: (present) => this.#presence(present),
+      members: (present) => this.#presence(present),
     });
   }
 
   peers(): readonly Peer[] {
-    return this.#present;
+    return this.#peers;
+  }
+
+  members(): readonly Member[] {
+    return [this.#wire.self, ...this.#present];
+  }
+
+  get connected(): boolean {
+    return this.#wire.connected;
+  }
+
+  probe(peer: Peer): Promise<Probe> {
+    return this.#wire.probe(peer);
+  }
+
+  dismiss(peer: Peer): void {
+    if (peer === this.self || this.#dismissed.has(peer)) return;
+    this.#dismissed.add(peer);
+    if (this.#dismissed.size > remembered)
+      for (const oldest of this.#dismissed) {
+        this.#dismissed.delete(oldest);
+        break;
+      }
+    this.#presence(this.#present);
   }
 
   send(to: Peer, service: Service, frame: object): void {
@@ -157,8 +197,9 @@ class ChannelMesh implements Mesh {
 
   #handle(from: Peer, service: Service, frame: object): void {
     const handler = this.#services.get(service);
-    if (handler === undefined) {
-      this.#log.warn({ from, service }, 'frame for a service that this process does not have');
+    if (handler === undefined || !this.#maySpeak(from, service)) {
+      this.#count('frame-refused');
+      this.#log.warn({ from, service }, 'a frame was refused: no such service here, or not for this sender');
       return;
     }
     try {
@@ -169,11 +210,20 @@ class ChannelMesh implements Mesh {
     }
   }
 
-  #presence(present: readonly Peer[]): void {
+  #maySpeak(from: Peer, service: Service): boolean {
+    const role = speakers[service];
+    if (role === 'anybody' || from === this.self) return true;
+    return this.#present.find(({ peer }) => peer === from)?.roles.includes(role) === true;
+  }
+
+  #presence(all: readonly Member[]): void {
     if (this.#closed) return;
-    const gone = this.#present.filter((peer) => !present.includes(peer));
-    const fresh = present.filter((peer) => !this.#present.includes(peer));
+    const present = all.filter(({ peer }) => !this.#dismissed.has(peer));
+    const peers = present.map(({ peer }) => peer);
+    const gone = this.#peers.filter((peer) => !peers.includes(peer));
+    const fresh = peers.filter((peer) => !this.#peers.includes(peer));
     this.#present = present;
+    this.#peers = peers;
     for (const peer of gone) this.#drop(peer);
     for (const peer of fresh) this.#add(peer);
   }
@@ -196,6 +246,9 @@ class ChannelMesh implements Mesh {
 
 /** How often in a row frames to oneself are looked at before everything else has its turn. */
 const rounds = fixed.meshRounds.value;
+
+/** The dead that are remembered; the engine has long forgotten the others. */
+const remembered = fixed.meshDismissed.value;
 
 /** Both directions with one peer. */
 class Channel {

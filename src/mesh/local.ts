@@ -1,5 +1,5 @@
 import type { Clock } from '../base/clock.ts';
-import type { Packet, Peer, Wire } from './mesh.ts';
+import type { Member, Packet, Peer, Probe, Wire } from './mesh.ts';
 
 /** What becomes of one packet: [] = lost, [0] = arrives in the next tick, [5, 40] = arrives twice, after 5 and 40 ms. */
 export type Plan = (from: Peer, to: Peer) => readonly number[];
@@ -24,11 +24,15 @@ export class Hub {
     this.#options = options;
   }
 
-  /** The end of one process. Its peer must be new: an incarnation never comes back. */
-  wire(self: Peer): Wire {
-    const wire = new LocalWire(self, this);
-    this.#wires.set(self, wire);
+  /** The end of one process, which does everything unless `roles` says less. Its peer must be new: an incarnation never comes back. */
+  wire(peer: Peer, roles: readonly string[] = everything): Wire {
+    const wire = new LocalWire({ peer, roles, health: undefined }, this);
+    this.#wires.set(peer, wire);
     return wire;
+  }
+
+  probe(from: Peer, to: Peer): Probe {
+    return this.#wires.has(from) && this.#wires.has(to) ? 'there' : 'nobody';
   }
 
   /** A crash: nothing is sent or received any more; the others notice later. */
@@ -47,19 +51,21 @@ export class Hub {
   }
 
   announce(): void {
-    const present = [...this.#wires.keys()];
-    for (const wire of this.#wires.values()) wire.announce(present.filter((peer) => peer !== wire.self));
+    const present = [...this.#wires.values()].map(({ self }) => self);
+    for (const wire of this.#wires.values()) wire.announce(present.filter((member) => member !== wire.self));
   }
 }
 
 const now: readonly number[] = [0];
+const everything: readonly string[] = ['mux', 'accounts'];
 
 class LocalWire implements Wire {
-  readonly self: Peer;
+  readonly self: Member;
+  readonly connected = true;
   readonly #hub: Hub;
   #handlers: Parameters<Wire['open']>[0] | undefined;
 
-  constructor(self: Peer, hub: Hub) {
+  constructor(self: Member, hub: Hub) {
     this.self = self;
     this.#hub = hub;
   }
@@ -70,20 +76,24 @@ class LocalWire implements Wire {
   }
 
   send(to: Peer, packet: Packet): void {
-    this.#hub.carry(this.self, to, packet);
+    this.#hub.carry(this.self.peer, to, packet);
   }
 
   receive(from: Peer, packet: Packet): void {
     this.#handlers?.packet(from, packet);
   }
 
-  announce(present: readonly Peer[]): void {
-    this.#handlers?.peers(present);
+  probe(peer: Peer): Promise<Probe> {
+    return Promise.resolve(this.#hub.probe(this.self.peer, peer));
+  }
+
+  announce(present: readonly Member[]): void {
+    this.#handlers?.members(present);
   }
 
   close(): Promise<void> {
     this.#handlers = undefined;
-    this.#hub.cut(this.self);
+    this.#hub.cut(this.self.peer);
     return Promise.resolve();
   }
 }

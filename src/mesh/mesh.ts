@@ -7,12 +7,40 @@
 export type Peer = string;
 
 /** Who takes a frame at the other end. */
-export type Service = 'mux' | 'account' | 'post' | 'routes';
+export type Service = keyof typeof speakers;
+
+/**
+ * Who may speak to a service: owners of accounts (`accounts`), muxes (`mux`), or anybody. A mux that sends what only an
+ * owner may say is not heard (channel.ts), whatever the engine's own permissions let through.
+ */
+export const speakers = {
+  mux: 'accounts',
+  account: 'mux',
+  post: 'accounts',
+  routes: 'accounts',
+  /** Asks an owner for all its routes. */
+  asks: 'anybody',
+  placement: 'accounts',
+  admin: 'accounts',
+} as const;
+
+/** What a process tells all others of itself, again and again. */
+export interface Member {
+  readonly peer: Peer;
+  readonly roles: readonly string[];
+  /** `host:port` where its incarnation can be asked (health.ts); undefined where there is only one process. */
+  readonly health: string | undefined;
+}
+
+/** What came of looking for a process: it answered, the engine knows nobody of that name, or nothing came in time. */
+export type Probe = 'there' | 'nobody' | 'silent';
 
 export interface Mesh {
   readonly self: Peer;
   /** Everybody who is there now, without this process itself. */
   peers(): readonly Peer[];
+  /** The same with what they told of themselves, this process included. */
+  members(): readonly Member[];
   /**
    * Sends in order, asynchronously, also to oneself; never throws and never calls a handler before it returns. To a
    * peer that is not there: the frame is returned through `onPeer` handlers.
@@ -22,6 +50,12 @@ export interface Mesh {
   serve(service: Service, handler: (from: Peer, frame: object) => void): void;
   /** `up` when a peer appears; `down` when it is gone for good, with the frames that it has not received, in order. */
   onPeer(handler: (peer: Peer, state: 'up' | 'down', returned: readonly Returned[]) => void): void;
+  /** Looks for a peer, past the channel: see `Wire.probe`. */
+  probe(peer: Peer): Promise<Probe>;
+  /** This process can hear others: while it cannot, nobody's silence says anything (invariant 7). */
+  readonly connected: boolean;
+  /** It is known to be dead: `down` at once, and nothing that it may still say is heard. */
+  dismiss(peer: Peer): void;
   close(): Promise<void>;
 }
 
@@ -32,9 +66,16 @@ export interface Returned {
 
 /** At most once, in any order, unless the engine promises more. */
 export interface Wire {
-  readonly self: Peer;
-  open(handlers: { packet(from: Peer, packet: Packet): void; peers(present: readonly Peer[]): void }): void;
+  readonly self: Member;
+  open(handlers: {
+    packet(from: Peer, packet: Packet): void;
+    /** Everybody who is there now, without this process itself; called after each change. */
+    members(present: readonly Member[]): void;
+  }): void;
   send(to: Peer, packet: Packet): void;
+  /** Resolves in at most a second; never rejects. */
+  probe(peer: Peer): Promise<Probe>;
+  readonly connected: boolean;
   close(): Promise<void>;
 }
 

@@ -3,21 +3,27 @@ import { createHash } from 'node:crypto';
 /** Which partition holds, or would hold, the account at a bare address; undefined where the domain is not ours. */
 export type PartitionOf = (address: string) => number | undefined;
 
+/** The partitions of one kind: `count` of them, numbered from `first`. A pool fixes both when its store is created. */
+export interface Range {
+  readonly first: number;
+  readonly count: number;
+}
+
 /** The domain of a bare address. */
 export function domainOf(address: string): string {
   return address.slice(address.indexOf('@') + 1);
 }
 
-/** Standalone: one volume, which is one partition, for everybody. */
-export function placeOnVolume(domains: ReadonlySet<string>, partition: number): PartitionOf {
-  return (address) => (domains.has(domainOf(address)) ? partition : undefined);
-}
-
-/** A pool: SHA-256 of the normalised bare address modulo the number of partitions (DESIGN §5, names and numbers). */
-export function placeByHash(domains: ReadonlySet<string>, partitions: readonly number[]): PartitionOf {
+/**
+ * SHA-256 of the normalised bare address modulo the number of partitions (DESIGN §5, names and numbers). A standalone
+ * server's volume is a range of one. `range` is asked each time: a mux learns it from the owners.
+ */
+export function placeInRange(domains: ReadonlySet<string>, range: () => Range | undefined): PartitionOf {
   return (address) => {
-    if (!domains.has(domainOf(address))) return undefined;
+    const accounts = range();
+    if (accounts === undefined || !domains.has(domainOf(address))) return undefined;
+    if (accounts.count === 1) return accounts.first;
     const hash = createHash('sha256').update(address).digest();
-    return partitions[hash.readUIntBE(0, 6) % partitions.length];
+    return accounts.first + (hash.readUIntBE(0, 6) % accounts.count);
   };
 }

@@ -1,64 +1,119 @@
 import type { Clock, Timer } from '../base/clock.ts';
+import { fixed } from '../base/fixed.ts';
 import type { Mesh, Peer } from '../mesh/mesh.ts';
-import type { PartitionOf } from './placement.ts';
+import { placeInRange, type PartitionOf, type Range } from './placement.ts';
 import type { Route, Routes } from './routes.ts';
 
-/** What owners say of themselves to everybody, each second and after each change. */
+/** What owners say of themselves to everybody: all of it after each change and to whoever asks or is new. */
 export interface Announcement {
   readonly t: 'routes';
+  /** Grows with each change of what is owned. */
+  readonly version: number;
+  readonly accounts: Range;
   readonly owned: readonly { readonly partition: number; readonly epoch: number }[];
 }
 
-const period = 1_000;
+/** Each second, to everybody: who has heard of another version asks for all of it. */
+export interface Version {
+  readonly t: 'version';
+  readonly version: number;
+}
 
-/** The routes that this process has heard of. An announcement of an older epoch changes nothing (invariant 12). */
-export function openTable(mesh: Mesh, partitionOf: PartitionOf): Routes {
+/** A server is known to be dead: whoever waits for it need not. */
+export interface Obituary {
+  readonly t: 'dead';
+  readonly peer: Peer;
+}
+
+/** The routes that this process has heard of. */
+export interface Table extends Routes {
+  readonly partitionOf: PartitionOf;
+  /** The highest epoch that was ever heard of a partition; 0: none. */
+  epoch(partition: number): number;
+}
+
+/**
+ * Listens to the owners. An announcement of an older epoch changes nothing (invariant 12). `known`: the range of accounts
+ * where this process knows it itself; else the owners tell it.
+ */
+export function openTable(mesh: Mesh, domains: ReadonlySet<string>, known?: Range): Table {
   const routes = new Map<number, Route>();
   const highest = new Map<number, number>();
+  const versions = new Map<Peer, number>();
   const handlers: ((route: Route) => void)[] = [];
-  mesh.serve('routes', (server: Peer, frame) => {
-    for (const { partition, epoch } of (frame as Announcement).owned) {
-      const known = routes.get(partition);
+  let accounts = known;
+  const partitionOf = placeInRange(domains, () => accounts);
+
+  const hear = (server: Peer, { version, accounts: range, owned }: Announcement) => {
+    accounts ??= range;
+    versions.set(server, version);
+    const still = new Set(owned.map(({ partition }) => partition));
+    for (const route of routes.values())
+      if (route.server === server && !still.has(route.partition)) routes.delete(route.partition);
+    for (const { partition, epoch } of owned) {
+      const before = routes.get(partition);
       if (epoch < (highest.get(partition) ?? 0)) continue;
-      if (known !== undefined && known.epoch === epoch && known.server === server) continue;
+      if (before !== undefined && before.epoch === epoch && before.server === server) continue;
       const route = { partition, epoch, server };
       routes.set(partition, route);
       highest.set(partition, epoch);
       for (const handler of handlers) handler(route);
     }
+  };
+  mesh.serve('routes', (server: Peer, frame) => {
+    const said = frame as Announcement | Version | Obituary;
+    if (said.t === 'routes') hear(server, said);
+    else if (said.t === 'dead') mesh.dismiss(said.peer);
+    else if (versions.get(server) !== said.version) mesh.send(server, 'asks', { t: 'ask' });
   });
   mesh.onPeer((peer, state) => {
-    if (state === 'down')
-      for (const route of routes.values()) if (route.server === peer) routes.delete(route.partition);
+    if (state === 'up') return;
+    versions.delete(peer);
+    for (const route of routes.values()) if (route.server === peer) routes.delete(route.partition);
   });
   return {
+    partitionOf,
     locate: (address) => {
       const partition = partitionOf(address);
       return partition === undefined ? undefined : routes.get(partition);
     },
     partition: (partition) => routes.get(partition),
+    epoch: (partition) => highest.get(partition) ?? 0,
     onChange: (handler) => void handlers.push(handler),
   };
 }
 
-/** The owner's side: repeats what `owned` says to every peer and to this process. */
-export function openAnnouncer(mesh: Mesh, clock: Clock, owned: () => Announcement['owned']) {
+export interface Announcer {
+  /** After a change of what is owned. */
+  announce(): void;
+  close(): void;
+}
+
+/** The owner's side: tells every peer, and this process, what `owned` says. */
+export function openAnnouncer(
+  mesh: Mesh,
+  clock: Clock,
+  accounts: Range,
+  owned: () => Announcement['owned'],
+): Announcer {
   let timer: Timer | undefined;
+  let version = 0;
   const tell = (peer: Peer) =>
-    mesh.send(peer, 'routes', { t: 'routes', owned: owned() } satisfies Announcement);
+    mesh.send(peer, 'routes', { t: 'routes', version, accounts, owned: owned() } satisfies Announcement);
+  const repeat = () => {
+    timer = clock.after(fixed.routesPeriod.value, repeat);
+    for (const peer of mesh.peers()) mesh.send(peer, 'routes', { t: 'version', version } satisfies Version);
+  };
   const announce = () => {
-    timer?.cancel();
+    version += 1;
     tell(mesh.self);
     for (const peer of mesh.peers()) tell(peer);
-    timer = clock.after(period, announce);
   };
+  mesh.serve('asks', (from) => tell(from));
   mesh.onPeer((peer, state) => {
     if (state === 'up') tell(peer);
   });
   announce();
-  return {
-    /** After a change of what is owned. */
-    announce,
-    close: () => timer?.cancel(),
-  };
+  repeat();
+  return { announce, close: () => timer?.cancel() };
 }

@@ -6,7 +6,6 @@ import { Failure } from '../base/failure.ts';
 import { openEmbeddedDirectory } from '../directory/embedded.ts';
 import { openMesh } from '../mesh/channel.ts';
 import { Hub } from '../mesh/local.ts';
-import { placeOnVolume } from '../placement/placement.ts';
 import { openAnnouncer, openTable } from '../placement/table.ts';
 import { laneLimitsOf, openLane } from '../store/lane.ts';
 import { openIds } from '../store/ids.ts';
@@ -27,9 +26,10 @@ export async function openCommunity(config: Config, around: Surroundings, count:
   try {
     const fence = await store.claim('account');
     const domains = new Set<string>(config.domains);
-    const partitionOf = placeOnVolume(domains, fence.partition);
+    const range = { first: fence.partition, count: 1 };
     const mesh = openMesh(new Hub(clock).wire(`${config.server.name}/${store.epoch}`), { clock, log });
-    const routes = openTable(mesh, partitionOf);
+    const routes = openTable(mesh, domains, range);
+    const { partitionOf } = routes;
     const lane = await openLane(store, { clock, log, limits: laneLimitsOf(config.limits) });
     const ids = await openIds(store, log);
     const directory = openEmbeddedDirectory({
@@ -81,7 +81,7 @@ export async function openCommunity(config: Config, around: Surroundings, count:
       broken,
       /** Tells muxes where accounts are. Once everybody is there to hear it: the first word starts their reports. */
       announce: () => {
-        announcer ??= openAnnouncer(mesh, clock, () => accounts.owned());
+        announcer ??= openAnnouncer(mesh, clock, range, () => accounts.owned());
       },
       addAdministrator: async (address: string, password: string) => {
         await directory.add(address, password);

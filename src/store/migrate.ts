@@ -1,6 +1,7 @@
 import { Failure } from '../base/failure.ts';
 import { first } from './migrations/0001.ts';
 import { second } from './migrations/0002.ts';
+import { third } from './migrations/0003.ts';
 
 /** One step of the schema. Steps are only ever added; a step that was released never changes. */
 export interface Migration {
@@ -11,7 +12,7 @@ export interface Migration {
   readonly sql: readonly string[];
 }
 
-export const migrations: readonly Migration[] = [first, second];
+export const migrations: readonly Migration[] = [first, second, third];
 
 /** What migrating needs of an engine. */
 export interface Migrated {

@@ -4,7 +4,7 @@ import { quiet } from '../../src/base/log.ts';
 import { systemClock } from '../../src/base/clock.ts';
 import { openMesh } from '../../src/mesh/channel.ts';
 import { Hub, type Plan } from '../../src/mesh/local.ts';
-import type { Peer, Returned, Wire } from '../../src/mesh/mesh.ts';
+import type { Member, Peer, Returned, Wire } from '../../src/mesh/mesh.ts';
 
 function pair(plan?: Plan) {
   const hub = new Hub(systemClock, plan === undefined ? {} : { plan });
@@ -108,10 +108,13 @@ test('a handler that throws costs the frames behind it nothing', async () => {
 test('one end that lost sight of the other and found it again: both start a new channel, unreceived frames return', async () => {
   type Handlers = Parameters<Wire['open']>[0];
   const ends = new Map<Peer, Handlers>();
+  const member = (peer: Peer): Member => ({ peer, roles: ['mux', 'accounts'], health: undefined });
   const wire = (self: Peer): Wire => ({
-    self,
+    self: member(self),
+    connected: true,
     open: (handlers) => void ends.set(self, handlers),
     send: (to, packet) => setImmediate(() => ends.get(to)?.packet(self, packet)),
+    probe: () => Promise.resolve('silent'),
     close: () => Promise.resolve(),
   });
   const a = openMesh(wire('a/1'), { clock: systemClock, log: quiet, resend: 5 });
@@ -120,12 +123,12 @@ test('one end that lost sight of the other and found it again: both start a new 
   const states: string[] = [];
   b.serve('account', (_from, frame) => seen.push((frame as { i: number }).i));
   b.onPeer((_peer, state) => states.push(state));
-  ends.get('a/1')!.peers(['b/1']);
-  ends.get('b/1')!.peers(['a/1']);
+  ends.get('a/1')!.members([member('b/1')]);
+  ends.get('b/1')!.members([member('a/1')]);
   a.send('b/1', 'account', { i: 1 });
   await until(() => seen.length === 1);
-  ends.get('a/1')!.peers([]);
-  ends.get('a/1')!.peers(['b/1']);
+  ends.get('a/1')!.members([]);
+  ends.get('a/1')!.members([member('b/1')]);
   a.send('b/1', 'account', { i: 2 });
   await until(() => seen.length === 2);
   b.send('a/1', 'mux', { i: 3 });

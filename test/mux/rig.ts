@@ -3,7 +3,7 @@ import type { Clock, Timer } from '../../src/base/clock.ts';
 import { quiet } from '../../src/base/log.ts';
 import type { Random } from '../../src/base/random.ts';
 import type { Down, Out, Up } from '../../src/link/frames.ts';
-import type { Mesh, Returned } from '../../src/mesh/mesh.ts';
+import type { Member, Probe, Mesh, Returned } from '../../src/mesh/mesh.ts';
 import { openMux } from '../../src/mux/mux.ts';
 import type { Mux, MuxOptions } from '../../src/mux/mux.ts';
 import type { Transport, TransportHandlers } from '../../src/mux/transport.ts';
@@ -70,9 +70,17 @@ export class TestMesh implements Mesh {
   constructor(clock: Clock) {
     this.#clock = clock;
   }
+  readonly connected = true;
   peers(): readonly string[] {
     return [...this.#present];
   }
+  members(): readonly Member[] {
+    return this.peers().map((peer) => ({ peer, roles: ['accounts'], health: undefined }));
+  }
+  probe(): Promise<Probe> {
+    return Promise.resolve('there');
+  }
+  dismiss(): void {}
   send(to: string, _service: string, frame: object): void {
     this.sent.push({ to, frame: frame as Up });
   }

@@ -1,0 +1,94 @@
+import type { Clock } from '../base/clock.ts';
+import type { Log } from '../base/log.ts';
+import type { Random } from '../base/random.ts';
+import type { Member, Mesh, Peer } from '../mesh/mesh.ts';
+import type { Store } from '../store/store.ts';
+import type { Range } from './placement.ts';
+
+/** What a health port says: the incarnation that runs there, that nobody listens, or nothing in time. */
+export type Health = { readonly peer: Peer } | 'refused' | 'silent';
+
+/** What the pool needs of the server that it places partitions on. */
+export interface Host {
+  /**
+   * Loads a partition that is ours in this epoch, and serves it. `carried`: what its last owner handed over on purpose.
+   * Rejects where the store does not answer: tried again.
+   */
+  serve(partition: number, epoch: number, carried: readonly object[]): Promise<void>;
+  /**
+   * Takes nothing more in for it, ends everything that was begun, and gives what the next owner should have. From then
+   * on nothing is said for it. Rejects where that cannot be done now: the partition stays and goes on.
+   */
+  release(partition: number): Promise<readonly object[]>;
+  /** It is not ours any more, whoever has it: nothing may be said for it (invariant 12). */
+  forget(partition: number): void;
+  /** 0 to 100: how much more this server can take (availability.ts). */
+  availability(): number;
+  /** Sessions and other work that a list of servers shows. */
+  sessions(): number;
+  /** After a change of what is served here: tell everybody. */
+  announce(): void;
+  /** This incarnation was declared dead while it lived: the process has to end and start anew. */
+  dead(): void;
+}
+
+export interface PoolOptions {
+  readonly store: Store;
+  readonly mesh: Mesh;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly self: Member & { readonly name: string; readonly version: string };
+  readonly host: Host;
+  /** Asks a health port (mesh/health.ts). */
+  readonly health: (at: string) => Promise<Health>;
+  /** Partitions of accounts, where this start creates the pool; else the store knows. */
+  readonly partitions: number;
+  readonly count?: (event: PoolEvent) => void;
+}
+
+export type PoolEvent = 'claimed' | 'handed-off' | 'taken' | 'lost' | 'declared-dead' | 'renewal-refused';
+
+/** One row for `muster status`. */
+export interface ServerRow {
+  readonly peer: Peer;
+  readonly name: string;
+  readonly roles: readonly string[];
+  readonly state: 'up' | 'draining' | 'dead';
+  readonly availability: number;
+  readonly sessions: number;
+  /** How many partitions it owns. */
+  readonly partitions: number;
+  readonly version: string;
+  /** Milliseconds since the epoch. */
+  readonly started: number;
+}
+
+export interface PartitionRow {
+  readonly partition: number;
+  readonly name: string;
+  /** '' where it is free. */
+  readonly owner: Peer;
+  readonly epoch: number;
+}
+
+/**
+ * Who owns what in a pool (DESIGN §6): the tables `server` and `partition` are the truth; a lease per incarnation, ring
+ * heartbeats that make the usual death quick, claims, fair share, hand-off.
+ */
+export interface Pool {
+  readonly accounts: Range;
+  /** Partitions that are served here, with their epochs. */
+  owned(): { partition: number; epoch: number }[];
+  /** May still acknowledge: false from 4 s after the last renewal that succeeded was sent. */
+  readonly leased: boolean;
+  servers(): Promise<ServerRow[]>;
+  partitions(): Promise<PartitionRow[]>;
+  /** Rejects with Failure('server-missing') where no live server has this name. */
+  drain(name: string): Promise<void>;
+  undrain(name: string): Promise<void>;
+  /** Evens out now what fair share would even out slowly. */
+  rebalance(): Promise<void>;
+  /** Hands everything to others where there are any, and leaves. */
+  close(): Promise<void>;
+}
