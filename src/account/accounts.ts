@@ -6,7 +6,7 @@ import type { Lane } from '../store/lane.ts';
 import type { Account } from './account.ts';
 import { receiveDurable, receivePassing } from './arrive.ts';
 import { attach } from './attach.ts';
-import { carriedOf, takeCarried, type Carried } from './carry.ts';
+import { carriedOf, type Carried } from './carry.ts';
 import { bind, enable } from './bind.ts';
 import { detachSession, endSession } from './end.ts';
 import type { Env } from './env.ts';
@@ -84,7 +84,7 @@ export class Accounts {
       [id],
     );
     for (const { address } of rows) partition.dormant.add(address);
-    if (carried.length > 0) await takeCarried(partition, carried);
+    for (const one of carried) partition.carried.set(one.session, one);
     const waiting: Letter[] = [];
     for await (const letter of letters(env.store, id)) waiting.push(letter);
     this.#partitions.set(id, partition);

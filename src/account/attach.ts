@@ -46,11 +46,13 @@ export async function attach(
   session.info = frame.info;
   session.expires = Infinity;
   session.wanted = false;
-  const known = !session.dormant;
+  // What the last owner handed over is all that it sent, also what this mux never got.
+  const known = !session.dormant || session.carried === frame.generation;
   if (known) session.acknowledge(frame.acked);
   else adoptRecord(session, frame);
   session.dormant = false;
-  session.frame({ t: 'attached', n: session.inN });
+  // Not what waits for its commit: the mux takes it for accepted (invariant 2).
+  session.frame({ t: 'attached', n: session.committedN });
   session.tellRecord();
   if (known) session.resend(frame.m);
   for (const { n, stanza } of frame.open) await answerAgain(session, n, stanza);

@@ -8,6 +8,7 @@ import type { Element } from '../xmpp/element.ts';
 import type { Jid } from '../xmpp/jid.ts';
 import { Account, type Waiting } from './account.ts';
 import { accountRows, readPreferences, type AccountRow } from './accountrows.ts';
+import { takeCarried, type Carried } from './carry.ts';
 import { endSession } from './end.ts';
 import type { Env } from './env.ts';
 import { messageRows, type Kind, type Origin } from './rows.ts';
@@ -57,6 +58,8 @@ export class Partition {
   readonly reported = new Set<string>();
   /** Accounts, by address, that have session rows and have not been loaded. */
   readonly dormant = new Set<string>();
+  /** What the last owner handed over of sessions that have not been read from their rows yet. */
+  readonly carried = new Map<number, Carried>();
   /** It is being handed over: nothing new is taken in, and what was begun ends. */
   closing = false;
   #ended = false;
@@ -298,6 +301,10 @@ export class Partition {
     session.expires = this.began + (session.token === undefined ? reportMs : resume * 1000);
     account.sessions.push(session);
     this.sessions.set(session.id, session);
+    const carried = this.carried.get(session.id);
+    if (carried === undefined) return;
+    this.carried.delete(session.id);
+    takeCarried(session, carried, this.began);
   }
 
   /** Reads again what `Account.reset` made doubtful. */

@@ -168,6 +168,12 @@ export const fixed = {
     of: 'time that a partition has to come to rest before it is handed over',
     overflow: 'it stays where it is, and is tried again',
   },
+  carried: {
+    value: 512 * 1024,
+    unit: 'bytes',
+    of: 'records of sessions that go to the next owner with a partition, those without a mux first',
+    overflow: 'the next owner has further ones from their muxes, or from the store',
+  },
   leaseRenew: {
     value: 1000,
     unit: 'ms',
