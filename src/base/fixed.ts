@@ -168,6 +168,18 @@ export const fixed = {
     of: 'time that a partition has to come to rest before it is handed over',
     overflow: 'it stays where it is, and is tried again',
   },
+  owed: {
+    value: 10_000,
+    unit: 'stanzas',
+    of: 'presence that could not be handed to another server, kept to be said again as it is then',
+    overflow: 'the oldest is forgotten; its recipient sees it with the next change',
+  },
+  owedRetry: {
+    value: 1000,
+    unit: 'ms',
+    of: 'time after which presence that could not be handed over is said again',
+    overflow: 'none',
+  },
   carried: {
     value: 512 * 1024,
     unit: 'bytes',
