@@ -117,7 +117,11 @@ export class Accounts {
   async release(id: number): Promise<readonly Carried[]> {
     const partition = this.at(id);
     if (partition === undefined) return [];
-    if (!(await partition.quiesce())) throw new Failure('busy', 'the partition does not come to rest');
+    if (!(await partition.quiesce())) {
+      // It goes on, as if nothing had been: what a session says has no gaps.
+      for (const { from, frame } of partition.behind.splice(0)) this.#receive(from, frame);
+      throw new Failure('busy', 'the partition does not come to rest');
+    }
     const carried = carriedOf(partition);
     this.forget(id);
     return carried;
@@ -135,9 +139,13 @@ export class Accounts {
   }
 
   #receive(from: Peer, frame: Up): void {
-    const partition = this.#partitions.get(frame.partition);
-    if (partition === undefined || !partition.serving || partition.epoch !== frame.epoch) {
+    const partition = this.at(frame.partition);
+    if (partition === undefined || partition.epoch !== frame.epoch) {
       this.env.count('stale-frame');
+      return;
+    }
+    if (partition.closing) {
+      partition.behind.push({ from, frame });
       return;
     }
     switch (frame.t) {

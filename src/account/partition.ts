@@ -1,6 +1,8 @@
 import { sleep, type Timer } from '../base/clock.ts';
 import { fixed } from '../base/fixed.ts';
 import { Entities } from '../entity/entities.ts';
+import type { Up } from '../link/frames.ts';
+import type { Peer } from '../mesh/mesh.ts';
 import type { Post } from '../post/post.ts';
 import type { Lane } from '../store/lane.ts';
 import type { Fence } from '../store/store.ts';
@@ -62,6 +64,8 @@ export class Partition {
   readonly carried = new Map<number, Carried>();
   /** It is being handed over: nothing new is taken in, and what was begun ends. */
   closing = false;
+  /** What came since then: the next owner gets it again, or it is taken in here where there is none. */
+  readonly behind: { readonly from: Peer; readonly frame: Up }[] = [];
   #ended = false;
   readonly #unfill: () => void;
 

@@ -367,6 +367,7 @@ export const fixed = {
 export const derived: readonly (readonly [of: string, by: string])[] = [
   ['tasks that wait in an account’s mailbox', '`unaccepted` of its sessions, and `meshWindow`'],
   ['frames to one process that wait behind `meshWindow`', '`unaccepted`, `unackedHard`, `lane` and `outbox`'],
+  ['frames that wait while their partition is handed over', '`unaccepted` of its sessions, for `handOff`'],
   ['logins under way at an owner', '`unauthenticated` of each mux'],
   ['sessions whose mux lost their owner', '`resume`: then it forgets them'],
 ];
