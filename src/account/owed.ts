@@ -51,7 +51,8 @@ export class Owed {
     const partition = home === undefined ? undefined : this.#serving(home);
     if (from === undefined || to === undefined || partition === undefined) return;
     const account = partition.accounts.peek(from.bare);
-    if (account !== undefined) account.mailbox.run(() => account.inOrder(() => say(account, stanza, from, to)));
+    if (account !== undefined)
+      account.mailbox.run(() => account.inOrder(() => say(account, stanza, from, to)));
     // Nobody is there any more.
     else if (stanza.attrs['type'] === 'unavailable') sendPassing(partition, to, stanza);
   }
