@@ -106,11 +106,13 @@ export class World {
       mesh,
       directory: openEmbeddedDirectory({
         store: volume,
-        lane: lanes[0]!,
+        laneOf: (partition) => ({
+          lane: lanes[0]!,
+          fences: fences.filter((fence) => fence.partition === partition),
+        }),
         clock,
         random: this.random,
         partitionOf,
-        fences,
         newId: () => ids.next(),
       }),
       routes,

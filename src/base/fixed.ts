@@ -216,6 +216,30 @@ export const fixed = {
     of: 'one line of an import',
     overflow: 'that line is rejected',
   },
+  asks: {
+    value: 1000,
+    unit: 'questions',
+    of: 'questions to other servers that wait for their answers (administration)',
+    overflow: 'the next one fails with `overloaded`',
+  },
+  askTime: {
+    value: 5000,
+    unit: 'ms',
+    of: 'time that another server has for an answer',
+    overflow: 'the question fails with `server-timeout`; a list goes without its part',
+  },
+  askOwner: {
+    value: 10_000,
+    unit: 'ms',
+    of: 'time for which a change goes after an account whose owner is changing',
+    overflow: 'it fails with `server-unreachable`',
+  },
+  answerSize: {
+    value: 524_288,
+    unit: 'characters',
+    of: 'the list of sessions that one server tells another',
+    overflow: 'further sessions are not listed',
+  },
   listing: {
     value: 1000,
     unit: 'rows',
@@ -228,6 +252,7 @@ export const fixed = {
 export const derived: readonly (readonly [of: string, by: string])[] = [
   ['tasks that wait in an account’s mailbox', '`unaccepted` of its sessions, and `meshWindow`'],
   ['frames to one process that wait behind `meshWindow`', '`unaccepted`, `unackedHard`, `lane` and `outbox`'],
+  ['questions of other servers that are being answered', '`asks` of each of them'],
   ['logins under way at an owner', '`unauthenticated` of each mux'],
   ['sessions whose mux lost their owner', '`resume`: then it forgets them'],
 ];

@@ -34,11 +34,11 @@ export async function openCommunity(config: Config, around: Surroundings, count:
     const ids = await openIds(store, log);
     const directory = openEmbeddedDirectory({
       store,
-      lane,
+      laneOf: (partition) => (partition === fence.partition ? { lane, fences: [fence] } : undefined),
       clock,
       random,
       partitionOf,
-      fences: [fence],
+      only: fence.partition,
       newId: () => ids.next(),
       hashing: config.limits.hashing,
     });

@@ -32,11 +32,11 @@ void describe('the embedded directory', () => {
     const ids = await openIds(volume, quiet);
     directory = openEmbeddedDirectory({
       store: volume,
-      lane,
+      laneOf: () => ({ lane, fences: [fence] }),
       clock: systemClock,
       random: systemRandom,
       partitionOf: (address) => (address.endsWith('@capulet.example') ? fence.partition : undefined),
-      fences: [fence],
+      only: fence.partition,
       newId: () => ids.next(),
       iterations: 4096,
     });
