@@ -1,27 +1,32 @@
-import type { Attach, Bind, Resume, Stanza, Up } from '../link/frames.ts';
+import type { Attach, Bind, End, Resume, Stanza, Up } from '../link/frames.ts';
 import type { Peer } from '../mesh/mesh.ts';
-import { openPost, type Office, type Post } from '../post/post.ts';
-import { laneLimitsOf, openLane, type Lane } from '../store/lane.ts';
+import { Failure } from '../base/failure.ts';
+import { openPost, type Letter, type Office, type Post } from '../post/post.ts';
+import type { Lane } from '../store/lane.ts';
 import type { Account } from './account.ts';
 import { receiveDurable, receivePassing } from './arrive.ts';
 import { attach } from './attach.ts';
+import { carriedOf, takeCarried, type Carried } from './carry.ts';
 import { bind, enable } from './bind.ts';
 import { detachSession, endSession } from './end.ts';
 import type { Env } from './env.ts';
 import { receiveStanza } from './inbound.ts';
 import { letters, openOffice } from './office.ts';
 import { Logins } from './login.ts';
-import { Partition, reportMs } from './partition.ts';
+import { Partition, reportMs, type Shared } from './partition.ts';
 import { Registration } from './registration.ts';
 import { resume } from './resume.ts';
 import type { Session } from './session.ts';
+import { ticketHolds } from './ticket.ts';
 import { sessionRows } from './sessionrows.ts';
+import { Bucket } from './turnstile.ts';
 
 /** The accounts role of a server: the partitions that it owns, and the frames of every mux. */
 export class Accounts {
   readonly env: Env;
   readonly post: Post;
   readonly #partitions = new Map<number, Partition>();
+  readonly #shared: Shared;
   readonly #logins: Logins;
   readonly #registration: Registration;
   /** Sessions whose attach is under way: what their mux sends meanwhile waits behind it. */
@@ -34,8 +39,16 @@ export class Accounts {
     this.#logins = new Logins(env);
     this.#registration = new Registration(env);
     const office: Office = openOffice(env, (partition) => this.#partitions.get(partition));
-    const { mesh, routes, clock, log } = env;
-    this.post = openPost({ mesh, routes, clock, log, office, lifetime: env.limits.outboxTime * 1000 });
+    const { mesh, routes, clock, log, partitionOf } = env;
+    const lifetime = env.limits.outboxTime * 1000;
+    const count = env.count;
+    this.post = openPost({ mesh, routes, clock, log, office, partitionOf, lifetime, count });
+    const { logins } = env.limits;
+    this.#shared = {
+      arrivals: { durable: receiveDurable, passing: receivePassing },
+      post: this.post,
+      admission: new Bucket({ burst: logins * 10, perSecond: logins }, clock.mono()),
+    };
     mesh.serve('account', (from, frame) => this.#receive(from, frame as Up));
     mesh.onPeer((peer, state) => {
       if (state === 'down') this.#peerGone(peer);
@@ -49,25 +62,33 @@ export class Accounts {
   /** For announcements: what is served here. */
   owned(): { partition: number; epoch: number }[] {
     return [...this.#partitions.values()]
-      .filter(({ ended }) => !ended)
+      .filter(({ serving }) => serving)
       .map(({ id, epoch }) => ({ partition: id, epoch }));
   }
 
-  /** Serves a partition: its outbox goes on, and its sessions wait for their muxes and clients. */
-  async serve(id: number, epoch: number, lane?: Lane): Promise<Partition> {
+  /** The partition, where it is served here. */
+  at(id: number): Partition | undefined {
+    const partition = this.#partitions.get(id);
+    return partition?.ended === false ? partition : undefined;
+  }
+
+  /**
+   * Serves a partition: its outbox goes on, and its sessions wait for their muxes and clients. Its commits take `lane`,
+   * which it may share. `carried`: what the last owner handed over on purpose.
+   */
+  async serve(id: number, epoch: number, lane: Lane, carried: readonly Carried[] = []): Promise<Partition> {
     const { env } = this;
-    const own =
-      lane ??
-      (await openLane(env.store, { clock: env.clock, log: env.log, limits: laneLimitsOf(env.limits) }));
-    const arrivals = { durable: receiveDurable, passing: receivePassing };
-    const partition = new Partition(env, id, epoch, own, arrivals, this.post);
+    const partition = new Partition(env, id, epoch, lane, this.#shared);
     const rows = await env.store.query<{ id: number; address: string; resumable: number }>(
       sessionRows.ofPartition,
       [id],
     );
     for (const { address } of rows) partition.dormant.add(address);
-    for await (const letter of letters(env.store, id)) this.post.queue(letter);
+    if (carried.length > 0) await takeCarried(partition, carried);
+    const waiting: Letter[] = [];
+    for await (const letter of letters(env.store, id)) waiting.push(letter);
     this.#partitions.set(id, partition);
+    for (const letter of waiting) this.post.queue(letter);
     // Sessions that cannot be resumed end when every mux had time to show them; the others after the resume window.
     env.clock.after(
       reportMs,
@@ -85,14 +106,37 @@ export class Accounts {
     for (const partition of this.#partitions.values()) {
       await partition.flush();
       partition.stop();
-      await partition.lane.close();
     }
     this.post.close();
   }
 
+  /**
+   * Ends a partition in order, for another owner: what was taken in is stored, and what only this owner knows is given.
+   * Rejects with Failure('busy') where it does not come to rest; then it goes on.
+   */
+  async release(id: number): Promise<readonly Carried[]> {
+    const partition = this.at(id);
+    if (partition === undefined) return [];
+    if (!(await partition.quiesce())) throw new Failure('busy', 'the partition does not come to rest');
+    const carried = carriedOf(partition);
+    this.forget(id);
+    return carried;
+  }
+
+  /** Says nothing more for a partition. */
+  forget(id: number): void {
+    const partition = this.#partitions.get(id);
+    if (partition === undefined) return;
+    this.#partitions.delete(id);
+    partition.stop();
+    this.post.forget(id);
+    for (const key of this.#claims.keys()) if (key.startsWith(`${id} `)) this.#claims.delete(key);
+    this.#logins.forget(id);
+  }
+
   #receive(from: Peer, frame: Up): void {
     const partition = this.#partitions.get(frame.partition);
-    if (partition === undefined || partition.ended || partition.epoch !== frame.epoch) {
+    if (partition === undefined || !partition.serving || partition.epoch !== frame.epoch) {
       this.env.count('stale-frame');
       return;
     }
@@ -139,6 +183,10 @@ export class Accounts {
       return;
     }
     const session = partition.sessions.get(frame.session);
+    if (frame.t === 'end' && (session === undefined || session.dormant)) {
+      this.#farewell(partition, from, frame);
+      return;
+    }
     // From before a resume elsewhere, or for a session that is over.
     if (session === undefined || session.generation !== frame.generation || session.mux !== from) return;
     const { mailbox } = session.account;
@@ -163,6 +211,21 @@ export class Accounts {
         session.mux = undefined;
         mailbox.run(() => endSession(session));
     }
+  }
+
+  /** A session ended while its partition was between two owners: this one knows it from its row at the most. */
+  #farewell(partition: Partition, from: Peer, frame: End): void {
+    if (!partition.dormant.has(frame.account) && partition.accounts.peek(frame.account) === undefined) return;
+    if (!ticketHolds(this.env, from, frame)) return;
+    this.#withAccount(
+      partition,
+      frame.account,
+      () => {},
+      async (account) => {
+        const session = account.sessions.find(({ id }) => id === frame.session);
+        if (session?.dormant === true && session.generation <= frame.generation) await endSession(session);
+      },
+    );
   }
 
   #stanza(session: Session, { n, stanza }: Stanza): void {

@@ -16,7 +16,7 @@ export const sessionRows = {
   ofAccount: sql`select s.id, s.resource, s.token, s.generation, s.enabled_n, s.record, s.pos, s.rpos, s.started, i.n
     from session s join inbound i on i.partition = s.partition and i.session = s.id
     where s.partition = $1 and s.account = $2 order by s.id`,
-  ofPartition: sql`select s.id, a.address, s.token is not null as resumable
+  ofPartition: sql`select s.id, a.address, case when s.token is null then 0 else 1 end as resumable
     from session s join account a on a.partition = s.partition and a.id = s.account where s.partition = $1`,
   answer: sql`insert into answer (partition, session, n, xml) values ($1, $2, $3, $4)`,
   answers: sql`select n, xml from answer where partition = $1 and session = $2 order by n`,

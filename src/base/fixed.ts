@@ -27,8 +27,14 @@ export const fixed = {
   farewells: {
     value: 10_000,
     unit: 'sessions',
-    of: 'ends of sessions that a lost owner did not receive, kept for the next one',
+    of: 'ends of sessions of late, kept for an owner that comes next',
     overflow: 'further ones are forgotten; the next owner ends them after the resume window',
+  },
+  farewellTime: {
+    value: 10_000,
+    unit: 'ms',
+    of: 'time that they are kept',
+    overflow: 'they are forgotten: their owner has acted on them',
   },
   keepalive: {
     value: 120_000,
@@ -155,6 +161,12 @@ export const fixed = {
     unit: 'ms',
     of: 'time between two repetitions of the version of an owner’s routes',
     overflow: 'who missed a change learns of it with the next one',
+  },
+  handOff: {
+    value: 5000,
+    unit: 'ms',
+    of: 'time that a partition has to come to rest before it is handed over',
+    overflow: 'it stays where it is, and is tried again',
   },
   tidyLeast: {
     value: 32 * 1024 * 1024,

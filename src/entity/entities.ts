@@ -29,6 +29,11 @@ export class Entities<E> {
     return this.#loaded.size;
   }
 
+  /** How many are being read. */
+  get loading(): number {
+    return this.#loading.size;
+  }
+
   values(): IterableIterator<E> {
     return this.#loaded.values();
   }

@@ -32,6 +32,7 @@ export interface Bounds {
   readonly orphanTime: number;
   /** Ends of sessions that a lost owner did not receive; above, the new owner notices by the resume window. */
   readonly farewells: number;
+  readonly farewellTime: number;
   /** The closing handshake, and what a closing stream may wait for its last stanzas. */
   readonly closeTime: number;
 }
@@ -59,6 +60,7 @@ export function boundsOf(limits: Limits): Bounds {
     ackTime: limits.ackWait * 1000,
     orphanTime: Math.max(1, limits.resume) * 1000,
     farewells: fixed.farewells.value,
+    farewellTime: fixed.farewellTime.value,
     closeTime: fixed.closeTime.value,
   };
 }

@@ -28,8 +28,6 @@ export interface Obituary {
 /** The routes that this process has heard of. */
 export interface Table extends Routes {
   readonly partitionOf: PartitionOf;
-  /** The highest epoch that was ever heard of a partition; 0: none. */
-  epoch(partition: number): number;
 }
 
 /**

@@ -1,3 +1,4 @@
+import { Bucket } from '../../src/account/turnstile.ts';
 import { openModel, type Model } from '../../sim/store.ts';
 import type { Account } from '../../src/account/account.ts';
 import { receiveDurable, receivePassing } from '../../src/account/arrive.ts';
@@ -139,15 +140,16 @@ export class Rig {
     } as unknown as Env;
     const post = {
       queue: (letter: Letter) => void this.letters.push(letter),
-      pass: (_to: string, stanza: Element) => void this.passed.push(textOf(stanza)),
+      pass: (_by: unknown, _to: string, stanza: Element) => void this.passed.push(textOf(stanza)),
       forget: () => undefined,
       busy: () => false,
       waitingOf: () => this.letters.length,
       waiting: 1,
       close: () => undefined,
     };
+    const admission = new Bucket({ burst: 1000, perSecond: 1000 }, 0);
     const arrivals = { durable: receiveDurable, passing: receivePassing };
-    this.partition = new Partition(env, here, fence.epoch, this.lane, arrivals, post);
+    this.partition = new Partition(env, here, fence.epoch, this.lane, { arrivals, post, admission });
   }
 
   /** The owner dies and another one starts: nothing of memory is left. */
