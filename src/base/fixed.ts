@@ -168,6 +168,24 @@ export const fixed = {
     of: 'time that a partition has to come to rest before it is handed over',
     overflow: 'it stays where it is, and is tried again',
   },
+  lanes: {
+    value: 2,
+    unit: 'lanes',
+    of: 'commit lanes of a server of a pool: commits that are under way at a time',
+    overflow: 'what else is to be stored waits for the next batch of its lane',
+  },
+  refreshBurst: {
+    value: 200,
+    unit: 'sessions',
+    of: 'sessions of a new owner whose presence is repeated at once, and then each second',
+    overflow: 'the others take turns',
+  },
+  refreshTime: {
+    value: 4000,
+    unit: 'ms',
+    of: 'time in which all of them have had their turn',
+    overflow: 'more of them go at a time',
+  },
   tidyLeast: {
     value: 32 * 1024 * 1024,
     unit: 'bytes',

@@ -10,6 +10,8 @@ export type Health = { readonly peer: Peer } | 'refused' | 'silent';
 
 /** What the pool needs of the server that it places partitions on. */
 export interface Host {
+  /** Called once, before anything else: the partitions of accounts that this pool has. */
+  placed(accounts: Range): void;
   /**
    * Loads a partition that is ours in this epoch, and serves it. `carried`: what its last owner handed over on purpose.
    * Rejects where the store does not answer: tried again.
