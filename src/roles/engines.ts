@@ -14,6 +14,11 @@ export function hasStore(config: Config): boolean {
   return hasVolume(volume(config));
 }
 
+/** The store belongs to this machine alone. */
+export function isLocal(config: Config): boolean {
+  return config.store.startsWith('sqlite:');
+}
+
 function volume(config: Config): string {
   const scheme = 'sqlite:';
   if (!config.store.startsWith(scheme))
