@@ -37,6 +37,11 @@ export function hasStore(config: Config): boolean {
   return directory === undefined || hasVolume(directory);
 }
 
+/** The store belongs to this machine alone. */
+export function isLocal(config: Config): boolean {
+  return volumeOf(config) !== undefined;
+}
+
 /** Opens this process's end of the mesh that the configuration names. */
 export async function openWire(
   config: Config,

@@ -28,14 +28,12 @@ export interface Here {
 export function openHere(accounts: Accounts): Here {
   const owned = (address: string): Partition | undefined => {
     const place = accounts.env.partitionOf(address);
-    for (const partition of accounts.partitions())
-      if (partition.id === place && !partition.ended) return partition;
-    return undefined;
+    return place === undefined ? undefined : accounts.at(place);
   };
   return {
     remove: async (address) => {
       const partition = owned(address);
-      if (partition === undefined)
+      if (partition?.serving !== true)
         throw new Failure('not-owner', 'another server has this account now, try again');
       const account = await partition.account(address);
       if (account === undefined) throw new Failure('account-missing', `${address} does not exist`);

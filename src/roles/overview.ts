@@ -49,7 +49,7 @@ export function openServers(pool: Pool): Servers {
     partitions: async () => partitionInfos(...(await Promise.all([pool.servers(), pool.partitions()]))),
     drain: async (name) => {
       const live = (await pool.servers()).filter(({ state }) => state !== 'dead');
-      if (live.length > 0 && live.some((row) => row.name === name))
+      if (live.some((row) => row.name === name))
         if (!live.some((row) => row.name !== name && row.state === 'up'))
           throw new Failure('server-last', `no other server is up that could take what ${name} has`);
       await pool.drain(name);

@@ -5,6 +5,7 @@ import { certificate, type Certificate } from '../base/certificate.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Config, Listen, ListenName, Role } from '../base/config.ts';
 import type { Log } from '../base/log.ts';
+import { combination } from '../base/roles.ts';
 import { openMetrics } from '../base/metrics.ts';
 import { token, type Random } from '../base/random.ts';
 import { Failure, failed } from '../base/failure.ts';
@@ -14,8 +15,9 @@ import { openMux, type Mux } from '../mux/mux.ts';
 import { openListener, type Listener } from '../mux/tcp.ts';
 import { openWs } from '../mux/ws.ts';
 import { openTable } from '../placement/table.ts';
-import { administrationOf } from './administration.ts';
+import { openAdministration } from './administration.ts';
 import { openCommunity, type Community } from './community.ts';
+import { openMuxAdministration } from './muxonly.ts';
 import { observe } from './observe.ts';
 import { openPresence } from './presence.ts';
 
@@ -60,6 +62,8 @@ export async function startServer(config: Config, around: Surroundings): Promise
     const metrics = openMetrics(config.limits.labels);
     const counts = observe(metrics);
     const domains = new Set<string>(config.domains);
+    const { refused } = combination(config);
+    if (refused !== undefined) throw new Failure('config', refused);
     const has = (role: Role) => config.roles.includes(role);
 
     const presence = await openPresence(config, around, counts.mesh);
@@ -72,11 +76,12 @@ export async function startServer(config: Config, around: Surroundings): Promise
     }
 
     const keys = await certificate(config, clock);
+    const routes = community?.routes ?? openTable(mesh, domains);
     const mux = has('mux')
       ? openMux({
           domains: config.domains,
           mesh,
-          routes: community?.routes ?? openTable(mesh, domains),
+          routes,
           clock,
           random,
           log,
@@ -101,14 +106,11 @@ export async function startServer(config: Config, around: Surroundings): Promise
       listeners.push({ name, address: authority(listen.host, listener.port), tls: listen.tls });
     }
 
-    const administration = administrationOf({
-      config,
-      community,
-      mux,
-      mesh,
-      state: () => state,
-      uptime: () => Math.round(clock.mono() - began),
-    });
+    const told = { config, state: () => state, uptime: () => Math.round(clock.mono() - began) };
+    const administration =
+      community === undefined
+        ? openMuxAdministration({ ...told, mesh, mux: mux!, routes })
+        : openAdministration({ ...told, ...community, pool: pooled(community), close: nothing });
     const { http, admin } = config.listen;
     if (http !== 'off') {
       web = await openHttp({
@@ -157,6 +159,12 @@ export async function startServer(config: Config, around: Surroundings): Promise
     await close();
     throw error;
   }
+}
+
+const nothing = () => Promise.resolve();
+
+function pooled({ pool, peers, routes }: Community) {
+  return pool && { pool, peers, routes };
 }
 
 async function listenXmpp(
