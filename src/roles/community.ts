@@ -1,7 +1,9 @@
 import { Accounts } from '../account/accounts.ts';
 import type { Counted, Env } from '../account/env.ts';
+import { sleep } from '../base/clock.ts';
 import type { Config } from '../base/config.ts';
 import { Failure } from '../base/failure.ts';
+import { fixed } from '../base/fixed.ts';
 import { version } from '../base/version.ts';
 import { openEmbeddedDirectory, type EmbeddedDirectory } from '../directory/embedded.ts';
 import { openAsk } from '../mesh/ask.ts';
@@ -18,6 +20,9 @@ import { openPeers, type Peers } from './peers.ts';
 import { ownPool } from './pooled.ts';
 import type { Surroundings } from './server.ts';
 import { ownVolume } from './volume.ts';
+
+/** Between two looks, in ms. */
+const pause = 20;
 
 const rows = {
   any: sql`select 1 as found from account limit 1`,
@@ -132,7 +137,12 @@ export async function openCommunity(
       broken,
       begin: () => ownership.begin(),
       addAdministrator: async (address, password) => {
-        const partition = accounts.at(partitionOf(address) ?? 0);
+        const place = partitionOf(address) ?? 0;
+        // In a pool the claims of a start take a moment.
+        const until = clock.mono() + fixed.askOwner.value;
+        // oxlint-disable-next-line no-await-in-loop -- looks again after each pause
+        while (routes.partition(place) === undefined && clock.mono() < until) await sleep(clock, pause);
+        const partition = accounts.at(place);
         if (partition === undefined) return false;
         await directory.add(address, password);
         await new Promise<void>((done, failed) =>

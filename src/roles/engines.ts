@@ -1,9 +1,9 @@
 import type { Config } from '../base/config.ts';
 import type { Failure } from '../base/failure.ts';
-import { decodePacket, encodePacket } from '../link/codec.ts';
+import { codec } from '../link/codec.ts';
 import { Hub } from '../mesh/local.ts';
 import type { Member, Peer, Wire } from '../mesh/mesh.ts';
-import { openNatsWire, type WireEvent } from '../mesh/nats.ts';
+import { openNatsWire, type NatsEvent } from '../mesh/nats.ts';
 import { hasVolume, openSqlite } from '../store/embedded.ts';
 import { openPostgres } from '../store/postgres.ts';
 import type { Store } from '../store/store.ts';
@@ -47,10 +47,9 @@ export async function openWire(
   config: Config,
   { clock, random, log }: Surroundings,
   self: Member,
-  count: (event: WireEvent) => void,
+  count: (event: NatsEvent) => void,
 ): Promise<Wire> {
   if (config.mesh === 'local') return new Hub(clock).wire(self.peer, self.roles);
-  const codec = { encode: encodePacket, decode: decodePacket };
   return openNatsWire({ url: config.mesh, self, codec, clock, random, log, count });
 }
 

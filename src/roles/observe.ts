@@ -3,14 +3,14 @@ import type { Counted } from '../account/env.ts';
 import type { Partition } from '../account/partition.ts';
 import type { Metrics } from '../base/metrics.ts';
 import type { MeshEvent } from '../mesh/channel.ts';
-import type { WireEvent } from '../mesh/nats.ts';
+import type { NatsEvent } from '../mesh/nats.ts';
 import type { Count } from '../mux/core.ts';
 
 /** Turns what the parts report into metrics. */
 export function observe(metrics: Metrics): {
   readonly account: (event: Counted) => void;
   readonly mux: Count;
-  readonly mesh: (event: MeshEvent | WireEvent) => void;
+  readonly mesh: (event: MeshEvent | NatsEvent) => void;
   readonly watch: (accounts: Accounts) => void;
 } {
   const events = metrics.counterBy(

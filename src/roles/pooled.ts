@@ -37,10 +37,6 @@ export async function ownPool(parts: Parts): Promise<Ownership> {
         partitions: config.pool.partitions,
         health: (at) => askHealth(at, clock),
         host: {
-          placed: (range) => {
-            routes.learn(range);
-            announcer = openAnnouncer(mesh, clock, range, () => accounts.owned());
-          },
           serve: async (partition, epoch, carried) => {
             await accounts.serve(partition, epoch, laneOf(partition), carried as readonly Carried[]);
           },
@@ -52,6 +48,9 @@ export async function ownPool(parts: Parts): Promise<Ownership> {
           dead: () => breaks(new Failure('declared-dead', 'the other servers have declared this one dead')),
         },
       });
+      const { accounts: range } = pool;
+      routes.learn(range);
+      announcer = openAnnouncer(mesh, clock, range, () => accounts.owned());
     },
     lost: (partition) => {
       accounts.forget(partition);

@@ -4,7 +4,7 @@ import { token } from '../base/random.ts';
 import { openMesh, type MeshEvent } from '../mesh/channel.ts';
 import { openHealth } from '../mesh/health.ts';
 import type { Member, Mesh } from '../mesh/mesh.ts';
-import type { WireEvent } from '../mesh/nats.ts';
+import type { NatsEvent } from '../mesh/nats.ts';
 import { openWire } from './engines.ts';
 import type { Surroundings } from './server.ts';
 
@@ -12,7 +12,7 @@ import type { Surroundings } from './server.ts';
 export async function openPresence(
   config: Config,
   around: Surroundings,
-  count: (event: MeshEvent | WireEvent) => void,
+  count: (event: MeshEvent | NatsEvent) => void,
 ): Promise<{ readonly mesh: Mesh; close(): Promise<void> }> {
   const { clock, random, log } = around;
   const { name, address } = config.server;
