@@ -11,10 +11,10 @@ export function combination(config: Pick<Config, 'roles' | 'mesh' | 'store' | 'l
   const [mux, accounts] = [roles.includes('mux'), roles.includes('accounts')];
   const alone = mesh === 'local';
   const remarks: string[] = [];
-  const open = (['xmpp', 'xmpps', 'http'] as const).filter((name) => listen[name] !== 'off');
-  if (!mux && accounts && open.length > 0)
+  const clients = (['xmpp', 'xmpps'] as const).filter((name) => listen[name] !== 'off');
+  if (!mux && accounts && clients.length > 0)
     remarks.push(
-      `roles without mux: clients do not connect here, listen.${open.join(', listen.')} stay closed`,
+      `roles without mux: clients do not connect here; ${clients.map((name) => `listen.${name}`).join(' and ')} stay closed`,
     );
   if (accounts && alone && store.startsWith('postgres:'))
     remarks.push('mesh: local with a PostgreSQL store: no other server can join this one');

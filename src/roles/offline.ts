@@ -18,10 +18,15 @@ import { openTables } from './tables.ts';
  * pool is only read (tables.ts): its owners may well be alive on other machines.
  *
  * @throws Failure('no-data') where no server has made the store yet: the first start makes the administrator, which it
- * does only in an empty one; `volume-held` where a server that does not answer holds it.
+ * does only in an empty one; `volume-held` where a server that does not answer holds it; `server-needed` for a mux.
  */
 export async function openOffline(config: Config): Promise<Administration> {
   const log = openLog(config.log.level === 'silent' ? 'silent' : 'warn', 2);
+  if (!config.roles.includes('accounts'))
+    throw new Failure(
+      'server-needed',
+      `no server runs with ${config.data}, and it would be one without accounts`,
+    );
   if (!isLocal(config)) return openShared(config, passing(systemClock), log);
   if (!hasStore(config))
     throw new Failure(

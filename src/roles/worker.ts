@@ -28,9 +28,8 @@ export async function runWorker(options: WorkerOptions): Promise<number> {
   try {
     const config = loadConfig(options.sources);
     const log = openLog(config.log.level);
-    const { refused, remarks } = combination(config);
+    const { refused } = combination(config);
     if (refused !== undefined) throw new Failure('config', refused);
-    for (const remark of remarks) log.warn({}, remark);
     process.on('uncaughtException', (error) => {
       log.error({ err: error }, 'unexpected: the server ends');
       process.exit(1);
