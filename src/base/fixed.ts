@@ -295,6 +295,18 @@ export const fixed = {
     overflow:
       'below it a server is constrained: it takes nothing new and gives one partition away each second',
   },
+  accountPause: {
+    value: 250,
+    unit: 'ms',
+    of: 'time until an account that could not be read for its mux or client is read again',
+    overflow: 'what came for it waits; a client that does not wait that long comes again',
+  },
+  routeTime: {
+    value: 5000,
+    unit: 'ms',
+    of: 'time that a login waits for an owner of its account',
+    overflow: 'it fails with `temporary-auth-failure` (RFC 6120 §6.5.11)',
+  },
   tidyLeast: {
     value: 32 * 1024 * 1024,
     unit: 'bytes',
