@@ -288,6 +288,12 @@ export const fixed = {
     of: 'each step of a server’s leave: a look, handing everything over, its own row',
     overflow: 'the step is given up; the others take over what is left',
   },
+  sampled: {
+    value: 1000,
+    unit: 'ms',
+    of: 'time between two samples of CPU, event-loop delay, memory and queues',
+    overflow: 'none: ten of them weigh nine tenths of a server’s availability',
+  },
   floor: {
     value: 20,
     unit: 'of 100',
