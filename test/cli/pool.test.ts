@@ -26,7 +26,11 @@ const server = (name: string, more: Partial<ServerInfo> = {}): ServerInfo => ({
 });
 
 /** A server that announced itself in a directory, and what it says of its pool. */
-async function serving(t: TestContext, pool: () => PoolInfo, servers: Partial<Administration['servers']>) {
+async function serving(
+  t: TestContext,
+  pool: () => PoolInfo | undefined,
+  servers: Partial<Administration['servers']>,
+) {
   const dir = directory(t);
   const data = join(dir, 'data');
   const base = memory();
@@ -133,6 +137,15 @@ test('a drain that somebody takes back does not wait for what never comes', asyn
   );
   const { code, err } = await run('drain', 'one');
   assert.deepEqual([code, err], [1, 'one was told to work again; it owns 4 partitions\n']);
+});
+
+test('a drain goes on while the store does not answer, and so does the waiting', async (t) => {
+  const pool = { servers: [server('one', { partitions: 0 })], muxes: [], partitions: 4, ownerless: 0 };
+  let looks = 0;
+  const run = await serving(t, () => (++looks < 4 ? undefined : pool), { drain: () => Promise.resolve() });
+  const { code, out } = await run('drain', 'one');
+  assert.equal(code, 0);
+  assert.match(out, /^one owns partitions that nobody can count now\none owns nothing after /);
 });
 
 test('a server that is alone says that there is no pool', async (t) => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it, test } from 'node:test';
+import { Failure } from '../../src/base/failure.ts';
 import { verify } from '../../src/xmpp/sasl/keys.ts';
 import { sql } from '../../src/store/store.ts';
 import { enter, openPair, serverRow, type Server } from './pool.ts';
@@ -196,3 +197,17 @@ async function added(server: Awaited<ReturnType<typeof openPair>>['one']): Promi
   const address = of(server);
   return server.administration.users.add(address, 'x');
 }
+
+test('while the store does not answer, a server still tells how it is', async (t) => {
+  const { one, store, pool } = await openPair(t);
+  const silent = () => Promise.reject(new Failure('store-unavailable', 'the database does not answer'));
+  const query = store.query.bind(store) as typeof store.query;
+  store.query = silent;
+  pool.servers = silent;
+  const status = await one.administration.status();
+  store.query = query;
+  assert.deepEqual(
+    [status.state, status.store, status.accounts, status.pool, status.sessions],
+    ['ready', 'unavailable', undefined, undefined, 0],
+  );
+});
