@@ -12,17 +12,18 @@ export function combination(config: Pick<Config, 'roles' | 'mesh' | 'store' | 'l
   const alone = mesh === 'local';
   const remarks: string[] = [];
   const clients = (['xmpp', 'xmpps'] as const).filter((name) => listen[name] !== 'off');
-  if (!mux && clients.length > 0)
+  if (!mux && accounts && clients.length > 0)
     remarks.push(
       `roles without mux: clients do not connect here; ${clients.map((name) => `listen.${name}`).join(' and ')} stay closed`,
     );
-  if (!mux && !accounts)
-    remarks.push(`roles: ${roles.join(', ')}: neither mux nor accounts, so nothing is served`);
   if (accounts && alone && store.startsWith('postgres:'))
     remarks.push('mesh: local with a PostgreSQL store: no other server can join this one');
+  const nothing = `roles: ${roles.join(', ')}: neither mux nor accounts, so nothing would be served`;
   const refused =
-    alone && !accounts && mux
-      ? 'mesh: local: a mux without accounts needs mesh: nats://…, or it reaches no accounts'
-      : undefined;
+    !mux && !accounts
+      ? nothing
+      : alone && !accounts && mux
+        ? 'mesh: local: a mux without accounts needs mesh: nats://…, or it reaches no accounts'
+        : undefined;
   return { refused, remarks };
 }

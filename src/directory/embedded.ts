@@ -8,7 +8,7 @@ import { sql, type Fence, type Op, type Store } from '../store/store.ts';
 import { derive, saltBytes, usualIterations, type Hash, type Keys } from '../xmpp/sasl/keys.ts';
 import { pack, unpack, type Change, type Derived } from './change.ts';
 import type { Directory, Entry, Mechanism } from './directory.ts';
-import { Gate } from './gate.ts';
+import { Gate } from '../base/gate.ts';
 
 export interface EmbeddedDirectoryOptions {
   readonly store: Store;
@@ -91,7 +91,11 @@ class Embedded implements EmbeddedDirectory {
 
   constructor(options: EmbeddedDirectoryOptions) {
     this.#options = options;
-    this.#gate = new Gate(fixed.hashingWidth.value, options.hashing ?? defaultLimits.hashing);
+    this.#gate = new Gate(
+      fixed.hashingWidth.value,
+      options.hashing ?? defaultLimits.hashing,
+      'too many passwords are being hashed, try again later',
+    );
   }
 
   async find(address: string): Promise<Entry | undefined> {

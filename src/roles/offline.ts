@@ -5,6 +5,8 @@ import { Failure } from '../base/failure.ts';
 import { openLog, type Log } from '../base/log.ts';
 import { systemRandom } from '../base/random.ts';
 import { openEmbeddedDirectory } from '../directory/embedded.ts';
+import { openMesh } from '../mesh/channel.ts';
+import { Hub } from '../mesh/local.ts';
 import { openAdministration } from './administration.ts';
 import { openCommunity } from './community.ts';
 import { hasStore, isLocal, openStore } from './engines.ts';
@@ -32,7 +34,8 @@ export async function openOffline(config: Config): Promise<Administration> {
       `${config.store.replace(/^sqlite:/, '')}: there is no data; start the server once`,
     );
   const clock = passing(systemClock);
-  const community = await openCommunity(config, { clock, random: systemRandom, log }, () => {});
+  const mesh = openMesh(new Hub(clock).wire('offline/1'), { clock, log });
+  const community = await openCommunity(config, { clock, random: systemRandom, log }, mesh, () => {});
   return openAdministration({
     config,
     store: community.store,
@@ -42,13 +45,14 @@ export async function openOffline(config: Config): Promise<Administration> {
     uptime: () => 0,
     close: async () => {
       await community.close();
+      await mesh.close();
       clock.end();
     },
   });
 }
 
 async function openShared(config: Config, clock: Passing, log: Log): Promise<Administration> {
-  const store = await openStore(config, { clock, random: systemRandom, log });
+  const { store } = await openStore(config, { clock, random: systemRandom, log }, 'offline/1');
   const never = () => {
     throw new Error('a store that is only read needs no ids');
   };

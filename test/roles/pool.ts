@@ -159,7 +159,8 @@ async function openServer({ hub, store, pool, fence, peer }: ServerOptions) {
   const [random, log] = [systemRandom, quiet];
   const mesh = openMesh(hub.wire(peer), { clock, log });
   const domains = new Set<string>(config.domains);
-  const routes = openTable(mesh, domains, pool.accounts);
+  const routes = openTable(mesh, domains);
+  routes.learn(pool.accounts);
   const ids = await openIds(store, log);
   const lane = await openLane(store, { clock, log });
   const ask = openAsk(mesh, clock, log);
