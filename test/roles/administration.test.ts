@@ -105,6 +105,16 @@ void describe('an administrator of two servers', () => {
       await new Promise((resolve) => setTimeout(resolve, 5));
   });
 
+  void it('takes for done what a lost owner did before it could say so', async (t) => {
+    const { one, two } = await openPair(t);
+    const theirs = of(two);
+    await one.administration.users.add(theirs, 'x');
+    const entry = await one.directory.find(theirs);
+    await two.administration.users.remove(theirs);
+    one.directory.find = () => Promise.resolve(entry);
+    await one.administration.users.remove(theirs);
+  });
+
   void it('never sends a password to another server', async (t) => {
     const { one, two, store } = await openPair(t);
     const sent: string[] = [];
