@@ -168,6 +168,10 @@ test('roles come from the command line, as often as one likes, and are checked',
   assert.deepEqual(await roles('--role', 'accounts', '--role', 'mux'), ['accounts', 'mux']);
   assert.deepEqual(await roles('--role', 'mux,accounts', '--set', 'roles=[admin]'), ['mux', 'accounts']);
   assert.deepEqual(await roles('--role', 'mux', ...nats), ['mux']);
+  assert.match(
+    String(await roles('--role', 'admin', ...nats)),
+    /neither mux nor accounts, so nothing would be served/,
+  );
   const unknown = await muster(dir, ['start', '--role', 'mail']);
   assert.equal(unknown.code, 2);
   assert.match(unknown.err, /'mail' is invalid\. Allowed: mux, accounts, directory, admin\./);
