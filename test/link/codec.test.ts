@@ -21,7 +21,23 @@ function cross(frame: object, service: Service = 'account'): object | undefined 
 /** Characters that XML 1.0 §2.2 allows, with those that need escapes. */
 const text = fc.string({
   unit: fc.oneof(
-    fc.constantFrom('a', 'é', '漢', '😀', '<', '&', '"', "'", '\\', '\n', '\t', '\r', ']', '\u2028', '\u0085'),
+    fc.constantFrom(
+      'a',
+      'é',
+      '漢',
+      '😀',
+      '<',
+      '&',
+      '"',
+      "'",
+      '\\',
+      '\n',
+      '\t',
+      '\r',
+      ']',
+      '\u2028',
+      '\u0085',
+    ),
     fc.integer({ min: 0x20, max: 0xd7ff }).map((code) => String.fromCodePoint(code)),
   ),
 });
@@ -37,7 +53,12 @@ const { element } = fc.letrec<{ element: Element; node: Node }>((tie) => ({
     .tuple(name, ns, attrs, fc.array(tie('node'), { maxLength: 4 }))
     .map(([local, space, given, children]) => new Element(local, space, given, children)),
 }));
-const scalar = fc.oneof(fc.string(), fc.boolean(), fc.constant(null), fc.maxSafeInteger().filter((n) => !Object.is(n, -0)));
+const scalar = fc.oneof(
+  fc.string(),
+  fc.boolean(),
+  fc.constant(null),
+  fc.maxSafeInteger().filter((n) => !Object.is(n, -0)),
+);
 const bytes = fc.uint8Array({ maxLength: 40 });
 const key = fc.string({ minLength: 1 }).filter((k) => !['$e', '$b', '__proto__', 't'].includes(k));
 const { value } = fc.letrec((tie) => ({
@@ -50,7 +71,9 @@ const { value } = fc.letrec((tie) => ({
     fc.dictionary(key, tie('value'), { maxKeys: 4, noNullPrototype: true }),
   ),
 }));
-const frame = fc.dictionary(key, value, { maxKeys: 5, noNullPrototype: true }).map((held) => ({ t: 'x', ...held }));
+const frame = fc
+  .dictionary(key, value, { maxKeys: 5, noNullPrototype: true })
+  .map((held) => ({ t: 'x', ...held }));
 
 test('what a frame may hold crosses as it is', () => {
   fc.assert(
@@ -85,12 +108,26 @@ test('what cannot be coded becomes a hole, and the frames beside it arrive', () 
   const deep: Record<string, unknown> = {};
   let inner = deep;
   for (let i = 0; i < 200; i++) inner = inner['x'] = {};
-  for (const bad of [{ t: 'x', v: 1n }, { t: 'x', v: 0.5 }, { t: 'x', v: Number.NaN }, { t: 'x', v: () => 1 }, { t: 'x', deep }, { t: 'x', $e: 1 }, { t: 'x', map: new Map() }]) {
+  for (const bad of [
+    { t: 'x', v: 1n },
+    { t: 'x', v: 0.5 },
+    { t: 'x', v: Number.NaN },
+    { t: 'x', v: () => 1 },
+    { t: 'x', deep },
+    { t: 'x', $e: 1 },
+    { t: 'x', map: new Map() },
+  ]) {
     const packet: Packet = {
       ...head,
-      frames: [{ service: 'account', frame: bad }, { service: 'account', frame: { t: 'y' } }],
+      frames: [
+        { service: 'account', frame: bad },
+        { service: 'account', frame: { t: 'y' } },
+      ],
     };
-    assert.deepEqual(decodePacket(encodePacket(packet))?.frames, [undefined, { service: 'account', frame: { t: 'y' } }]);
+    assert.deepEqual(decodePacket(encodePacket(packet))?.frames, [
+      undefined,
+      { service: 'account', frame: { t: 'y' } },
+    ]);
   }
   assert.deepEqual(cross({ t: 'load', v: 0.5 }, 'admin'), { t: 'load', v: 0.5 });
 });
@@ -160,19 +197,28 @@ test('a good packet with anything changed, cut or put in is a packet or none, an
   const good = encodePacket({
     ...head,
     frames: [
-      { service: 'account', frame: { t: 'stanza', n: 4, stanza: parseStored('<message to="a"><body>x</body></message>') } },
+      {
+        service: 'account',
+        frame: { t: 'stanza', n: 4, stanza: parseStored('<message to="a"><body>x</body></message>') },
+      },
       { service: 'mux', frame: { t: 'challenge', data: Uint8Array.of(1, 2, 3), list: [['a', 1]] } },
     ],
   });
   const place = fc.nat(good.length);
   fc.assert(
-    fc.property(place, place, fc.oneof(fc.string(), fc.constantFrom('"', '[', '{', '1', '-', 'null', ',')), (a, b, put) => {
-      const text = good.slice(0, Math.min(a, b)) + put + good.slice(Math.max(a, b));
-      const packet = decodePacket(Buffer.from(text));
-      if (packet === undefined) return;
-      for (const held of packet.frames) if (held !== undefined) assert.ok(Object.hasOwn(speakers, held.service));
-      assert.ok(encodePacket(packet).length > 0);
-    }),
+    fc.property(
+      place,
+      place,
+      fc.oneof(fc.string(), fc.constantFrom('"', '[', '{', '1', '-', 'null', ',')),
+      (a, b, put) => {
+        const text = good.slice(0, Math.min(a, b)) + put + good.slice(Math.max(a, b));
+        const packet = decodePacket(Buffer.from(text));
+        if (packet === undefined) return;
+        for (const held of packet.frames)
+          if (held !== undefined) assert.ok(Object.hasOwn(speakers, held.service));
+        assert.ok(encodePacket(packet).length > 0);
+      },
+    ),
     { numRuns: 2000 },
   );
   fc.assert(fc.property(fc.uint8Array(), (noise) => void codec.decode(noise)));

@@ -28,7 +28,11 @@ describe('processes on a NATS of three nodes', () => {
   });
 
   test('a mux does not hear of other muxes', async () => {
-    const ends = await Promise.all([rig.end('m1/1', 'mux'), rig.end('m2/1', 'mux'), rig.end('a/1', 'accounts')]);
+    const ends = await Promise.all([
+      rig.end('m1/1', 'mux'),
+      rig.end('m2/1', 'mux'),
+      rig.end('a/1', 'accounts'),
+    ]);
     await until(() => ends.every(({ mesh }) => mesh.peers().length > 0));
     await until(() => ends[2].mesh.peers().length === 2);
     assert.deepEqual(ends[0].mesh.peers(), ['a/1']);
@@ -53,7 +57,10 @@ describe('processes on a NATS of three nodes', () => {
     // The node that a is on stands still, and later goes on: a is elsewhere by then.
     const second = (await rig.node('a/2'))!;
     rig.nats.freeze(second);
-    await until(() => count(a, 'back') > count(a, 'lost') - 1 && count(a, 'lost') > 0, 'a to find another node');
+    await until(
+      () => count(a, 'back') > count(a, 'lost') - 1 && count(a, 'lost') > 0,
+      'a to find another node',
+    );
     await traffic.more(200);
     rig.nats.thaw(second);
     await traffic.more(200);

@@ -74,7 +74,14 @@ describe('what the mesh refuses', () => {
       'elsewhere',
     ];
     for (const subject of forbidden) nats.publish(subject, text);
-    const secret = ['muster.in.a.*.*.*', 'muster.in.a.a%2F2.>', 'muster.here.m.*', 'muster.probe.a.*', '_INBOX_a.>', '>'];
+    const secret = [
+      'muster.in.a.*.*.*',
+      'muster.in.a.a%2F2.>',
+      'muster.here.m.*',
+      'muster.probe.a.*',
+      '_INBOX_a.>',
+      '>',
+    ];
     const overheard: string[] = [];
     for (const subject of secret)
       nats.subscribe(subject, {
@@ -82,10 +89,13 @@ describe('what the mesh refuses', () => {
       });
     await nats.flush();
     await until(() => denied.length === forbidden.length + secret.length);
-    assert.deepEqual(denied.sort(), [
-      ...forbidden.map((subject) => `publish ${subject}`),
-      ...secret.map((subject) => `subscription ${subject}`),
-    ].sort());
+    assert.deepEqual(
+      denied.sort(),
+      [
+        ...forbidden.map((subject) => `publish ${subject}`),
+        ...secret.map((subject) => `subscription ${subject}`),
+      ].sort(),
+    );
 
     // What it may say: to an owner, as a mux. Not as one that is not there, nor under the name of an owner.
     const names = ['m%2F9', 'a%2F2'];
@@ -96,7 +106,10 @@ describe('what the mesh refuses', () => {
     m.mesh.send('a/2', 'account', { t: 'x' });
     a.mesh.send('m/2', 'mux', { t: 'x' });
     await until(() => heard.length > 0);
-    assert.ok(heard.every((line) => line === 'mux from a/2' || line === 'account from m/2'), heard.join());
+    assert.ok(
+      heard.every((line) => line === 'mux from a/2' || line === 'account from m/2'),
+      heard.join(),
+    );
     assert.deepEqual(overheard, []);
     assert.deepEqual(a.mesh.peers(), ['m/2']);
     await nats.close();
@@ -140,11 +153,26 @@ describe('what the mesh refuses', () => {
     await until(() => a.mesh.peers().length === 1);
     const { nats } = await stranger('accounts');
     const inbox = 'muster.in.a.a%2F5.a.b%2F5';
-    const garbage = ['', '{', '[]', '[1,1,1,0,0,["post",{}]]', '[9,1,1,0,0]', '[1,1,1,0,0,["post",{"t":1.5}]]', '\0'];
+    const garbage = [
+      '',
+      '{',
+      '[]',
+      '[1,1,1,0,0,["post",{}]]',
+      '[9,1,1,0,0]',
+      '[1,1,1,0,0,["post",{"t":1.5}]]',
+      '\0',
+    ];
     for (const text of garbage) nats.publish(inbox, text);
     nats.publish(inbox, Uint8Array.of(0xff, 0xfe, 0xfd));
     nats.publish(inbox, `[1,1,1,0,0,["post",${'['.repeat(100_000)}`);
-    const beacons = ['', 'null', '{}', '{"versions":1}', `"${'x'.repeat(10_000)}"`, '{"versions":{"oldest":1,"newest":1},"roles":[1]}'];
+    const beacons = [
+      '',
+      'null',
+      '{}',
+      '{"versions":1}',
+      `"${'x'.repeat(10_000)}"`,
+      '{"versions":{"oldest":1,"newest":1},"roles":[1]}',
+    ];
     for (const [i, text] of beacons.entries()) nats.publish(`muster.here.a.x${i}`, text);
     nats.publish('muster.here.a.%', '{"versions":{"oldest":1,"newest":1},"roles":[]}');
     // An answer is sent with the permissions of who answers: nobody can have it sent to an inbox of packets.
@@ -174,7 +202,8 @@ describe('what the mesh refuses', () => {
     });
     const mib = 1024 * 1024;
     const sizes = [mib, 5 * mib, 7 * mib, 9 * mib, 3 * mib, 10];
-    for (const [i, size] of sizes.entries()) a.mesh.send('b/6', 'post', { t: 'x', i, text: 'z'.repeat(size) });
+    for (const [i, size] of sizes.entries())
+      a.mesh.send('b/6', 'post', { t: 'x', i, text: 'z'.repeat(size) });
     a.mesh.send('b/6', 'post', { t: 'x', i: 6, text: 1n });
     a.mesh.send('b/6', 'post', { t: 'x', i: 7, text: 'é'.repeat(100) });
     await until(() => got.some(([i]) => i === 7));
@@ -183,7 +212,10 @@ describe('what the mesh refuses', () => {
       [...sizes.entries(), [7, 100] as const].filter(([, size]) => size !== 9 * mib),
     );
     assert.equal(a.counted['frame-lost'], 2);
-    assert.equal(a.lines.filter(({ level, text }) => level === 'error' && text.includes('not sent')).length, 2);
+    assert.equal(
+      a.lines.filter(({ level, text }) => level === 'error' && text.includes('not sent')).length,
+      2,
+    );
     for (const { mesh } of [a, b]) await mesh.close();
   });
 

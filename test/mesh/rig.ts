@@ -59,7 +59,11 @@ export class Rig {
     this.#directory = directory;
   }
 
-  async end(peer: Peer, role: 'accounts' | 'mux', more: { url?: string; codec?: Codec; first?: number } = {}): Promise<End> {
+  async end(
+    peer: Peer,
+    role: 'accounts' | 'mux',
+    more: { url?: string; codec?: Codec; first?: number } = {},
+  ): Promise<End> {
     const { log, lines } = recorder();
     const counted: Record<string, number> = {};
     const count = (event: string) => void (counted[event] = (counted[event] ?? 0) + 1);
