@@ -186,6 +186,36 @@ export const fixed = {
     of: 'one question to the store',
     overflow: 'it fails with `store-unavailable`; commits have no deadline of their own',
   },
+  queryLines: {
+    value: 4,
+    unit: 'connections',
+    of: 'connections to PostgreSQL for questions, beside one for each lane and one for the rest',
+    overflow: 'questions wait for those before them',
+  },
+  queryQueue: {
+    value: 1000,
+    unit: 'questions',
+    of: 'questions that wait on each of them',
+    overflow: 'further ones fail with `store-unavailable`',
+  },
+  commitTime: {
+    value: 5000,
+    unit: 'ms',
+    of: 'one commit to PostgreSQL, and any other statement that is no question',
+    overflow: 'its connection is given up; what came of it is asked on a new one',
+  },
+  connectTime: {
+    value: 2000,
+    unit: 'ms',
+    of: 'one connection to one host of PostgreSQL, until it has said whether it is the primary',
+    overflow: 'the next host is tried',
+  },
+  migrateTime: {
+    value: 60_000,
+    unit: 'ms',
+    of: 'bringing the schema of a PostgreSQL up to date, or waiting for a server that does',
+    overflow: 'the server does not start',
+  },
   ids: {
     value: 4096,
     unit: 'ids',

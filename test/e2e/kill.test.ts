@@ -41,7 +41,8 @@ void describe(
     before(async () => {
       target = await openTarget();
       await target.users(names);
-      for (const name of names) clients.push(new Loyal(target, name));
+      const doors = { domain: target.domain, port: () => target.ports.xmpp };
+      for (const name of names) clients.push(new Loyal(doors, name));
       await Promise.all(clients.map((one) => one.start()));
     });
     after(async () => {
