@@ -15,6 +15,8 @@ export interface PostgresServer {
   readonly port: number;
   readonly pid: number;
   readonly directory: string;
+  /** False after `stop` and `kill`, and where it ended by itself. */
+  readonly running: boolean;
   /** Ends it in order (fast shutdown); starts again with `openPostgresServer` on the same directory. */
   stop(): Promise<void>;
   /** As a crash of the machine: `kill -9` of all its processes at once. */
@@ -124,6 +126,11 @@ class Server implements PostgresServer {
 
   get pid(): number {
     return this.#process!.pid!;
+  }
+
+  get running(): boolean {
+    const child = this.#process;
+    return child !== undefined && child.exitCode === null && child.signalCode === null;
   }
 
   async start(settings: Record<string, string | number>): Promise<void> {

@@ -80,6 +80,19 @@ export class Supervised {
     }
   }
 
+  /** Resolves when it has ended, or its worker has. */
+  async changed(): Promise<'all' | 'worker'> {
+    const { worker } = this;
+    for (;;) {
+      if (this.pid === undefined) return 'all';
+      if (this.worker !== worker) {
+        await pause(200); // a supervisor that was killed takes its worker along
+        return this.pid === undefined ? 'all' : 'worker';
+      }
+      await pause(200);
+    }
+  }
+
   /** What it has written since it was started. */
   said(): string {
     return existsSync(this.log) ? readFileSync(this.log).subarray(this.#from).toString() : '';

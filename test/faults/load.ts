@@ -88,7 +88,12 @@ export class Load {
     );
   }
 
-  /** The longest wait of each client since the last call is one sample. */
+  /** What was waited before does not count. */
+  forget(): void {
+    for (const one of this.clients) one.longest = 0;
+  }
+
+  /** The longest wait of each client since then is one sample. */
   sample(): void {
     for (const one of this.#here) {
       this.#pauses.push(Math.max(one.longest, one.waiting));
@@ -116,19 +121,23 @@ export class Load {
     ).catch(() => undefined); // the tally counts what is lost
   }
 
-  /** Waits until the contacts of those who vanished have seen them go; `window` is that of the resumption, in ms. */
-  async missed(window: number, within: number): Promise<void> {
-    for (const { client, since } of this.#goners) {
+  /**
+   * Waits until the contacts of those who vanished have seen them go: not before the `window` of the resumption (ms)
+   * was over, and, because a fault may have held that up or begun it anew, at the latest that long after `healed`.
+   */
+  async missed(window: number, healed: number): Promise<void> {
+    const end = healed + window + 15_000;
+    for (const { client } of this.#goners) {
       const sighted = () => this.#missed.filter((one) => one.user === client.user);
-      const contacts = this.clients.filter((one) => one !== client && this.#contacts(one).includes(client));
+      const contacts = this.#here.filter((one) => this.#contacts(one).includes(client));
       await poll(
         () => (contacts.every((one) => sighted().some(({ by }) => by === one.user)) ? true : undefined),
         () => `${client.user} is gone, and its contacts still see it`,
-        Math.max(0, since + window + within - performance.now()),
+        Math.max(0, end - performance.now()),
       );
-      const early = sighted().filter(({ after }) => after < window - 500);
-      if (early.length > 0)
-        throw new Error(`${client.user} was gone for its contacts after ${early[0]!.after} ms`);
+      const early = sighted().find(({ after }) => after < window - 500);
+      if (early !== undefined)
+        throw new Error(`${client.user} was gone for its contacts after ${early.after} ms`);
     }
   }
 

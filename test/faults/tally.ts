@@ -1,4 +1,5 @@
 import type { Loyal } from '../e2e/loyal.ts';
+import type { Scenario } from './scenario.ts';
 
 /** What a scenario did to its clients. */
 export interface Tally {
@@ -65,6 +66,25 @@ export function tally(
     bounced: clients.flatMap((one) => one.bounced),
     flaps,
   };
+}
+
+/** What the scenario does not allow. */
+export function problems(of: Scenario, counts: Tally): string[] {
+  const some = (what: string, list: readonly string[]) =>
+    list.length === 0 ? [] : [`${list.length} ${what}: ${list.slice(0, 3).join('; ')}`];
+  const none = (what: string, count: number) => (count === 0 ? [] : [`${count} ${what}`]);
+  const longest = Math.max(0, ...counts.pauses) / 1000;
+  return [
+    ...some('lost', counts.lost),
+    ...(of.repeats === true ? [] : some('doubled', counts.doubled)),
+    ...some('under two ids', counts.copied),
+    ...some('out of order', counts.disordered),
+    ...some('bounced', counts.bounced),
+    ...some('flaps', counts.flaps),
+    ...none('sessions not resumed', counts.refused),
+    ...(of.disconnects === true ? [] : none('disconnected', counts.disconnected)),
+    ...(longest > of.patience ? [`a pause of ${longest.toFixed(1)} s`] : []),
+  ];
 }
 
 /** One line for people. */
