@@ -1,6 +1,7 @@
 import type { Attach, Bind, End, Resume, Stanza, Up } from '../link/frames.ts';
 import type { Peer } from '../mesh/mesh.ts';
 import { Failure } from '../base/failure.ts';
+import { Gate } from '../base/gate.ts';
 import { openPost, type Letter, type Office, type Post } from '../post/post.ts';
 import type { Lane } from '../store/lane.ts';
 import type { Account } from './account.ts';
@@ -15,6 +16,7 @@ import { letters, openOffice } from './office.ts';
 import { Logins } from './login.ts';
 import { Partition, reportMs, type Shared } from './partition.ts';
 import { Registration } from './registration.ts';
+import { Refresher } from './refresher.ts';
 import { resume } from './resume.ts';
 import type { Session } from './session.ts';
 import { ticketHolds } from './ticket.ts';
@@ -48,6 +50,9 @@ export class Accounts {
       arrivals: { durable: receiveDurable, passing: receivePassing },
       post: this.post,
       admission: new Bucket({ burst: logins * 10, perSecond: logins }, clock.mono()),
+      refresher: new Refresher(clock),
+      loads: new Gate(env.limits.loads, env.limits.loadsWaiting, 'too many accounts are being loaded'),
+      keep: () => Math.ceil(env.limits.idle / Math.max(1, this.#partitions.size)),
     };
     mesh.serve('account', (from, frame) => this.#receive(from, frame as Up));
     mesh.onPeer((peer, state) => {
@@ -64,6 +69,13 @@ export class Accounts {
     return [...this.#partitions.values()]
       .filter(({ serving }) => serving)
       .map(({ id, epoch }) => ({ partition: id, epoch }));
+  }
+
+  /** All sessions, attached and waiting to be resumed. */
+  get sessions(): number {
+    let sum = 0;
+    for (const partition of this.#partitions.values()) sum += partition.sessions.size;
+    return sum;
   }
 
   /** The partition, where it is served here. */
@@ -107,6 +119,7 @@ export class Accounts {
       await partition.flush();
       partition.stop();
     }
+    this.#shared.refresher.close();
     this.post.close();
   }
 
