@@ -17,11 +17,12 @@ const away = 15_000;
 const { servers, muxes, data } = options();
 const directory = resolve(data);
 let pool: Pool | undefined;
-let ending = false;
+let ending: number | undefined;
 
 const stop = async (): Promise<void> => {
-  if (ending) process.exit(130); // asked twice; whatever we started ends with us
-  ending = true;
+  // A terminal and the launcher both pass on the same Ctrl-C. Asked twice, whatever we started ends with us.
+  if (ending !== undefined) return void (performance.now() - ending > 500 && process.exit(130));
+  ending = performance.now();
   process.stdout.write('\nEnding …\n');
   await pool?.close();
   process.exit(0);
@@ -34,7 +35,7 @@ try {
   console.log(`Starting ${servers} servers, ${muxes} muxes, PostgreSQL and NATS in ${shown(directory)} …`);
   pool = await openPool({ directory, servers, muxes, tls: 'starttls' });
   const people = await makePeople(pool);
-  if (!ending) process.stdout.write(guide(pool, people, shown));
+  if (ending === undefined) process.stdout.write(guide(pool, people, shown));
   for (const part of [...pool.servers, ...pool.muxes]) void watch(part);
 } catch (error) {
   console.error((error as Error).message);
@@ -88,13 +89,13 @@ async function watch(part: Part): Promise<void> {
   for (;;) {
     const { worker } = part;
     const what = await part.changed();
-    if (ending) return;
+    if (ending !== undefined) return;
     const began = performance.now();
     if (what === 'worker') console.log(`${clock()} ${part.name}: worker ${worker} has ended`);
     else {
       console.log(`${clock()} ${part.name} has ended; it starts again in ${away / 1000} s`);
       await new Promise((wake) => setTimeout(wake, away));
-      if (ending) return;
+      if (ending !== undefined) return;
       await part.start();
     }
     try {
@@ -104,7 +105,7 @@ async function watch(part: Part): Promise<void> {
         `${clock()} ${part.name} serves again after ${seconds} s: pid ${part.pid}, worker ${part.worker}`,
       );
     } catch (error) {
-      if (!ending) console.log(`${clock()} ${(error as Error).message}`);
+      if (ending === undefined) console.log(`${clock()} ${(error as Error).message}`);
     }
   }
 }

@@ -166,6 +166,7 @@ export async function openPool(options: PoolOptions): Promise<Pool> {
       ]);
       return stdout;
     };
+    if (servers.length > 0) await owned(muster);
     return {
       directory,
       domain,
@@ -186,6 +187,16 @@ export async function openPool(options: PoolOptions): Promise<Pool> {
   } catch (error) {
     await close();
     throw error;
+  }
+}
+
+/** Waits until every partition has an owner that lives. */
+async function owned(muster: Pool['muster']): Promise<void> {
+  const end = performance.now() + 60_000;
+  for (;;) {
+    const { pool } = JSON.parse(await muster(['status', '--json'])) as { pool: { ownerless: number } };
+    if (pool.ownerless === 0) return;
+    if (performance.now() > end) throw new Error(`${pool.ownerless} partitions have no owner`);
   }
 }
 
