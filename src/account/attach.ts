@@ -3,7 +3,6 @@ import type { Peer } from '../mesh/mesh.ts';
 import type { Account } from './account.ts';
 import type { Carried } from './carry.ts';
 import { answerAgain } from './inbound.ts';
-import { refresh } from './presence.ts';
 import { restore } from './record.ts';
 import type { Session } from './session.ts';
 import { ticketHolds } from './ticket.ts';
@@ -56,7 +55,7 @@ export async function attach(
   session.tellRecord();
   if (known) session.resend(frame.m);
   for (const { n, stanza } of frame.open) await answerAgain(session, n, stanza);
-  refresh(session);
+  session.partition.refresher.refresh(session);
   session.cursor.pump();
 }
 

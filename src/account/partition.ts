@@ -3,6 +3,7 @@ import { fixed } from '../base/fixed.ts';
 import { Entities } from '../entity/entities.ts';
 import type { Up } from '../link/frames.ts';
 import type { Peer } from '../mesh/mesh.ts';
+import type { Gate } from '../base/gate.ts';
 import type { Post } from '../post/post.ts';
 import type { Lane } from '../store/lane.ts';
 import type { Fence } from '../store/store.ts';
@@ -11,12 +12,13 @@ import type { Jid } from '../xmpp/jid.ts';
 import { Account, type Waiting } from './account.ts';
 import { accountRows, readPreferences, type AccountRow } from './accountrows.ts';
 import { takeCarried, type Carried } from './carry.ts';
-import { endSession } from './end.ts';
+import { endAgain, endSession, removeRows } from './end.ts';
 import type { Env } from './env.ts';
 import { messageRows, type Kind, type Origin } from './rows.ts';
 import { Session } from './session.ts';
 import { inboundOp, recordOp, sessionRows, type SessionRow } from './sessionrows.ts';
 import { restore } from './record.ts';
+import type { Refresher } from './refresher.ts';
 import type { Bucket } from './turnstile.ts';
 import { Work } from './work.ts';
 
@@ -40,6 +42,11 @@ export interface Shared {
   readonly post: Post;
   /** New sessions pass it, resumptions do not (DESIGN §5, reconnect storms). */
   readonly admission: Bucket;
+  readonly refresher: Refresher;
+  /** Accounts are read so many at a time, whatever partition they are in. */
+  readonly loads: Gate;
+  /** Idle accounts that each partition may keep in memory. */
+  keep(): number;
 }
 
 /** A partition of accounts that this server owns: its lane, its entities, its sessions, and what is written lazily. */
@@ -54,10 +61,15 @@ export class Partition {
   readonly arrivals: Arrivals;
   readonly post: Post;
   readonly admission: Bucket;
+  readonly refresher: Refresher;
   /** When this owner began, on the monotonic clock. */
   readonly began: number;
   /** Muxes that have reported all their sessions for this epoch. */
   readonly reported = new Set<string>();
+  /** Attaches of a mux that are under way, until it has reported to be all. */
+  readonly claims = new Map<string, Promise<void>[]>();
+  /** Sessions whose attach is under way: what their mux sends meanwhile waits behind it. */
+  readonly attaching = new Map<number, { open: number; readonly behind: (() => void)[] }>();
   /** Accounts, by address, that have session rows and have not been loaded. */
   readonly dormant = new Set<string>();
   /** What the last owner handed over of sessions that have not been read from their rows yet. */
@@ -77,12 +89,15 @@ export class Partition {
   #lazyTimer: Timer | undefined;
   #expiryTimer: Timer | undefined;
   readonly #answered = new Map<Session, number>();
+  /** Sessions that are over, with rows to remove. */
+  readonly #over = new Set<Session>();
 
   constructor(env: Env, id: number, epoch: number, lane: Lane, shared: Shared) {
     this.env = env;
     this.arrivals = shared.arrivals;
     this.post = shared.post;
     this.admission = shared.admission;
+    this.refresher = shared.refresher;
     this.id = id;
     this.epoch = epoch;
     this.lane = lane;
@@ -91,9 +106,8 @@ export class Partition {
     this.accounts = new Entities({
       load: (address) => this.#load(address),
       idle: (account) => account.idle,
-      loads: env.limits.loads,
-      waiting: env.limits.loadsWaiting,
-      keep: env.limits.idle,
+      loads: shared.loads,
+      keep: () => shared.keep(),
     });
     this.#unfill = lane.onBatch((add) => this.#fill(add));
   }
@@ -174,12 +188,24 @@ export class Partition {
       work.commit();
     }
     this.#answered.clear();
+    for (const session of this.#over) {
+      const work = new Work(session.account);
+      removeRows(work, session);
+      work.commit();
+    }
+    this.#over.clear();
     this.accounts.sweep();
   }
 
   /** The client has the answers to its requests up to n: their stored outcomes can go. */
   dropAnswers(session: Session, n: number): void {
     this.#answered.set(session, n);
+    this.touchLazily(session.account);
+  }
+
+  /** The session is over and everybody was told: its rows can go. */
+  removeLazily(session: Session): void {
+    this.#over.add(session);
     this.touchLazily(session.account);
   }
 
@@ -285,9 +311,17 @@ export class Partition {
     ]);
     this.dormant.delete(address);
     const account = new Account(this, row, waiting);
-    for (const stored of sessions) this.#wake(account, stored);
-    if (sessions.length > 0) this.watchExpiry();
+    for (const stored of sessions) if (stored.ended === 0) this.#wake(account, stored);
+    if (account.sessions.length > 0) this.watchExpiry();
+    for (const stored of sessions) if (stored.ended === 1) this.#endAgain(account, stored);
     return account;
+  }
+
+  /** Behind the load, because it may read the roster. */
+  #endAgain(account: Account, row: SessionRow): void {
+    const session = new Session(account, row.id, row.resource, row.started, row.pos);
+    restore(session, row.record);
+    account.mailbox.run(() => endAgain(session));
   }
 
   /** A session of an owner that is gone: detached, until a mux attaches it or its client resumes it. */

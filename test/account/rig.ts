@@ -1,3 +1,5 @@
+import { Refresher } from '../../src/account/refresher.ts';
+import { Gate } from '../../src/base/gate.ts';
 import { Bucket } from '../../src/account/turnstile.ts';
 import { openModel, type Model } from '../../sim/store.ts';
 import type { Account } from '../../src/account/account.ts';
@@ -149,13 +151,25 @@ export class Rig {
     };
     const admission = new Bucket({ burst: 1000, perSecond: 1000 }, 0);
     const arrivals = { durable: receiveDurable, passing: receivePassing };
-    this.partition = new Partition(env, here, fence.epoch, this.lane, { arrivals, post, admission });
+    this.partition = new Partition(env, here, fence.epoch, this.lane, {
+      arrivals,
+      post,
+      admission,
+      refresher: new Refresher(systemClock),
+      loads: new Gate(64, 10_000, 'too many'),
+      keep: () => this.limits.idle,
+    });
   }
 
   /** The owner dies and another one starts: nothing of memory is left. */
   async restart(): Promise<void> {
     await this.partition.flush();
     await this.still();
+    await this.crash();
+  }
+
+  /** The same, with what was not written yet. */
+  async crash(): Promise<void> {
     this.partition.stop();
     this.model.crash();
     this.#clients.clear();
