@@ -40,12 +40,16 @@ export async function attach(
     !session.dormant
   )
     return refused('superseded');
+  // A higher generation: it was resumed at the last owner, which had not written that. So what we took over from the link
+  // before is not the newest.
+  const known = !session.dormant && session.generation === frame.generation;
+  if (session.mux !== undefined && session.mux !== from)
+    session.frame({ t: 'close', condition: 'conflict', text: 'resumed elsewhere' });
   session.generation = frame.generation;
   session.mux = from;
   session.info = frame.info;
   session.expires = Infinity;
   session.wanted = false;
-  const known = !session.dormant;
   if (known) session.acknowledge(frame.acked);
   else adoptRecord(session, frame);
   session.dormant = false;

@@ -299,7 +299,10 @@ export class Partition {
     const [row] = await store.query<AccountRow>(accountRows.load, [this.id, address]);
     if (row === undefined) return undefined;
     const [waiting, sessions] = await Promise.all([
-      store.query<Waiting>(messageRows.pending, [this.id, row.id, row.watermark]),
+      // Above the watermark there is nothing: the usual case costs no question.
+      (row.last ?? 0) > row.watermark
+        ? store.query<Waiting>(messageRows.pending, [this.id, row.id, row.watermark])
+        : [],
       this.dormant.has(address) ? store.query<SessionRow>(sessionRows.ofAccount, [this.id, row.id]) : [],
     ]);
     this.dormant.delete(address);

@@ -313,6 +313,12 @@ export const fixed = {
     of: 'time that a login waits for an owner of its account',
     overflow: 'it fails with `temporary-auth-failure` (RFC 6120 §6.5.11)',
   },
+  keysKept: {
+    value: 50_000,
+    unit: 'accounts',
+    of: 'accounts whose keys for logins are kept in memory',
+    overflow: 'those used longest ago are read again when they are needed',
+  },
   tidyLeast: {
     value: 32 * 1024 * 1024,
     unit: 'bytes',
