@@ -138,8 +138,12 @@ export class Rounds {
   async #rounds(): Promise<void> {
     do {
       this.#again = false;
-      // oxlint-disable-next-line no-await-in-loop -- one round after the other
-      await this.#round();
+      try {
+        // oxlint-disable-next-line no-await-in-loop -- one round after the other
+        await this.#round();
+      } catch (error) {
+        this.#options.log.error({ err: error }, 'a look at the pool failed');
+      }
     } while (this.#again && !this.#closed);
   }
 
