@@ -27,8 +27,14 @@ export const fixed = {
   farewells: {
     value: 10_000,
     unit: 'sessions',
-    of: 'ends of sessions that a lost owner did not receive, kept for the next one',
+    of: 'ends of sessions of late, kept for an owner that comes next',
     overflow: 'further ones are forgotten; the next owner ends them after the resume window',
+  },
+  farewellTime: {
+    value: 10_000,
+    unit: 'ms',
+    of: 'time that they are kept',
+    overflow: 'they are forgotten: their owner has acted on them',
   },
   keepalive: {
     value: 120_000,
@@ -156,6 +162,30 @@ export const fixed = {
     of: 'time between two repetitions of the version of an owner’s routes',
     overflow: 'who missed a change learns of it with the next one',
   },
+  handOff: {
+    value: 5000,
+    unit: 'ms',
+    of: 'time that a partition has to come to rest before it is handed over',
+    overflow: 'it stays where it is, and is tried again',
+  },
+  lanes: {
+    value: 2,
+    unit: 'lanes',
+    of: 'commit lanes of a server of a pool: commits that are under way at a time',
+    overflow: 'what else is to be stored waits for the next batch of its lane',
+  },
+  refreshBurst: {
+    value: 200,
+    unit: 'sessions',
+    of: 'sessions of a new owner whose presence is repeated at once, and then each second',
+    overflow: 'the others take turns',
+  },
+  refreshTime: {
+    value: 4000,
+    unit: 'ms',
+    of: 'time in which all of them have had their turn',
+    overflow: 'more of them go at a time',
+  },
   leaseRenew: {
     value: 1000,
     unit: 'ms',
@@ -271,6 +301,18 @@ export const fixed = {
     overflow:
       'below it a server is constrained: it takes nothing new and gives one partition away each second',
   },
+  accountPause: {
+    value: 250,
+    unit: 'ms',
+    of: 'time until an account that could not be read for its mux or client is read again',
+    overflow: 'what came for it waits; a client that does not wait that long comes again',
+  },
+  routeTime: {
+    value: 5000,
+    unit: 'ms',
+    of: 'time that a login waits for an owner of its account',
+    overflow: 'it fails with `temporary-auth-failure` (RFC 6120 §6.5.11)',
+  },
   tidyLeast: {
     value: 32 * 1024 * 1024,
     unit: 'bytes',
@@ -289,6 +331,36 @@ export const fixed = {
     of: 'one question to the store',
     overflow: 'it fails with `store-unavailable`; commits have no deadline of their own',
   },
+  queryLines: {
+    value: 4,
+    unit: 'connections',
+    of: 'connections to PostgreSQL for questions, beside one for each lane and one for the rest',
+    overflow: 'questions wait for those before them',
+  },
+  queryQueue: {
+    value: 1000,
+    unit: 'questions',
+    of: 'questions that wait on each of them',
+    overflow: 'further ones fail with `store-unavailable`',
+  },
+  commitTime: {
+    value: 5000,
+    unit: 'ms',
+    of: 'one commit to PostgreSQL, and any other statement that is no question',
+    overflow: 'its connection is given up; what came of it is asked on a new one',
+  },
+  connectTime: {
+    value: 2000,
+    unit: 'ms',
+    of: 'one connection to one host of PostgreSQL, until it has said whether it is the primary',
+    overflow: 'the next host is tried',
+  },
+  migrateTime: {
+    value: 60_000,
+    unit: 'ms',
+    of: 'bringing the schema of a PostgreSQL up to date, or waiting for a server that does',
+    overflow: 'the server does not start',
+  },
   ids: {
     value: 4096,
     unit: 'ids',
@@ -300,6 +372,72 @@ export const fixed = {
     unit: 'frames',
     of: 'frames on the wire to one process',
     overflow: 'further ones wait; sessions, lanes and outboxes in front of them have bounds of their own',
+  },
+  meshPeerBytes: {
+    value: 2 * 1024 * 1024,
+    unit: 'bytes',
+    of: 'frames on the wire to one process, where they leave this one',
+    overflow: 'further ones wait; a single bigger one goes alone',
+  },
+  meshBytes: {
+    value: 24 * 1024 * 1024,
+    unit: 'bytes',
+    of: 'frames on the wire to all processes together',
+    overflow: 'further ones wait; each process may have one under way',
+  },
+  meshBacklog: {
+    value: 16 * 1024 * 1024,
+    unit: 'bytes',
+    of: 'bytes given to NATS that it has not acknowledged',
+    overflow: 'packets are dropped until it does; the channel sends their frames again',
+  },
+  meshMembers: {
+    value: 1000,
+    unit: 'processes',
+    of: 'other processes that tell of themselves on the mesh',
+    overflow: 'further ones are not heard',
+  },
+  meshBeacon: {
+    value: 500,
+    unit: 'ms',
+    of: 'time between two beacons of a process',
+    overflow: 'a process that says nothing for `meshSilence` is gone',
+  },
+  meshSilence: {
+    value: 5000,
+    unit: 'ms',
+    of: 'silence of a process while this one can hear others',
+    overflow: 'it is gone: frames that it has not received return to their senders',
+  },
+  meshAnswer: {
+    value: 2500,
+    unit: 'ms',
+    of: 'time that NATS takes to answer a ping, or to accept a connection',
+    overflow: 'the connection is given up, and the next server of the list is tried',
+  },
+  meshFirst: {
+    value: 5000,
+    unit: 'ms',
+    of: 'time in which a starting process tries all servers of the list again and again',
+    overflow: 'it ends with `mesh-unavailable`',
+  },
+  meshLook: {
+    value: 500,
+    unit: 'ms',
+    of: 'time in which a process that is looked for, or its health port, must answer',
+    overflow: 'it counts as silent',
+  },
+  healthConnections: {
+    value: 64,
+    unit: 'connections',
+    of: 'connections to the health port at a time, each for half a second at most',
+    overflow: 'further ones are closed unanswered, which counts as silence',
+  },
+  meshProbe: {
+    value: 16,
+    unit: 'frames',
+    of: 'frames sent again to a process that has twice received none of what was sent again',
+    overflow: 'the others follow when it answers',
   },
   meshResend: {
     value: 200,
@@ -331,6 +469,30 @@ export const fixed = {
     of: 'one line of an import',
     overflow: 'that line is rejected',
   },
+  asks: {
+    value: 1000,
+    unit: 'questions',
+    of: 'questions to other servers that wait for their answers (administration)',
+    overflow: 'the next one fails with `overloaded`',
+  },
+  askTime: {
+    value: 5000,
+    unit: 'ms',
+    of: 'time that another server has for an answer',
+    overflow: 'the question fails with `server-timeout`; a list goes without its part',
+  },
+  askOwner: {
+    value: 10_000,
+    unit: 'ms',
+    of: 'time for which a change goes after an account whose owner is changing',
+    overflow: 'it fails with `server-unreachable`',
+  },
+  answerSize: {
+    value: 524_288,
+    unit: 'characters',
+    of: 'the list of sessions that one server tells another',
+    overflow: 'further sessions are not listed',
+  },
   listing: {
     value: 1000,
     unit: 'rows',
@@ -343,6 +505,7 @@ export const fixed = {
 export const derived: readonly (readonly [of: string, by: string])[] = [
   ['tasks that wait in an account’s mailbox', '`unaccepted` of its sessions, and `meshWindow`'],
   ['frames to one process that wait behind `meshWindow`', '`unaccepted`, `unackedHard`, `lane` and `outbox`'],
+  ['questions of other servers that are being answered', '`asks` of each of them'],
   ['logins under way at an owner', '`unauthenticated` of each mux'],
   ['sessions whose mux lost their owner', '`resume`: then it forgets them'],
 ];

@@ -1,6 +1,7 @@
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { Random } from '../base/random.ts';
+import type { Health } from '../mesh/health.ts';
 import type { Member, Mesh, Peer } from '../mesh/mesh.ts';
 import { openLane } from '../store/lane.ts';
 import type { Store } from '../store/store.ts';
@@ -8,9 +9,6 @@ import { enter } from './enter.ts';
 import { LeasedPool } from './leased.ts';
 import { openRange } from './partitions.ts';
 import type { Range } from './placement.ts';
-
-/** What a health port says: the incarnation that runs there, that nobody listens, or nothing in time. */
-export type Health = { readonly peer: Peer } | 'refused' | 'silent';
 
 /** What the pool needs of the server that it places partitions on. */
 export interface Host {

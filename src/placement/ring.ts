@@ -1,7 +1,7 @@
 import type { Clock, Timer } from '../base/clock.ts';
 import { fixed } from '../base/fixed.ts';
+import type { Health } from '../mesh/health.ts';
 import type { Mesh, Peer } from '../mesh/mesh.ts';
-import type { Health } from './pool.ts';
 
 /** A process to be watched. */
 export interface Watched {
