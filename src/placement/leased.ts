@@ -59,6 +59,7 @@ export class LeasedPool implements Pool {
       log,
       serving: this.#serving,
       handoff: this.#handoff,
+      evict: options.evict ?? (() => Promise.resolve()),
       may: () => this.#state === 'open' && mesh.connected && this.#lease.held && this.#mayRenew(),
       dead,
       count,
