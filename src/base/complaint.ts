@@ -49,7 +49,11 @@ function innermost(issue: core.$ZodIssue, value: unknown): [core.$ZodIssue, read
 }
 
 function shown(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value);
+  // A password in a URL is nobody's business.
+  const text = (JSON.stringify(value) ?? String(value)).replaceAll(
+    /:\/\/([^:@/\s]*):[^@/\s]*@/g,
+    '://$1:***@',
+  );
   return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }
 

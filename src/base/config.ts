@@ -5,19 +5,22 @@ export interface Config {
   readonly community: string;
   /** The served domains in lower case; the first one is the default for anything that needs exactly one. */
   readonly domains: readonly [string, ...string[]];
-  readonly server: { readonly name: string; readonly cluster: string };
+  readonly server: { readonly name: string; readonly cluster: string; readonly address: string };
   readonly roles: readonly Role[];
   /** Absolute path of the directory for certificates, the local token and, unless `store` says otherwise, the data. */
   readonly data: string;
-  /** `sqlite:` and an absolute path. */
+  /** `sqlite:` and an absolute path, or the URL of a PostgreSQL. */
   readonly store: string;
-  readonly mesh: 'local';
+  /** `local`, or the URL of NATS. */
+  readonly mesh: string;
+  readonly pool: { readonly partitions: number };
   readonly directory: 'store';
   readonly listen: {
     readonly xmpp: Listen | 'off';
     readonly xmpps: Listen | 'off';
     readonly http: Listen | 'off';
     readonly admin: Listen | 'off';
+    readonly health: { readonly host: string; readonly port: number } | 'off';
   };
   /** Absolute paths of PEM files; undefined where a self-signed pair is to be made and kept. */
   readonly tls: { readonly cert: string; readonly key: string } | undefined;
@@ -36,7 +39,7 @@ export interface Listen {
   readonly url?: string | undefined;
 }
 
-export type ListenName = keyof Config['listen'];
+export type ListenName = Exclude<keyof Config['listen'], 'health'>;
 
 export const roles = ['mux', 'accounts', 'directory', 'admin'] as const;
 export type Role = (typeof roles)[number];

@@ -94,7 +94,21 @@ export const listeners = {
     path: ['tls'],
     error: 'expected required, because the host is not this machine alone',
   }),
+  health: z
+    .strictObject({
+      host: word('a host name or an address').default('127.0.0.1').meta({
+        description: 'Address to listen on, one that the other servers reach as `server.address`.',
+      }),
+      port: whole(0, 65_535).default(0).meta({ description: 'Port; 0 takes a free one.' }),
+    })
+    .meta({
+      description:
+        'Where the other servers of a pool ask which start of this one runs: it tells no more.\nThey take over at once from one whose port refuses. Only with mesh: nats.',
+    }),
 };
+
+const storeText = 'sqlite:DIRECTORY or postgres://USER:PASSWORD@HOST:PORT/DATABASE';
+const meshText = 'local or nats://USER:PASSWORD@HOST:PORT';
 
 const limitShape = Object.fromEntries(
   limitNames.map((name) => {
@@ -123,6 +137,9 @@ export const schema = z.strictObject({
         example: 'server1',
       }),
       cluster: word('a name').default('main').meta({ description: 'The cluster that it belongs to.' }),
+      address: word('a host name or an address').default('127.0.0.1').meta({
+        description: 'Where the other servers of a pool reach this one (its `listen.health`).',
+      }),
     })
     .prefault({})
     .meta({ description: 'Who this server is.' }),
@@ -135,16 +152,31 @@ export const schema = z.strictObject({
     description: 'Directory of everything that this server keeps, certificates included.',
   }),
   store: z
-    .string(expected('sqlite:DIRECTORY'))
-    .regex(/^sqlite:.+/, expected('sqlite:DIRECTORY'))
+    .string(expected(storeText))
+    .regex(/^(sqlite:.+|postgres:\/\/[^/\s]+\/\w+(\?\S*)?)$/, expected(storeText))
     .optional()
     .meta({
-      description: 'The store, as a URL: sqlite:DIRECTORY. Default: in `data`.',
-      example: 'sqlite:./data',
+      description: `The store, as a URL. Default: SQLite in \`data\`. A pool shares one PostgreSQL:
+postgres://USER:PASSWORD@HOST:PORT,HOST2:PORT/DATABASE; the primary is found by asking.
+TLS with the system's authorities, unless ?ca=FILE or ?tls=off says otherwise.`,
+      example: 'postgres://muster:secret@db1:5432,db2:5432/muster?ca=/etc/muster/ca.pem',
     }),
-  mesh: oneOf(['local'])
+  mesh: z
+    .string(expected(meshText))
+    .regex(/^(local|nats:\/\/[^/?\s]+\/?(\?\S*)?)$/, expected(meshText))
     .default('local')
-    .meta({ description: 'How servers reach each other; local: there is only this one.' }),
+    .meta({
+      description: `How processes reach each other: local, where there is only this one, or
+nats://USER:PASSWORD@HOST:PORT,HOST2:PORT, with ?ca=FILE or ?tls=off as above.`,
+    }),
+  pool: z
+    .strictObject({
+      partitions: whole(1, 4096).default(256).meta({
+        description: 'Partitions of accounts. Fixed when the pool is created; later the store knows.',
+      }),
+    })
+    .prefault({})
+    .meta({ description: 'Several servers over one PostgreSQL.' }),
   directory: oneOf(['store'])
     .default('store')
     .meta({ description: 'Where accounts and their credentials are; store: in the store.' }),
@@ -154,6 +186,7 @@ export const schema = z.strictObject({
       xmpps: orOff(listeners.xmpps),
       http: orOff(listeners.http),
       admin: orOff(listeners.admin),
+      health: orOff(listeners.health),
     })
     .prefault({})
     .meta({ description: 'Where clients connect. Each is a mapping or the word off.' }),

@@ -1,23 +1,15 @@
 import type { Clock, Timer } from '../base/clock.ts';
 import { fixed } from '../base/fixed.ts';
 import type { Log } from '../base/log.ts';
-import {
-  speakers,
-  type Member,
-  type Mesh,
-  type Packet,
-  type Peer,
-  type Probe,
-  type Returned,
-  type Service,
-  type Wire,
-} from './mesh.ts';
+import type { Member, Mesh, Packet, Peer, Probe, Returned, Service, Wire } from './mesh.ts';
+import { Pair, type Shared } from './pair.ts';
 
 /**
  * The one reliable channel above every wire: frames are numbered per peer, sent in one packet per tick, kept until the
  * peer has received them, and sent again where it has not said so for `resend` ms. A receiver handles a frame when it is
- * the next one and drops every other: what is missing comes again. At most `window` frames are on the wire at a time;
- * what is above waits here, bounded by what the sessions, lanes and outboxes in front of it may have open.
+ * the next one and drops every other: what is missing comes again. At most `window` frames, and where they have a weight
+ * so many bytes, are on the wire at a time; what is above waits here, bounded by what the sessions, lanes and outboxes in
+ * front of it may have open.
  */
 export interface MeshOptions {
   readonly clock: Clock;
@@ -27,8 +19,10 @@ export interface MeshOptions {
   /** Frames on the wire per peer. */
   readonly window?: number;
   /** Called for a frame that its sender may not send, or that no service takes. */
-  readonly count?: (event: 'frame-refused') => void;
+  readonly count?: (event: MeshEvent) => void;
 }
+
+export type MeshEvent = 'frame-refused';
 
 type Handler = (from: Peer, frame: object) => void;
 type PeerHandler = Parameters<Mesh['onPeer']>[0];
@@ -43,15 +37,17 @@ class ChannelMesh implements Mesh {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #resend: number;
-  readonly #window: number;
-  readonly #channels = new Map<Peer, Channel>();
+  readonly #shared: Shared;
+  readonly #pairs = new Map<Peer, Pair>();
+  /** The highest channel of a peer that was heard and given up, most recent last. */
+  readonly #floors = new Map<Peer, number>();
   readonly #services = new Map<Service, Handler>();
   readonly #peerHandlers: PeerHandler[] = [];
   #present: readonly Member[] = [];
   #peers: readonly Peer[] = [];
   /** The dead whom the wire may still hear of, oldest first. */
   readonly #dismissed = new Set<Peer>();
-  readonly #count: (event: 'frame-refused') => void;
+  readonly #count: (event: MeshEvent) => void;
   /** Frames to oneself: they need no numbers, only a later tick. */
   #own: Returned[] = [];
   #flushing = false;
@@ -65,7 +61,11 @@ class ChannelMesh implements Mesh {
     this.#clock = options.clock;
     this.#log = options.log;
     this.#resend = options.resend ?? fixed.meshResend.value;
-    this.#window = options.window ?? fixed.meshWindow.value;
+    this.#shared = {
+      window: options.window ?? fixed.meshWindow.value,
+      weigh: wire.weigh === undefined ? undefined : (frame) => wire.weigh!(frame),
+      flying: 0,
+    };
     this.#count = options.count ?? (() => {});
     wire.open({
       packet: (from, packet) => this.#receive(from, packet),
@@ -92,11 +92,7 @@ class ChannelMesh implements Mesh {
   dismiss(peer: Peer): void {
     if (peer === this.self || this.#dismissed.has(peer)) return;
     this.#dismissed.add(peer);
-    if (this.#dismissed.size > remembered)
-      for (const oldest of this.#dismissed) {
-        this.#dismissed.delete(oldest);
-        break;
-      }
+    forgetOldest(this.#dismissed);
     this.#presence(this.#present);
   }
 
@@ -105,12 +101,12 @@ class ChannelMesh implements Mesh {
     if (to === this.self) {
       this.#own.push({ service, frame });
     } else {
-      const channel = this.#channels.get(to);
-      if (channel === undefined) {
+      const pair = this.#pairs.get(to);
+      if (pair === undefined) {
         this.#clock.soon(() => this.#tell(to, 'down', [{ service, frame }]));
         return;
       }
-      channel.queue.push({ service, frame });
+      pair.queue.push({ service, frame });
     }
     this.#flushSoon();
   }
@@ -127,7 +123,7 @@ class ChannelMesh implements Mesh {
     this.#closed = true;
     this.#retry?.cancel();
     this.#own = [];
-    this.#channels.clear();
+    this.#pairs.clear();
     await this.#wire.close();
   }
 
@@ -148,58 +144,72 @@ class ChannelMesh implements Mesh {
     }
     this.#flushing = false;
     if (this.#own.length > 0) this.#flushSoon();
-    for (const [peer, channel] of this.#channels) {
-      const packet = channel.take(this.#window);
+    for (const [peer, pair] of this.#pairs) {
+      const packet = pair.take();
       if (packet !== undefined) this.#wire.send(peer, packet);
-      if (channel.waiting) this.#watch();
+      if (pair.waiting) this.#watch();
     }
   }
 
-  /** One timer for all channels, and only while something is unreceived. */
+  /** One timer for all pairs, and only while something is unreceived. */
   #watch(): void {
     this.#retry ??= this.#clock.after(this.#resend, () => {
       this.#retry = undefined;
-      for (const channel of this.#channels.values()) channel.rewind();
+      for (const pair of this.#pairs.values()) pair.rewind();
       this.#flush();
     });
   }
 
   #receive(from: Peer, packet: Packet): void {
-    const channel = this.#channels.get(from);
-    if (this.#closed || channel === undefined) return;
-    if (packet.channel < channel.heard) return;
-    if (packet.heard !== 0 && packet.heard !== channel.number) {
-      // Meant for a channel that we gave up: answering tells the peer so, and returns its frames to it.
-      channel.owes = true;
+    const pair = this.#pairs.get(from);
+    if (this.#closed || pair === undefined || packet.channel < pair.heard) return;
+    if (packet.heard === pair.number && packet.received >= 0) pair.received(packet);
+    if (packet.channel <= pair.floor) {
+      // We gave this channel up, and may have handled what it repeats: the peer has to begin a new one.
+      pair.refuses = packet.channel;
       this.#flushSoon();
       return;
     }
-    if (packet.channel > channel.heard) {
+    if (packet.heard !== 0 && packet.heard !== pair.number) {
+      // Meant for a channel that we gave up: answering tells the peer so, and returns its frames to it.
+      pair.owes = true;
+      this.#flushSoon();
+      return;
+    }
+    if (packet.channel > pair.heard) {
       // The peer gave us up meanwhile (it saw us go and come back): what it had not received returns, we start anew.
-      if (channel.heard !== 0) {
+      if (pair.heard !== 0) {
         this.#drop(from);
-        this.#add(from);
+        if (this.#peers.includes(from)) this.#add(from);
         this.#receive(from, packet);
         return;
       }
-      channel.heard = packet.channel;
+      pair.heard = packet.channel;
     }
-    channel.received(packet);
-    let number = packet.first;
-    for (const { service, frame } of packet.frames) {
-      if (number++ !== channel.expected) continue;
-      channel.expected += 1;
-      this.#handle(from, service, frame);
+    if (packet.received < 0) {
+      this.#begin(from, pair);
+      return;
     }
-    if (packet.frames.length > 0) channel.owes = true;
-    if (channel.owes || channel.queue.length > 0) this.#flushSoon();
+    this.#take(from, pair, packet);
   }
 
-  #handle(from: Peer, service: Service, frame: object): void {
+  #take(from: Peer, pair: Pair, packet: Packet): void {
+    let number = packet.first;
+    for (const held of packet.frames) {
+      if (number++ !== pair.expected) continue;
+      pair.expected += 1;
+      if (held !== undefined) this.#handle(from, held.service, held.frame, pair);
+    }
+    if (packet.frames.length > 0) pair.owes = true;
+    if (pair.owes || pair.waiting) this.#flushSoon();
+  }
+
+  #handle(from: Peer, service: Service, frame: object, pair?: Pair): void {
     const handler = this.#services.get(service);
-    if (handler === undefined || !this.#maySpeak(from, service)) {
+    if (handler === undefined || pair?.maySpeak(service) === false) {
       this.#count('frame-refused');
-      this.#log.warn({ from, service }, 'a frame was refused: no such service here, or not for this sender');
+      if (pair?.refused(service) !== false)
+        this.#log.warn({ from, service }, 'frames are refused: no such service here, or not for this sender');
       return;
     }
     try {
@@ -208,12 +218,6 @@ class ChannelMesh implements Mesh {
       // Invariant 11: whatever a frame does, it does not stop the process nor the frames behind it.
       this.#log.error({ from, service, err: error }, 'frame handler failed');
     }
-  }
-
-  #maySpeak(from: Peer, service: Service): boolean {
-    const role = speakers[service];
-    if (role === 'anybody' || from === this.self) return true;
-    return this.#present.find(({ peer }) => peer === from)?.roles.includes(role) === true;
   }
 
   #presence(all: readonly Member[]): void {
@@ -225,18 +229,49 @@ class ChannelMesh implements Mesh {
     this.#present = present;
     this.#peers = peers;
     for (const peer of gone) this.#drop(peer);
+    for (const member of present) {
+      const pair = this.#pairs.get(member.peer);
+      if (pair !== undefined) pair.member = member;
+    }
     for (const peer of fresh) this.#add(peer);
   }
 
   #add(peer: Peer): void {
-    this.#channels.set(peer, new Channel(++this.#opened));
+    this.#open(peer, this.#floors.get(peer) ?? 0);
     this.#tell(peer, 'up', []);
   }
 
   #drop(peer: Peer): void {
-    const channel = this.#channels.get(peer);
-    this.#channels.delete(peer);
-    if (channel !== undefined) this.#tell(peer, 'down', channel.queue);
+    const pair = this.#pairs.get(peer);
+    if (pair === undefined) return;
+    this.#pairs.delete(peer);
+    pair.close();
+    if (pair.heard > 0) {
+      this.#floors.delete(peer);
+      this.#floors.set(peer, pair.heard);
+      forgetOldest(this.#floors);
+    }
+    this.#tell(peer, 'down', pair.queue);
+  }
+
+  /** The peer refuses our channel and not its own: what it said of that one stands, only our direction starts anew. */
+  #begin(peer: Peer, before: Pair): void {
+    this.#pairs.delete(peer);
+    before.close();
+    this.#tell(peer, 'down', before.queue);
+    if (!this.#peers.includes(peer)) return;
+    const pair = this.#open(peer, before.floor);
+    pair.heard = before.heard;
+    pair.expected = before.expected;
+    this.#tell(peer, 'up', []);
+  }
+
+  #open(peer: Peer, floor: number): Pair {
+    const pair = new Pair(++this.#opened, floor, this.#shared);
+    const member = this.#present.find((one) => one.peer === peer);
+    if (member !== undefined) pair.member = member;
+    this.#pairs.set(peer, pair);
+    return pair;
   }
 
   #tell(peer: Peer, state: 'up' | 'down', returned: readonly Returned[]): void {
@@ -247,54 +282,11 @@ class ChannelMesh implements Mesh {
 /** How often in a row frames to oneself are looked at before everything else has its turn. */
 const rounds = fixed.meshRounds.value;
 
-/** The dead that are remembered; the engine has long forgotten the others. */
-const remembered = fixed.meshDismissed.value;
-
-/** Both directions with one peer. */
-class Channel {
-  readonly number: number;
-  /** Frames that the peer has not said to have received; the first `sent` of them are on the wire. */
-  readonly queue: Returned[] = [];
-  #sent = 0;
-  /** Number of `queue[0]`. */
-  #base = 1;
-  #moved = true;
-  /** The peer's channel number and the frame that must come next. */
-  heard = 0;
-  expected = 1;
-  /** The peer waits to hear what was received. */
-  owes = false;
-
-  constructor(number: number) {
-    this.number = number;
-  }
-
-  get waiting(): boolean {
-    return this.queue.length > 0;
-  }
-
-  take(window: number): Packet | undefined {
-    const end = Math.min(this.queue.length, window);
-    if (end <= this.#sent && !this.owes) return undefined;
-    const frames = this.queue.slice(this.#sent, end);
-    const first = this.#base + this.#sent;
-    this.#sent = Math.max(this.#sent, end);
-    this.owes = false;
-    return { channel: this.number, first, frames, heard: this.heard, received: this.expected - 1 };
-  }
-
-  received(packet: Packet): void {
-    if (packet.heard !== this.number || packet.received < this.#base) return;
-    const count = packet.received - this.#base + 1;
-    this.queue.splice(0, count);
-    this.#base += count;
-    this.#sent = Math.max(0, this.#sent - count);
-    this.#moved = true;
-  }
-
-  /** Called each `resend` ms: where nothing was received since the last time, everything is sent again. */
-  rewind(): void {
-    if (!this.#moved) this.#sent = 0;
-    this.#moved = false;
+/** Of the dead so many are remembered; the engine has long forgotten the others. */
+function forgetOldest(of: Set<Peer> | Map<Peer, unknown>): void {
+  if (of.size <= fixed.meshDismissed.value) return;
+  for (const oldest of of.keys()) {
+    of.delete(oldest);
+    return;
   }
 }

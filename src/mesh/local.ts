@@ -8,7 +8,7 @@ export interface HubOptions {
   /** A fault plan; without one every packet arrives once and at once. */
   readonly plan?: Plan;
   /** Tests pass a copier (encode and decode), so that no value is shared between processes; production passes references. */
-  readonly copy?: (packet: Packet) => Packet;
+  readonly copy?: (packet: Packet) => Packet | undefined;
   /** How long until the others learn that a wire was cut without notice. */
   readonly notice?: number;
 }
@@ -43,6 +43,7 @@ export class Hub {
   carry(from: Peer, to: Peer, packet: Packet): void {
     if (!this.#wires.has(from)) return;
     const parcel = this.#options.copy === undefined ? packet : this.#options.copy(packet);
+    if (parcel === undefined) throw new Error('a packet that its own codec does not read');
     for (const delay of this.#options.plan?.(from, to) ?? now) {
       const arrive = () => this.#wires.get(to)?.receive(from, parcel);
       if (delay === 0) this.#clock.soon(arrive);

@@ -62,6 +62,8 @@ export interface Mesh {
 export interface Returned {
   readonly service: Service;
   readonly frame: object;
+  /** The wire's own: what it made of the frame, for sending it again. */
+  text?: string;
 }
 
 /** At most once, in any order, unless the engine promises more. */
@@ -73,6 +75,11 @@ export interface Wire {
     members(present: readonly Member[]): void;
   }): void;
   send(to: Peer, packet: Packet): void;
+  /**
+   * Bytes that a frame takes on this wire, which may code it now and keep the text for sending it again. Only wires that
+   * leave the process have it: the channel then bounds what is under way in bytes too.
+   */
+  weigh?(frame: Returned): number;
   /** Resolves in at most a second; never rejects. */
   probe(peer: Peer): Promise<Probe>;
   readonly connected: boolean;
@@ -84,8 +91,30 @@ export interface Packet {
   /** Which channel of the sender's towards this peer: a new one, with a higher number, starts again at 1. */
   readonly channel: number;
   readonly first: number;
-  readonly frames: readonly Returned[];
-  /** The highest frame received in order of the other side's channel `heard`; 0 and 0 before the first packet. */
+  /** undefined: one that its sender could not code; it has its number and nothing else. */
+  readonly frames: readonly (Returned | undefined)[];
+  /**
+   * The highest frame received in order of the other side's channel `heard`; 0 and 0 before the first packet. −1: that
+   * channel is given up and has to be begun anew.
+   */
   readonly heard: number;
   readonly received: number;
+}
+
+/** Packets as text, for wires that leave the process (link/codec.ts). */
+export interface Codec {
+  /** The version that is written, and the oldest that is read. */
+  readonly versions: Versions;
+  /** The text of a frame, made once however often it is sent; undefined where it holds what cannot be coded. */
+  frame(frame: Returned): string | undefined;
+  /** Stands for a frame that cannot be sent. */
+  readonly hole: string;
+  join(packet: Omit<Packet, 'frames'>, frames: readonly string[]): string;
+  /** undefined where it is no packet, or of a version that is not read. Never throws. */
+  decode(bytes: Uint8Array): Packet | undefined;
+}
+
+export interface Versions {
+  readonly oldest: number;
+  readonly newest: number;
 }

@@ -71,8 +71,15 @@ const wrong: [yaml: string, line: string][] = [
     'muster.yaml:1:1: domains: expected every domain once, got ["a.example","A.example"]',
   ],
   ['domains: []\n', 'muster.yaml:1:1: domains: expected at least one domain name, got []'],
-  ['mesh: nats://127.0.0.1\n', 'muster.yaml:1:1: mesh: expected local, got "nats://127.0.0.1"'],
-  ['store: mysql:x\n', 'muster.yaml:1:1: store: expected sqlite:DIRECTORY, got "mysql:x"'],
+  [
+    'mesh: nats://muster:secret@ h\n',
+    'muster.yaml:1:1: mesh: expected local or nats://USER:PASSWORD@HOST:PORT, got "nats://muster:***@ h"',
+  ],
+  ['mesh: nats\n', 'muster.yaml:1:1: mesh: expected local or nats://USER:PASSWORD@HOST:PORT, got "nats"'],
+  [
+    'store: mysql:x\n',
+    'muster.yaml:1:1: store: expected sqlite:DIRECTORY or postgres://USER:PASSWORD@HOST:PORT/DATABASE, got "mysql:x"',
+  ],
   [
     'roles: [mux, cook]\n',
     'muster.yaml:1:14: roles.1: expected one of mux, accounts, directory, admin, got "cook"',
