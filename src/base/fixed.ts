@@ -511,6 +511,12 @@ export const fixed = {
     of: 'time for which a change goes after an account whose owner is changing',
     overflow: 'it fails with `server-unreachable`',
   },
+  statusTime: {
+    value: 2000,
+    unit: 'ms',
+    of: 'time that the store has for its part of `muster status`',
+    overflow: 'the server tells of itself alone, and that the store does not answer',
+  },
   answerSize: {
     value: 524_288,
     unit: 'characters',
