@@ -93,7 +93,8 @@ export class World {
     const fences = [await volume.claim('account/1'), await volume.claim('account/2')];
     const domains = new Set([domain]);
     const mesh = this.#mesh(process.peer, clock);
-    const routes = openTable(mesh, domains, accounts);
+    const routes = openTable(mesh, domains);
+    routes.learn(accounts);
     const { partitionOf } = routes;
     const lanes = await Promise.all(fences.map(() => openLane(volume, { clock, log: this.#log })));
     const ids = await openIds(volume, this.#log);
@@ -106,11 +107,13 @@ export class World {
       mesh,
       directory: openEmbeddedDirectory({
         store: volume,
-        lane: lanes[0]!,
+        laneOf: (partition) => ({
+          lane: lanes[0]!,
+          fences: fences.filter((fence) => fence.partition === partition),
+        }),
         clock,
         random: this.random,
         partitionOf,
-        fences,
         newId: () => ids.next(),
       }),
       routes,

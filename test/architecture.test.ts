@@ -195,7 +195,7 @@ test('every dependency is one that these rules know', () => {
 });
 
 test('no barrels, no dumps, no giants', () => {
-  const all = ['src', 'test', 'sim', 'bench', 'bin', 'scripts'].flatMap(files);
+  const all = ['src', 'test', 'sim', 'bench', 'cluster', 'bin', 'scripts'].flatMap(files);
   const dump = /^(index|utils?|helpers?|common|types?|misc|shared)(\.|$)/;
   const bad = all.filter((file) => file.split('/').some((part) => dump.test(part)));
   assert.deepEqual(bad, []);
@@ -227,7 +227,7 @@ test('each bound in the table is one that the code keeps to', () => {
 
 test('what ARCHITECTURE.md names exists, and it names every folder', () => {
   const text = readFileSync(join(root, 'ARCHITECTURE.md'), 'utf8');
-  const named = [...text.matchAll(/\b(?:src|test|sim|bench|docs|web|bin|scripts)\/[\w./-]*\w/g)].map(
+  const named = [...text.matchAll(/\b(?:src|test|sim|bench|cluster|docs|web|bin|scripts)\/[\w./-]*\w/g)].map(
     ([path]) => path,
   );
   assert.ok(named.length > 30);

@@ -1,41 +1,56 @@
-import type { Attach, Bind, Resume, Stanza, Up } from '../link/frames.ts';
+import type { Attach, Bind, End, Resume, Stanza, Up } from '../link/frames.ts';
 import type { Peer } from '../mesh/mesh.ts';
-import { openPost, type Office, type Post } from '../post/post.ts';
-import { laneLimitsOf, openLane, type Lane } from '../store/lane.ts';
+import { Failure } from '../base/failure.ts';
+import { fixed } from '../base/fixed.ts';
+import { Gate } from '../base/gate.ts';
+import { openPost, type Letter, type Office, type Post } from '../post/post.ts';
+import type { Lane } from '../store/lane.ts';
 import type { Account } from './account.ts';
 import { receiveDurable, receivePassing } from './arrive.ts';
 import { attach } from './attach.ts';
+import { carriedOf, takeCarried, type Carried } from './carry.ts';
 import { bind, enable } from './bind.ts';
 import { detachSession, endSession } from './end.ts';
 import type { Env } from './env.ts';
 import { receiveStanza } from './inbound.ts';
 import { letters, openOffice } from './office.ts';
 import { Logins } from './login.ts';
-import { Partition, reportMs } from './partition.ts';
+import { Partition, reportMs, type Shared } from './partition.ts';
 import { Registration } from './registration.ts';
+import { Refresher } from './refresher.ts';
 import { resume } from './resume.ts';
 import type { Session } from './session.ts';
+import { ticketHolds } from './ticket.ts';
 import { sessionRows } from './sessionrows.ts';
+import { Bucket } from './turnstile.ts';
 
 /** The accounts role of a server: the partitions that it owns, and the frames of every mux. */
 export class Accounts {
   readonly env: Env;
   readonly post: Post;
   readonly #partitions = new Map<number, Partition>();
+  readonly #shared: Shared;
   readonly #logins: Logins;
   readonly #registration: Registration;
-  /** Sessions whose attach is under way: what their mux sends meanwhile waits behind it. */
-  /** Attaches of a mux that are under way and that it has not reported to be all. */
-  readonly #claims = new Map<string, Promise<void>[]>();
-  readonly #attaching = new Map<number, { open: number; readonly behind: (() => void)[] }>();
 
   constructor(env: Env) {
     this.env = env;
     this.#logins = new Logins(env);
     this.#registration = new Registration(env);
     const office: Office = openOffice(env, (partition) => this.#partitions.get(partition));
-    const { mesh, routes, clock, log } = env;
-    this.post = openPost({ mesh, routes, clock, log, office, lifetime: env.limits.outboxTime * 1000 });
+    const { mesh, routes, clock, log, partitionOf } = env;
+    const lifetime = env.limits.outboxTime * 1000;
+    const count = env.count;
+    this.post = openPost({ mesh, routes, clock, log, office, partitionOf, lifetime, count });
+    const { logins } = env.limits;
+    this.#shared = {
+      arrivals: { durable: receiveDurable, passing: receivePassing },
+      post: this.post,
+      admission: new Bucket({ burst: logins * 10, perSecond: logins }, clock.mono()),
+      refresher: new Refresher(clock),
+      loads: new Gate(env.limits.loads, env.limits.loadsWaiting, 'too many accounts are being loaded'),
+      keep: () => Math.ceil(env.limits.idle / Math.max(1, this.#partitions.size)),
+    };
     mesh.serve('account', (from, frame) => this.#receive(from, frame as Up));
     mesh.onPeer((peer, state) => {
       if (state === 'down') this.#peerGone(peer);
@@ -49,25 +64,40 @@ export class Accounts {
   /** For announcements: what is served here. */
   owned(): { partition: number; epoch: number }[] {
     return [...this.#partitions.values()]
-      .filter(({ ended }) => !ended)
+      .filter(({ serving }) => serving)
       .map(({ id, epoch }) => ({ partition: id, epoch }));
   }
 
-  /** Serves a partition: its outbox goes on, and its sessions wait for their muxes and clients. */
-  async serve(id: number, epoch: number, lane?: Lane): Promise<Partition> {
+  /** All sessions, attached and waiting to be resumed. */
+  get sessions(): number {
+    let sum = 0;
+    for (const partition of this.#partitions.values()) sum += partition.sessions.size;
+    return sum;
+  }
+
+  /** The partition, where it is served here. */
+  at(id: number): Partition | undefined {
+    const partition = this.#partitions.get(id);
+    return partition?.ended === false ? partition : undefined;
+  }
+
+  /**
+   * Serves a partition: its outbox goes on, and its sessions wait for their muxes and clients. Its commits take `lane`,
+   * which it may share. `carried`: what the last owner handed over on purpose.
+   */
+  async serve(id: number, epoch: number, lane: Lane, carried: readonly Carried[] = []): Promise<Partition> {
     const { env } = this;
-    const own =
-      lane ??
-      (await openLane(env.store, { clock: env.clock, log: env.log, limits: laneLimitsOf(env.limits) }));
-    const arrivals = { durable: receiveDurable, passing: receivePassing };
-    const partition = new Partition(env, id, epoch, own, arrivals, this.post);
+    const partition = new Partition(env, id, epoch, lane, this.#shared);
     const rows = await env.store.query<{ id: number; address: string; resumable: number }>(
       sessionRows.ofPartition,
       [id],
     );
     for (const { address } of rows) partition.dormant.add(address);
-    for await (const letter of letters(env.store, id)) this.post.queue(letter);
+    if (carried.length > 0) await takeCarried(partition, carried);
+    const waiting: Letter[] = [];
+    for await (const letter of letters(env.store, id)) waiting.push(letter);
     this.#partitions.set(id, partition);
+    for (const letter of waiting) this.post.queue(letter);
     // Sessions that cannot be resumed end when every mux had time to show them; the others after the resume window.
     env.clock.after(
       reportMs,
@@ -85,14 +115,37 @@ export class Accounts {
     for (const partition of this.#partitions.values()) {
       await partition.flush();
       partition.stop();
-      await partition.lane.close();
     }
+    this.#shared.refresher.close();
     this.post.close();
+  }
+
+  /**
+   * Ends a partition in order, for another owner: what was taken in is stored, and what only this owner knows is given.
+   * Rejects with Failure('busy') where it does not come to rest; then it goes on.
+   */
+  async release(id: number): Promise<readonly Carried[]> {
+    const partition = this.at(id);
+    if (partition === undefined) return [];
+    if (!(await partition.quiesce())) throw new Failure('busy', 'the partition does not come to rest');
+    const carried = carriedOf(partition);
+    this.forget(id);
+    return carried;
+  }
+
+  /** Says nothing more for a partition. */
+  forget(id: number): void {
+    const partition = this.#partitions.get(id);
+    if (partition === undefined) return;
+    this.#partitions.delete(id);
+    partition.stop();
+    this.post.forget(id);
+    this.#logins.forget(id);
   }
 
   #receive(from: Peer, frame: Up): void {
     const partition = this.#partitions.get(frame.partition);
-    if (partition === undefined || partition.ended || partition.epoch !== frame.epoch) {
+    if (partition === undefined || !partition.serving || partition.epoch !== frame.epoch) {
       this.env.count('stale-frame');
       return;
     }
@@ -118,10 +171,8 @@ export class Accounts {
         return;
       case 'reported':
         // Once what it reported is taken in.
-        void Promise.all(this.#claims.get(claimant(partition, from)) ?? []).then(() =>
-          partition.reported.add(from),
-        );
-        this.#claims.delete(claimant(partition, from));
+        void Promise.all(partition.claims.get(from) ?? []).then(() => partition.reported.add(from));
+        partition.claims.delete(from);
         return;
       default:
         this.#forSession(partition, from, frame);
@@ -133,12 +184,16 @@ export class Accounts {
     from: Peer,
     frame: Exclude<Up, { readonly conn: number } | Attach | { readonly t: 'reported' }>,
   ): void {
-    const claims = this.#attaching.get(frame.session);
+    const claims = partition.attaching.get(frame.session);
     if (claims !== undefined) {
       claims.behind.push(() => this.#forSession(partition, from, frame));
       return;
     }
     const session = partition.sessions.get(frame.session);
+    if (frame.t === 'end' && (session === undefined || session.dormant)) {
+      this.#farewell(partition, from, frame);
+      return;
+    }
     // From before a resume elsewhere, or for a session that is over.
     if (session === undefined || session.generation !== frame.generation || session.mux !== from) return;
     const { mailbox } = session.account;
@@ -163,6 +218,21 @@ export class Accounts {
         session.mux = undefined;
         mailbox.run(() => endSession(session));
     }
+  }
+
+  /** A session ended while its partition was between two owners: this one knows it from its row at the most. */
+  #farewell(partition: Partition, from: Peer, frame: End): void {
+    if (!partition.dormant.has(frame.account) && partition.accounts.peek(frame.account) === undefined) return;
+    if (!ticketHolds(this.env, from, frame)) return;
+    this.#withAccount(
+      partition,
+      frame.account,
+      () => {},
+      async (account) => {
+        const session = account.sessions.find(({ id }) => id === frame.session);
+        if (session?.dormant === true && session.generation <= frame.generation) await endSession(session);
+      },
+    );
   }
 
   #stanza(session: Session, { n, stanza }: Stanza): void {
@@ -214,9 +284,9 @@ export class Accounts {
 
   #attach(partition: Partition, from: Peer, frame: Attach): void {
     // Two muxes may claim one session: what either of them sends waits until both claims are judged, in its order.
-    const claims = this.#attaching.get(frame.session) ?? { open: 0, behind: [] };
+    const claims = partition.attaching.get(frame.session) ?? { open: 0, behind: [] };
     claims.open += 1;
-    this.#attaching.set(frame.session, claims);
+    partition.attaching.set(frame.session, claims);
     const refuse = (reason: string) =>
       this.env.mesh.send(from, 'mux', {
         t: 'unattached',
@@ -227,16 +297,15 @@ export class Accounts {
       });
     let judged = () => {};
     const claim = new Promise<void>((resolve) => (judged = resolve));
-    const key = claimant(partition, from);
-    const open = this.#claims.get(key);
+    const open = partition.claims.get(from);
     if (partition.reported.has(from)) judged();
-    else if (open === undefined) this.#claims.set(key, [claim]);
+    else if (open === undefined) partition.claims.set(from, [claim]);
     else open.push(claim);
     const after = () => {
       judged();
       claims.open -= 1;
       if (claims.open > 0) return;
-      this.#attaching.delete(frame.session);
+      partition.attaching.delete(frame.session);
       for (const run of claims.behind) run();
     };
     this.#withAccount(
@@ -250,7 +319,10 @@ export class Accounts {
     );
   }
 
-  /** In the account's mailbox, once it is read. */
+  /**
+   * In the account's mailbox, once it is read. A store that does not answer is asked again, as long as the partition is
+   * ours: a session that a mux shows us must not end for that (invariant 8).
+   */
   #withAccount(
     partition: Partition,
     address: string,
@@ -264,8 +336,11 @@ export class Accounts {
         else account.mailbox.run(() => use(account));
       },
       (error: unknown) => {
-        this.env.log.warn({ err: error }, 'an account could not be read');
-        absent();
+        if (partition.ended) return;
+        this.env.log.warn({ err: error }, 'an account could not be read: tried again');
+        this.env.clock.after(fixed.accountPause.value, () =>
+          this.#withAccount(partition, address, absent, use),
+        );
       },
     );
   }
@@ -279,16 +354,12 @@ export class Accounts {
 
   #peerGone(peer: Peer): void {
     this.#logins.peerGone(peer);
-    for (const partition of this.#partitions.values()) this.#claims.delete(claimant(partition, peer));
+    for (const partition of this.#partitions.values()) partition.claims.delete(peer);
     for (const partition of this.#partitions.values())
       for (const session of partition.sessions.values())
         if (session.mux === peer)
           session.account.mailbox.run(() => (session.mux === peer ? detachSession(session) : undefined));
   }
-}
-
-function claimant(partition: Partition, mux: Peer): string {
-  return `${partition.id} ${mux}`;
 }
 
 /** Reads accounts that have sessions which nobody has claimed: loaded, those sessions end in their time. */

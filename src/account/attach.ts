@@ -1,8 +1,8 @@
 import type { Attach } from '../link/frames.ts';
 import type { Peer } from '../mesh/mesh.ts';
 import type { Account } from './account.ts';
+import type { Carried } from './carry.ts';
 import { answerAgain } from './inbound.ts';
-import { refresh } from './presence.ts';
 import { restore } from './record.ts';
 import type { Session } from './session.ts';
 import { ticketHolds } from './ticket.ts';
@@ -30,7 +30,7 @@ export async function attach(
   if (session === undefined) return refused('over');
   if (frame.generation < session.generation) {
     // It was resumed since. If that link died with the last owner, this is the newest record there is of it.
-    if (session.dormant && frame.generation > session.mirrored) adopt(session, frame);
+    if (session.dormant && frame.generation > session.mirrored) adoptRecord(session, frame);
     return refused('superseded');
   }
   if (
@@ -47,18 +47,18 @@ export async function attach(
   session.wanted = false;
   const known = !session.dormant;
   if (known) session.acknowledge(frame.acked);
-  else adopt(session, frame);
+  else adoptRecord(session, frame);
   session.dormant = false;
   session.frame({ t: 'attached', n: session.inN });
   session.tellRecord();
   if (known) session.resend(frame.m);
   for (const { n, stanza } of frame.open) await answerAgain(session, n, stanza);
-  refresh(session);
+  session.partition.refresher.refresh(session);
   session.cursor.pump();
 }
 
-/** Numbers, positions and what the client has not acknowledged, as the mux has them. */
-function adopt(session: Session, frame: Attach): void {
+/** Numbers, positions and what the client has not acknowledged, as the mux (or the last owner) has them. */
+export function adoptRecord(session: Session, frame: Carried['record']): void {
   const { account, cursor, unacked } = session;
   session.mirrored = frame.generation;
   // Handled stanzas will not be replayed, also where no batch has written their n yet.

@@ -63,7 +63,8 @@ export function hand(partition: Partition, address: string, cast: Cast): void {
     // Nobody there: who comes next asks for what there is now.
     if (known.sessions.length === 0) return;
   } else if (partition.env.partitionOf(address) !== partition.id) {
-    if (partition.env.partitionOf(address) !== undefined) partition.post.pass(address, cast.element(address));
+    if (partition.env.partitionOf(address) !== undefined)
+      partition.post.pass(partition, address, cast.element(address));
     return;
   }
   withSessions(partition, address, (account) => show(account, cast));

@@ -4,8 +4,9 @@ import { sessionRows } from './sessionrows.ts';
 import { Work } from './work.ts';
 
 /**
- * Ends a session: its rows go; after that commit its contacts are told (RFC 6121 §4.5) and what its client did not
- * acknowledge waits in the spool again. Runs in the account's mailbox; doing it twice does nothing.
+ * Ends a session: after that commit its contacts are told (RFC 6121 §4.5) and what its client did not acknowledge waits
+ * in the spool again. Its rows go a little later: should this server die before its word is out, the next owner has to
+ * say it (invariant 9). Runs in the account's mailbox; doing it twice does nothing.
  */
 export function endSession(session: Session): void | Promise<void> {
   if (session.ended) return;
@@ -14,16 +15,37 @@ export function endSession(session: Session): void | Promise<void> {
   partition.sessions.delete(session.id);
   account.sessions.splice(account.sessions.indexOf(session), 1);
   const work = new Work(account);
-  work.write(sessionRows.remove, [partition.id, session.id]);
-  work.write(sessionRows.removeInbound, [partition.id, session.id]);
-  work.write(sessionRows.removeAnswers, [partition.id, session.id]);
+  const seen = session.available || session.directed !== undefined;
+  if (seen) work.write(sessionRows.end, [partition.id, session.id]);
+  else removeRows(work, session);
   work.after(() => {
     const held: number[] = [];
     for (const { settles } of session.unacked) if (settles > 0) held.push(settles);
     account.release(session, held);
     announceEnd(session);
+    if (seen) partition.removeLazily(session);
   });
   work.commit();
+}
+
+/** Nothing is left to be said of it. */
+export function removeRows(work: Work, session: Session): void {
+  const { partition, id } = session;
+  work.write(sessionRows.remove, [partition.id, id]);
+  work.write(sessionRows.removeInbound, [partition.id, id]);
+  work.write(sessionRows.removeAnswers, [partition.id, id]);
+}
+
+/**
+ * A session that the last owner ended without living to say so, or to remove its rows: it is said (again), unless the
+ * same resource is there anew. Runs in the account's mailbox.
+ */
+export function endAgain(session: Session): void {
+  const { account, partition } = session;
+  session.ended = true;
+  account.release(session, []);
+  if (account.session(session.resource) === undefined) announceEnd(session);
+  partition.removeLazily(session);
 }
 
 /** The connection is gone: a session that can be resumed waits, another ends (XEP-0198 §5). */

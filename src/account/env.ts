@@ -29,6 +29,10 @@ export interface Env {
   newId(): number;
   /** The processes that may hold clients' connections: a new owner waits for their reports before it says "unknown". */
   muxes(): readonly Peer[];
+  /** This server can take no more: new sessions wait, what runs goes on (DESIGN §6, availability). */
+  readonly constrained?: () => boolean;
+  /** The store says that a partition is not ours any more. */
+  readonly lost?: (partition: number) => void;
   /** Called for what an administrator may want to count. */
   readonly count: (event: Counted) => void;
 }

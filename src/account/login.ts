@@ -66,6 +66,11 @@ export class Logins {
     this.#conns.delete(keyOf(from, conn));
   }
 
+  /** A partition is not served here any more: its logins begin again where it is. */
+  forget(partition: number): void {
+    for (const [key, conn] of this.#conns) if (conn.partition === partition) this.#conns.delete(key);
+  }
+
   /** A mux is gone, and with it its connections. */
   peerGone(peer: Peer): void {
     for (const key of this.#conns.keys()) if (key.startsWith(`${peer}#`)) this.#conns.delete(key);

@@ -21,10 +21,14 @@ import { Work } from './work.ts';
 export function openOffice(env: Env, partitionAt: (id: number) => Partition | undefined): Office {
   const serving = (id: number): Partition | undefined => {
     const partition = partitionAt(id);
-    return partition === undefined || partition.ended ? undefined : partition;
+    return partition?.ended === false ? partition : undefined;
   };
   return {
-    serves: (id, epoch) => serving(id)?.epoch === epoch,
+    serves: (id, epoch) => {
+      const partition = partitionAt(id);
+      return partition?.serving === true && partition.epoch === epoch;
+    },
+    epochOf: (id) => serving(id)?.epoch,
     take: (id, letter, done) => {
       const partition = serving(id);
       if (partition === undefined) return;

@@ -1,6 +1,7 @@
 import { sleep, type Timer } from '../base/clock.ts';
 import { fixed } from '../base/fixed.ts';
 import { Entities } from '../entity/entities.ts';
+import type { Gate } from '../base/gate.ts';
 import type { Post } from '../post/post.ts';
 import type { Lane } from '../store/lane.ts';
 import type { Fence } from '../store/store.ts';
@@ -8,13 +9,14 @@ import type { Element } from '../xmpp/element.ts';
 import type { Jid } from '../xmpp/jid.ts';
 import { Account, type Waiting } from './account.ts';
 import { accountRows, readPreferences, type AccountRow } from './accountrows.ts';
-import { endSession } from './end.ts';
+import { endAgain, endSession, removeRows } from './end.ts';
 import type { Env } from './env.ts';
 import { messageRows, type Kind, type Origin } from './rows.ts';
 import { Session } from './session.ts';
 import { inboundOp, recordOp, sessionRows, type SessionRow } from './sessionrows.ts';
 import { restore } from './record.ts';
-import { Bucket } from './turnstile.ts';
+import type { Refresher } from './refresher.ts';
+import type { Bucket } from './turnstile.ts';
 import { Work } from './work.ts';
 
 /** What this server does with a stanza that has come for an account of its own (arrive.ts), whoever hands it over. */
@@ -31,6 +33,19 @@ export interface Arrivals {
   passing(recipient: Account, stanza: Element, to: Jid): void;
 }
 
+/** What all partitions of a server have in common. */
+export interface Shared {
+  readonly arrivals: Arrivals;
+  readonly post: Post;
+  /** New sessions pass it, resumptions do not (DESIGN §5, reconnect storms). */
+  readonly admission: Bucket;
+  readonly refresher: Refresher;
+  /** Accounts are read so many at a time, whatever partition they are in. */
+  readonly loads: Gate;
+  /** Idle accounts that each partition may keep in memory. */
+  keep(): number;
+}
+
 /** A partition of accounts that this server owns: its lane, its entities, its sessions, and what is written lazily. */
 export class Partition {
   readonly env: Env;
@@ -42,15 +57,22 @@ export class Partition {
   readonly sessions = new Map<number, Session>();
   readonly arrivals: Arrivals;
   readonly post: Post;
+  readonly admission: Bucket;
+  readonly refresher: Refresher;
   /** When this owner began, on the monotonic clock. */
   readonly began: number;
   /** Muxes that have reported all their sessions for this epoch. */
   readonly reported = new Set<string>();
+  /** Attaches of a mux that are under way, until it has reported to be all. */
+  readonly claims = new Map<string, Promise<void>[]>();
+  /** Sessions whose attach is under way: what their mux sends meanwhile waits behind it. */
+  readonly attaching = new Map<number, { open: number; readonly behind: (() => void)[] }>();
   /** Accounts, by address, that have session rows and have not been loaded. */
   readonly dormant = new Set<string>();
-  /** New sessions pass it, resumptions do not (DESIGN §5, reconnect storms). */
-  readonly #logins: Bucket;
+  /** It is being handed over: nothing new is taken in, and what was begun ends. */
+  closing = false;
   #ended = false;
+  readonly #unfill: () => void;
 
   /** Sessions whose `in_n` or record the store does not know. */
   readonly #touched = new Set<Session>();
@@ -60,11 +82,15 @@ export class Partition {
   #lazyTimer: Timer | undefined;
   #expiryTimer: Timer | undefined;
   readonly #answered = new Map<Session, number>();
+  /** Sessions that are over, with rows to remove. */
+  readonly #over = new Set<Session>();
 
-  constructor(env: Env, id: number, epoch: number, lane: Lane, arrivals: Arrivals, post: Post) {
+  constructor(env: Env, id: number, epoch: number, lane: Lane, shared: Shared) {
     this.env = env;
-    this.arrivals = arrivals;
-    this.post = post;
+    this.arrivals = shared.arrivals;
+    this.post = shared.post;
+    this.admission = shared.admission;
+    this.refresher = shared.refresher;
     this.id = id;
     this.epoch = epoch;
     this.lane = lane;
@@ -73,13 +99,15 @@ export class Partition {
     this.accounts = new Entities({
       load: (address) => this.#load(address),
       idle: (account) => account.idle,
-      loads: env.limits.loads,
-      waiting: env.limits.loadsWaiting,
-      keep: env.limits.idle,
+      loads: shared.loads,
+      keep: () => shared.keep(),
     });
-    const { logins } = env.limits;
-    this.#logins = new Bucket({ burst: logins * 10, perSecond: logins }, this.began);
-    lane.onBatch((add) => this.#fill(add));
+    this.#unfill = lane.onBatch((add) => this.#fill(add));
+  }
+
+  /** Takes frames and letters. */
+  get serving(): boolean {
+    return !this.#ended && !this.closing;
   }
 
   get ended(): boolean {
@@ -105,7 +133,8 @@ export class Partition {
   /** Lets a new session pass: 0; else the seconds after which it may try again. */
   admit(): number {
     const now = this.env.clock.mono();
-    return this.#logins.take(now) ? 0 : this.#logins.wait(now);
+    if (this.env.constrained?.() === true) return constrainedWait;
+    return this.admission.take(now) ? 0 : this.admission.wait(now);
   }
 
   // ── lazy writes ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -152,12 +181,24 @@ export class Partition {
       work.commit();
     }
     this.#answered.clear();
+    for (const session of this.#over) {
+      const work = new Work(session.account);
+      removeRows(work, session);
+      work.commit();
+    }
+    this.#over.clear();
     this.accounts.sweep();
   }
 
   /** The client has the answers to its requests up to n: their stored outcomes can go. */
   dropAnswers(session: Session, n: number): void {
     this.#answered.set(session, n);
+    this.touchLazily(session.account);
+  }
+
+  /** The session is over and everybody was told: its rows can go. */
+  removeLazily(session: Session): void {
+    this.#over.add(session);
     this.touchLazily(session.account);
   }
 
@@ -207,12 +248,14 @@ export class Partition {
   /** The epoch is over (invariant 1): nothing of this partition may be said any more. */
   lost(): void {
     if (this.#ended) return;
-    this.env.log.error({ partition: this.id, epoch: this.epoch }, 'ownership lost');
+    this.env.log.warn({ partition: this.id, epoch: this.epoch }, 'ownership lost');
     this.stop();
+    this.env.lost?.(this.id);
   }
 
   stop(): void {
     this.#ended = true;
+    this.#unfill();
     this.#touchTimer?.cancel();
     this.#lazyTimer?.cancel();
     this.#expiryTimer?.cancel();
@@ -224,6 +267,29 @@ export class Partition {
     this.flushLazily();
     this.#fill((unit) => this.lane.submit(unit));
     await this.lane.flush();
+  }
+
+  /**
+   * Takes nothing more in and ends what was begun: tasks in mailboxes, their commits, what these cause. False where that
+   * takes longer than `closeMs`: then it goes on as if nothing had been.
+   */
+  async quiesce(): Promise<boolean> {
+    const { clock } = this.env;
+    const deadline = clock.mono() + closeMs;
+    this.closing = true;
+    const still = () => {
+      for (const account of this.accounts.values()) if (!account.mailbox.idle || !account.quiet) return false;
+      return this.accounts.loading === 0;
+    };
+    do {
+      // oxlint-disable-next-line no-await-in-loop -- each round ends what the one before it caused
+      await Promise.race([this.flush(), sleep(clock, Math.max(1, deadline - clock.mono()))]);
+      if (still()) return true;
+      // oxlint-disable-next-line no-await-in-loop -- a load, or a task that reads
+      await sleep(clock, 1);
+    } while (clock.mono() < deadline && !this.#ended);
+    this.closing = false;
+    return false;
   }
 
   // ── loading ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -238,9 +304,17 @@ export class Partition {
     ]);
     this.dormant.delete(address);
     const account = new Account(this, row, waiting);
-    for (const stored of sessions) this.#wake(account, stored);
-    if (sessions.length > 0) this.watchExpiry();
+    for (const stored of sessions) if (stored.ended === 0) this.#wake(account, stored);
+    if (account.sessions.length > 0) this.watchExpiry();
+    for (const stored of sessions) if (stored.ended === 1) this.#endAgain(account, stored);
     return account;
+  }
+
+  /** Behind the load, because it may read the roster. */
+  #endAgain(account: Account, row: SessionRow): void {
+    const session = new Session(account, row.id, row.resource, row.started, row.pos);
+    restore(session, row.record);
+    account.mailbox.run(() => endAgain(session));
   }
 
   /** A session of an owner that is gone: detached, until a mux attaches it or its client resumes it. */
@@ -273,6 +347,10 @@ export class Partition {
 
 /** How often detached sessions are looked through. */
 const reportPause = 20;
+/** Seconds after which a new session may try again at a server that can take no more. */
+const constrainedWait = 5;
+/** How long a partition may take to come to rest before it is handed over. */
+const closeMs = fixed.handOff.value;
 const expiryMs = 1_000;
 
 /** How long a new owner waits for the muxes' reports (DESIGN §5, resume). */

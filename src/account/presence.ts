@@ -92,7 +92,7 @@ function probe(session: Session, contact: string, absent: boolean): void {
   if (known === undefined && partition.env.partitionOf(contact) !== partition.id) {
     if (partition.env.partitionOf(contact) === undefined) return;
     const asks = el('presence', NS.client, { type: 'probe', from: session.full, to: contact });
-    partition.post.pass(contact, asks);
+    partition.post.pass(partition, contact, asks);
     return;
   }
   if (!absent && known?.sessions.length === 0) return;

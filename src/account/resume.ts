@@ -2,7 +2,6 @@ import type { ConnInfo, Resume, Unresumed } from '../link/frames.ts';
 import type { Peer } from '../mesh/mesh.ts';
 import { detachSession, endSession } from './end.ts';
 import type { Account } from './account.ts';
-import { refresh } from './presence.ts';
 import type { Session } from './session.ts';
 import { inboundOp, recordOp } from './sessionrows.ts';
 import { readPrevid, ticketFor, tokenHolds } from './ticket.ts';
@@ -87,7 +86,7 @@ export async function resume(
     env.count('resume');
     if (session.dormant) {
       session.dormant = false;
-      refresh(session);
+      partition.refresher.refresh(session);
     }
     cursor.pump();
   });

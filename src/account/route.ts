@@ -95,7 +95,7 @@ function addLetter(work: Work, to: Jid, stanza: Element, kind: Kind, origin: Ori
 export function sendPassing(partition: Partition, to: Jid, stanza: Element, absent?: () => void): void {
   const place = placeOf(partition, to);
   if (place === 'elsewhere') {
-    partition.post.pass(to.bare, stanza);
+    partition.post.pass(partition, to.bare, stanza);
     return;
   }
   if (place === 'foreign') {

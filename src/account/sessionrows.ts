@@ -10,13 +10,14 @@ export const sessionRows = {
   record: sql`update session set record = $3, generation = $4 where partition = $1 and id = $2`,
   enable: sql`update session set token = $3, enabled_n = $4 where partition = $1 and id = $2`,
   position: sql`update session set pos = $3, rpos = $4 where partition = $1 and id = $2`,
+  end: sql`update session set ended = 1, token = null where partition = $1 and id = $2`,
   remove: sql`delete from session where partition = $1 and id = $2`,
   removeInbound: sql`delete from inbound where partition = $1 and session = $2`,
   removeAnswers: sql`delete from answer where partition = $1 and session = $2`,
-  ofAccount: sql`select s.id, s.resource, s.token, s.generation, s.enabled_n, s.record, s.pos, s.rpos, s.started, i.n
+  ofAccount: sql`select s.id, s.resource, s.token, s.generation, s.enabled_n, s.record, s.pos, s.rpos, s.started, s.ended, i.n
     from session s join inbound i on i.partition = s.partition and i.session = s.id
     where s.partition = $1 and s.account = $2 order by s.id`,
-  ofPartition: sql`select s.id, a.address, s.token is not null as resumable
+  ofPartition: sql`select s.id, a.address, case when s.token is null then 0 else 1 end as resumable
     from session s join account a on a.partition = s.partition and a.id = s.account where s.partition = $1`,
   answer: sql`insert into answer (partition, session, n, xml) values ($1, $2, $3, $4)`,
   answers: sql`select n, xml from answer where partition = $1 and session = $2 order by n`,
@@ -33,6 +34,7 @@ export interface SessionRow {
   readonly pos: number;
   readonly rpos: number;
   readonly started: number;
+  readonly ended: number;
   readonly n: number;
 }
 

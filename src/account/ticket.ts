@@ -11,7 +11,7 @@ export function ticketFor(env: Env, mux: Peer, session: number, account: string,
     .digest('base64url');
 }
 
-export function ticketHolds(env: Env, mux: Peer, link: Link): boolean {
+export function ticketHolds(env: Env, mux: Peer, link: Omit<Link, 'resource'>): boolean {
   const expected = Buffer.from(ticketFor(env, mux, link.session, link.account, link.generation));
   const shown = Buffer.from(link.ticket);
   return expected.length === shown.length && timingSafeEqual(expected, shown);

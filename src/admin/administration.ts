@@ -6,12 +6,14 @@ import { fixed } from '../base/fixed.ts';
  *
  * Addresses are bare JIDs as a person types them; the implementation prepares them (RFC 7622) and answers with the
  * prepared form. Failures: `address-malformed`, `account-domain` (not served here), `account-exists`,
- * `account-missing`, `password-weak` (empty, or refused by SASLprep), `store-unavailable`, `overloaded`. Their texts
- * never repeat a password, nor an address that did not parse: it may be a password in the wrong column.
+ * `account-missing`, `password-weak` (empty, or refused by SASLprep), `store-unavailable`, `overloaded`; in a pool also
+ * `server-unreachable` and `server-timeout` (it may have been done); `not-here` on a mux, `server-needed` where no server
+ * runs. Their texts never repeat a password, nor an address that did not parse: it may be a password in the wrong column.
  */
 export interface Administration {
   readonly users: Users;
-  /** Sessions of this server, oldest first, at most `limit`. */
+  readonly servers: Servers;
+  /** Sessions of all servers that answer, oldest first, at most `limit`. */
   sessions(limit: number): Promise<readonly SessionInfo[]>;
   status(): Promise<Status>;
   close(): Promise<void>;
@@ -28,12 +30,39 @@ export interface Users {
   list(after: string | undefined, limit: number): Promise<readonly UserInfo[]>;
 }
 
+/** The servers of a pool. Everything rejects with `not-pool` where there is just one server. */
+export interface Servers {
+  /** Every partition of accounts, in order of their numbers. */
+  partitions(): Promise<readonly PartitionInfo[]>;
+  /**
+   * Has a server hand its partitions to others; resolves when it is told to, not when it is done. Rejects with
+   * `server-missing`, or `server-last` where nobody else could take them.
+   */
+  drain(name: string): Promise<void>;
+  /** It may own partitions again. Rejects with `server-missing`. */
+  undrain(name: string): Promise<void>;
+  /** Evens out now who owns how many partitions. */
+  rebalance(): Promise<void>;
+}
+
+export interface PartitionInfo {
+  readonly partition: number;
+  /** As the store calls it, such as `account/17`. */
+  readonly name: string;
+  /** Name and incarnation of its owner; '' where it has none. */
+  readonly server: string;
+  readonly incarnation: string;
+  readonly epoch: number;
+  /** Its owner is there. */
+  readonly live: boolean;
+}
+
 export interface UserInfo {
   readonly address: string;
   readonly admin: boolean;
   /** Milliseconds since the Unix epoch. */
   readonly created: number;
-  /** Live sessions now; 0 where no server runs. */
+  /** Live sessions now; 0 where no server runs, or where its own does not answer. */
   readonly sessions: number;
 }
 
@@ -55,15 +84,57 @@ export interface Status {
   readonly community: string;
   readonly server: string;
   readonly cluster: string;
+  readonly roles: readonly string[];
   readonly version: string;
   readonly domains: readonly string[];
   readonly state: 'starting' | 'ready' | 'draining' | 'offline';
   /** Milliseconds since the start; 0 where no server runs. */
   readonly uptime: number;
-  readonly accounts: number;
+  /** Set while the store does not answer: then `accounts` and `pool` are not known. */
+  readonly store?: 'unavailable' | undefined;
+  /** Undefined on a mux, which cannot know. */
+  readonly accounts?: number | undefined;
+  /** Of all servers; on a mux those that it mirrors. */
   readonly sessions: number;
-  /** Resident memory of the server in bytes; 0 where no server runs. */
+  /** Resident memory of this server in bytes; 0 where no server runs. */
   readonly memory: number;
+  /** What a mux holds itself. */
+  readonly mux?: { readonly connections: number; readonly routes: number } | undefined;
+  /** Undefined where there is just one server. */
+  readonly pool?: PoolInfo | undefined;
+}
+
+export interface PoolInfo {
+  /** Those with accounts, by name, and the dead of the last time. */
+  readonly servers: readonly ServerInfo[];
+  /** Processes that hold connections and have no accounts, by name. */
+  readonly muxes: readonly MuxInfo[];
+  /** Partitions of accounts, and those of them that have no live owner. */
+  readonly partitions: number;
+  readonly ownerless: number;
+}
+
+export interface ServerInfo {
+  readonly name: string;
+  readonly incarnation: string;
+  readonly roles: readonly string[];
+  readonly state: 'up' | 'draining' | 'dead';
+  /** The server that answers hears it on the mesh; false also where nobody can listen. */
+  readonly present: boolean;
+  /** 0 to 100: how much more it can take. */
+  readonly availability: number;
+  readonly sessions: number;
+  /** How many it owns. */
+  readonly partitions: number;
+  readonly version: string;
+  /** Milliseconds since its start. */
+  readonly uptime: number;
+}
+
+export interface MuxInfo {
+  readonly name: string;
+  readonly incarnation: string;
+  readonly roles: readonly string[];
 }
 
 /** The most rows of one page of `list`. */

@@ -30,6 +30,7 @@ export interface ApiOptions {
  *
  * GET /admin/status, GET /admin/sessions?limit=N, GET /admin/users?after=ADDRESS&limit=N,
  * POST /admin/users {address, password}, PUT /admin/users/ADDRESS {password}, DELETE /admin/users/ADDRESS,
+ * GET /admin/partitions, POST /admin/servers/NAME {draining}, POST /admin/rebalance,
  * POST /admin/import with text/csv: answers one JSON object a line (`ImportEvent`) while the body is still coming.
  *
  * @throws Failure('port-in-use') | Failure('listen')
@@ -43,6 +44,7 @@ export async function openApi(options: ApiOptions): Promise<Http> {
     if (!same(given, options.token)) throw new Failure('unauthorized', 'the token of this server is needed');
   });
   routes(app, options);
+  pool(app, options);
   imports(app, options);
   return listening(app, 'admin', options.listen);
 }
@@ -51,6 +53,7 @@ const limited = (usual: number) => z.coerce.number().int().min(1).max(pageMax).d
 const page = z.object({ after: z.string().max(3071).optional(), limit: limited(pageMax) });
 const password = z.string().max(fixed.password.value);
 const account = z.object({ address: z.string().max(3071), password });
+const drained = z.object({ draining: z.boolean() });
 
 function routes(app: FastifyInstance, { administration, log }: ApiOptions): void {
   const { users } = administration;
@@ -76,6 +79,24 @@ function routes(app: FastifyInstance, { administration, log }: ApiOptions): void
   app.delete('/admin/users/:address', async (request, reply) => {
     await users.remove(named(request));
     log.info({ address: named(request) }, 'account removed');
+    return reply.code(204).send();
+  });
+}
+
+/** What there is in a pool only. */
+function pool(app: FastifyInstance, { administration, log }: ApiOptions): void {
+  const { servers } = administration;
+  app.get('/admin/partitions', () => servers.partitions());
+  app.post('/admin/servers/:name', async (request, reply) => {
+    const { name } = request.params as { name: string };
+    const { draining } = checked(drained, request.body);
+    await (draining ? servers.drain(name) : servers.undrain(name));
+    log.info({ server: name, draining }, 'an administrator drains a server, or lets it work again');
+    return reply.code(204).send();
+  });
+  app.post('/admin/rebalance', async (_request, reply) => {
+    await servers.rebalance();
+    log.info({}, 'an administrator rebalances');
     return reply.code(204).send();
   });
 }

@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline';
 import { pipeline } from 'node:stream/promises';
 import type { Readable } from 'node:stream';
 import { Failure } from '../base/failure.ts';
-import type { Administration, SessionInfo, Status, UserInfo } from './administration.ts';
+import type { Administration, PartitionInfo, SessionInfo, Status, UserInfo } from './administration.ts';
 import type { ImportEvent } from './import.ts';
 import type { Announcement } from './token.ts';
 
@@ -37,6 +37,7 @@ export function openClient(announcement: Announcement, token: string): Client {
   }
 
   const user = (address: string) => `/admin/users/${encodeURIComponent(address)}`;
+  const server = (name: string) => `/admin/servers/${encodeURIComponent(name)}`;
   return {
     status: () => ask<Status>('GET', '/admin/status'),
     sessions: (limit) => ask<SessionInfo[]>('GET', `/admin/sessions?limit=${limit}`),
@@ -50,6 +51,12 @@ export function openClient(announcement: Announcement, token: string): Client {
         if (after !== undefined) query.set('after', after);
         return ask<UserInfo[]>('GET', `/admin/users?${query.toString()}`);
       },
+    },
+    servers: {
+      partitions: () => ask<PartitionInfo[]>('GET', '/admin/partitions'),
+      drain: (name) => ask('POST', server(name), { draining: true }),
+      undrain: (name) => ask('POST', server(name), { draining: false }),
+      rebalance: () => ask('POST', '/admin/rebalance'),
     },
     async *import(csv) {
       const asking = open('POST', '/admin/import', { 'content-type': 'text/csv' });

@@ -6,11 +6,19 @@ import type { Log } from '../base/log.ts';
 const statuses: Readonly<Record<string, number>> = {
   unauthorized: 401,
   'account-missing': 404,
+  'server-missing': 404,
   'not-found': 404,
   'account-exists': 409,
+  'not-pool': 409,
+  'server-last': 409,
+  // RFC 9110 §15.5.20: ask another server
+  'not-here': 421,
   'not-allowed': 403,
   'store-unavailable': 503,
   overloaded: 503,
+  'not-owner': 503,
+  'server-unreachable': 503,
+  'server-timeout': 504,
 };
 
 export function statusOf(failure: Failure): number {

@@ -3,9 +3,12 @@ import { Failure } from '../base/failure.ts';
 import { version } from '../base/version.ts';
 import { exitCode } from '../roles/exit.ts';
 import { checkCommand } from './check.ts';
+import { drainCommand } from './drain.ts';
+import { rebalanceCommand } from './rebalance.ts';
 import { sessionsCommand } from './sessions.ts';
 import { startCommand } from './start.ts';
 import { statusCommand } from './status.ts';
+import { undrainCommand } from './undrain.ts';
 import { userCommand } from './user.ts';
 import { workerCommand } from './worker.ts';
 
@@ -25,6 +28,9 @@ export async function run(argv: readonly string[]): Promise<number> {
     .addCommand(statusCommand())
     .addCommand(sessionsCommand())
     .addCommand(userCommand())
+    .addCommand(drainCommand())
+    .addCommand(undrainCommand())
+    .addCommand(rebalanceCommand())
     .addCommand(workerCommand(), { hidden: true });
   strict(program);
   try {

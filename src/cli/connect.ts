@@ -5,7 +5,7 @@ import type { Config } from '../base/config.ts';
 import { Failure, failed } from '../base/failure.ts';
 import { configOf, type CommonOptions } from './options.ts';
 
-/** Who answers: the running server, or the store that this process opened because nobody runs it. */
+/** Who answers: the running server, or the store that this process opened because nobody runs here. */
 export type Connection =
   | { readonly running: true; readonly administration: Client }
   | { readonly running: false; readonly administration: Administration };
@@ -17,7 +17,8 @@ export type Connection =
  * `volume-held` where a server holds it that does not answer.
  */
 export async function connect(config: Config): Promise<Connection> {
-  if (!existsSync(config.data))
+  // that of a pool is elsewhere, and may be read from any machine
+  if (!existsSync(config.data) && config.store.startsWith('sqlite:'))
     throw new Failure(
       'no-data',
       `${config.data}: there is no data; start the server once, or name its directory with --data`,

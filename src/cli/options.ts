@@ -1,6 +1,6 @@
-import type { Command } from 'commander';
+import { InvalidArgumentError, type Command } from 'commander';
 import type { Sources } from '../base/configfile.ts';
-import type { Config } from '../base/config.ts';
+import { roles, type Config, type Role } from '../base/config.ts';
 
 /** What every command takes. */
 export interface CommonOptions {
@@ -22,6 +22,34 @@ export function withCommon(command: Command, example: string): Command {
     )
     .option('--json', 'print JSON for programs')
     .addHelpText('after', `\nExample:\n  $ ${example}`);
+}
+
+/** What commands take that are about one server: its roles. */
+export interface RoleOptions extends CommonOptions {
+  readonly role: readonly Role[];
+}
+
+export function withRoles(command: Command): Command {
+  return command.option(
+    '--role <role>',
+    `${roles.join(', ')}: what this server does, stronger than the configuration; repeatable, or a list with commas`,
+    gatherRoles,
+    [],
+  );
+}
+
+function gatherRoles(value: string, before: readonly Role[]): readonly Role[] {
+  const given = value.split(',').map((name) => name.trim());
+  const isRole = (name: string): name is Role => (roles as readonly string[]).includes(name);
+  const known = given.filter(isRole);
+  if (known.length < given.length) throw new InvalidArgumentError(`Allowed: ${roles.join(', ')}.`);
+  return [...new Set([...before, ...known])];
+}
+
+/** The same with the roles as what they are: a key of the configuration, the strongest one. */
+export function withRolesSet<T extends RoleOptions>(options: T): T {
+  if (options.role.length === 0) return options;
+  return { ...options, set: [...options.set, `roles=[${options.role.join(', ')}]`] };
 }
 
 function gather(value: string, before: readonly string[]): readonly string[] {

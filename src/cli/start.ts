@@ -3,17 +3,17 @@ import { fileURLToPath } from 'node:url';
 import { systemClock } from '../base/clock.ts';
 import { openLog } from '../base/log.ts';
 import { Supervisor } from '../roles/supervisor.ts';
-import { argumentsOf, withCommon, type CommonOptions } from './options.ts';
+import { argumentsOf, withCommon, withRoles, withRolesSet, type RoleOptions } from './options.ts';
 
 const main = fileURLToPath(new URL('../main.ts', import.meta.url));
 
 export function startCommand(): Command {
   const command = new Command('start')
     .description('run the server, and start it again should it ever fail')
-    .action(async (options: CommonOptions) => {
+    .action(async (options: RoleOptions) => {
       const supervisor = new Supervisor({
         module: main,
-        args: ['worker', ...argumentsOf(options)],
+        args: ['worker', ...argumentsOf(withRolesSet(options))],
         clock: systemClock,
         log: openLog('info'),
       });
@@ -22,5 +22,5 @@ export function startCommand(): Command {
       process.exitCode = await supervisor.done;
       for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.off(signal, stop);
     });
-  return withCommon(command, 'muster start --config muster.yaml --set log.level=debug');
+  return withCommon(withRoles(command), 'muster start --config muster.yaml --set log.level=debug');
 }

@@ -1,24 +1,32 @@
 import type { Clock } from '../base/clock.ts';
-import { Failure } from '../base/failure.ts';
+import { Failure, failed } from '../base/failure.ts';
 import { fixed } from '../base/fixed.ts';
 import { defaultLimits } from '../base/limits.ts';
 import type { Random } from '../base/random.ts';
 import type { Lane } from '../store/lane.ts';
 import { sql, type Fence, type Op, type Store } from '../store/store.ts';
 import { derive, saltBytes, usualIterations, type Hash, type Keys } from '../xmpp/sasl/keys.ts';
+import { pack, unpack, type Change, type Derived } from './change.ts';
 import type { Directory, Entry, Mechanism } from './directory.ts';
-import { Gate } from './gate.ts';
+import { Gate } from '../base/gate.ts';
 
 export interface EmbeddedDirectoryOptions {
   readonly store: Store;
-  /** Its commits make what is added durable; it may be shared. */
-  readonly lane: Lane;
+  /** Where what belongs to a partition is written, and what that relies on; undefined where another server owns it. */
+  readonly laneOf: (
+    partition: number,
+  ) => { readonly lane: Lane; readonly fences: readonly Fence[] } | undefined;
+  /**
+   * Hands a change to the owner of its partition, whose `apply` answers; without it such a change fails with
+   * `Failure('not-owner')`. May try more than once: changes are made so that the second time does nothing.
+   */
+  readonly forward?: ((change: Change) => Promise<number | undefined>) | undefined;
   readonly clock: Clock;
   readonly random: Random;
   /** Where the account of an address belongs; undefined for a domain that is not ours. */
   readonly partitionOf: (address: string) => number | undefined;
-  /** All partitions of accounts here, with the epochs that its writes rely on. */
-  readonly fences: readonly Fence[];
+  /** The partition, where the store has just one: then accounts are found in the order of their addresses. */
+  readonly only?: number | undefined;
   readonly newId: () => number;
   /** Rounds of PBKDF2 for new passwords. */
   readonly iterations?: number;
@@ -26,8 +34,18 @@ export interface EmbeddedDirectoryOptions {
   readonly hashing?: number;
 }
 
-/** The directory of a standalone server: tables `account` and `credential` of the store itself. */
-export function openEmbeddedDirectory(options: EmbeddedDirectoryOptions): Directory {
+/** A directory in the store of a cluster: anybody reads, the owner of an account's partition writes. */
+export interface EmbeddedDirectory extends Directory {
+  /**
+   * What another server's directory forwarded. Resolves with the rows of `account` or `credential` that it wrote,
+   * undefined where that is not told (`Unit.done`). Rejects with `Failure('not-owner')` where the partition is not
+   * owned here, or not any more.
+   */
+  apply(change: Change): Promise<number | undefined>;
+}
+
+/** The tables `account` and `credential` of the store itself. */
+export function openEmbeddedDirectory(options: EmbeddedDirectoryOptions): EmbeddedDirectory {
   return new Embedded(options);
 }
 
@@ -38,6 +56,8 @@ const rows = {
     where a.partition = $1 and a.address = $2 and c.mechanism = $3`,
   list: sql`select id, address, disabled, created from account
     where partition = $1 and address > $2 order by address limit $3`,
+  /** One question for all of them: a page costs a pass over the accounts, not one question a partition. */
+  listAll: sql`select id, address, disabled, created from account where address > $1 order by address limit $2`,
   add: sql`insert into account (partition, id, local, address, created, disabled, watermark, roster_ver)
     values ($1, $2, $3, $4, $5, 0, 0, 0)`,
   /** Count 0: there is no such account. */
@@ -61,7 +81,7 @@ const mechanisms: readonly { readonly mechanism: Mechanism; readonly hash: Hash 
   { mechanism: 'SCRAM-SHA-256', hash: 'SHA-256' },
 ];
 
-class Embedded implements Directory {
+class Embedded implements EmbeddedDirectory {
   readonly #options: EmbeddedDirectoryOptions;
   /**
    * Passwords are hashed on the threads of Node's pool, which has four. A login costs nothing of it: the keys are
@@ -71,7 +91,11 @@ class Embedded implements Directory {
 
   constructor(options: EmbeddedDirectoryOptions) {
     this.#options = options;
-    this.#gate = new Gate(fixed.hashingWidth.value, options.hashing ?? defaultLimits.hashing);
+    this.#gate = new Gate(
+      fixed.hashingWidth.value,
+      options.hashing ?? defaultLimits.hashing,
+      'too many passwords are being hashed, try again later',
+    );
   }
 
   async find(address: string): Promise<Entry | undefined> {
@@ -105,16 +129,13 @@ class Embedded implements Directory {
     const keys = await this.#derive(password);
     const id = newId();
     const created = clock.now();
-    const local = address.slice(0, address.indexOf('@'));
     try {
-      await this.#commit(partition, [
-        { statement: rows.add, params: [partition, id, local, address, created] },
-        ...keys(partition, id),
-      ]);
+      await this.#write({ t: 'add', partition, id, address, created, keys });
     } catch (error) {
-      // The address is unique in the store: somebody else was faster.
-      if (await this.#exists(address)) throw taken;
-      throw error;
+      // The address is unique in the store: somebody else was faster, or this very change, sent twice, was.
+      const stored = await this.find(address).catch(() => undefined);
+      if (stored === undefined) throw error;
+      if (stored.id !== id) throw taken;
     }
     return { id, address, disabled: false, created };
   }
@@ -126,69 +147,86 @@ class Embedded implements Directory {
     const found = await this.find(address);
     if (found === undefined) throw missing;
     const keys = await this.#derive(password);
-    const counts = await this.#commit(partition, keys(partition, found.id));
-    if (counts[0] === 0) throw missing;
+    if ((await this.#write({ t: 'keys', partition, id: found.id, keys })) === 0) throw missing;
   }
 
   async remove(address: string): Promise<boolean> {
     const partition = this.#options.partitionOf(address);
     const found = await this.find(address);
     if (partition === undefined || found === undefined) return false;
-    const counts = await this.#commit(partition, [
-      { statement: rows.remove, params: [partition, found.id] },
-      { statement: rows.removeKeys, params: [partition, found.id] },
-    ]);
-    return counts[0] !== 0;
+    return (await this.#write({ t: 'remove', partition, id: found.id })) !== 0;
   }
 
   async list(after: string, limit: number): Promise<Entry[]> {
-    const { store, fences } = this.#options;
-    const pages = await Promise.all(
-      fences.map(({ partition }) => store.query<Stored>(rows.list, [partition, after, limit])),
-    );
-    const all = pages.flat().map(entry);
-    if (pages.length > 1) all.sort((a, b) => Buffer.compare(Buffer.from(a.address), Buffer.from(b.address)));
-    return all.slice(0, limit);
+    const { store, only } = this.#options;
+    const found =
+      only === undefined
+        ? store.query<Stored>(rows.listAll, [after, limit])
+        : store.query<Stored>(rows.list, [only, after, limit]);
+    return (await found).map(entry);
   }
 
-  async #exists(address: string): Promise<boolean> {
-    return this.find(address).then(
-      (found) => found !== undefined,
-      () => false,
-    );
-  }
-
-  /** The keys of both mechanisms, as the ops that store them. Rejects with `password-unusable` or `overloaded`. */
-  async #derive(password: string): Promise<(partition: number, account: number) => Op[]> {
-    const { random, iterations = usualIterations } = this.#options;
-    const derived = await this.#gate.run(async () => {
-      const all: { readonly mechanism: Mechanism; readonly keys: Keys }[] = [];
-      for (const { mechanism, hash } of mechanisms)
-        // oxlint-disable-next-line no-await-in-loop -- one thread for each place in the gate
-        all.push({ mechanism, keys: await derive(hash, password, random.bytes(saltBytes), iterations) });
-      return all;
-    });
-    return (partition, account) =>
-      derived.map(({ mechanism, keys }) => ({
-        statement: rows.setKeys,
-        params: [partition, account, mechanism, keys.salt, keys.iterations, keys.storedKey, keys.serverKey],
-      }));
-  }
-
-  #commit(partition: number, ops: readonly Op[]): Promise<readonly (number | undefined)[]> {
-    const fences = this.#options.fences.filter((fence) => fence.partition === partition);
+  apply(change: Change): Promise<number | undefined> {
+    const own = this.#options.laneOf(change.partition);
+    const moved = new Failure('not-owner', 'another server has this account now, try again');
+    if (own === undefined) return Promise.reject(moved);
     return new Promise((resolve, reject) =>
-      this.#options.lane.submit({
-        ops,
-        fences,
-        done: resolve,
-        failed: (reason, _op, error) =>
-          reject(
-            reason === 'overloaded' ? new Failure('overloaded', 'too much is waiting to be stored') : error,
-          ),
+      own.lane.submit({
+        ops: opsOf(change),
+        fences: own.fences,
+        done: (counts) => resolve(counts[0]),
+        failed: (reason, _op, error) => {
+          if (reason === 'fenced') reject(moved);
+          else if (reason === 'overloaded')
+            reject(new Failure('overloaded', 'too much is waiting to be stored'));
+          else reject(error);
+        },
       }),
     );
   }
+
+  /** Here where the partition is owned here, else at its owner. */
+  async #write(change: Change): Promise<number | undefined> {
+    const { laneOf, forward } = this.#options;
+    if (forward === undefined) return this.apply(change);
+    if (laneOf(change.partition) !== undefined)
+      try {
+        return await this.apply(change);
+      } catch (error) {
+        if (!failed(error, 'not-owner')) throw error; // lost in this moment: who has it now?
+      }
+    return forward(change);
+  }
+
+  /** The keys of both mechanisms. Rejects with `password-unusable` or `overloaded`. */
+  async #derive(password: string): Promise<readonly Derived[]> {
+    const { random, iterations = usualIterations } = this.#options;
+    return this.#gate.run(async () => {
+      const all: Derived[] = [];
+      for (const { mechanism, hash } of mechanisms)
+        // oxlint-disable-next-line no-await-in-loop -- one thread for each place in the gate
+        all.push(pack(mechanism, await derive(hash, password, random.bytes(saltBytes), iterations)));
+      return all;
+    });
+  }
+}
+
+function opsOf(change: Change): Op[] {
+  const { partition, id } = change;
+  if (change.t === 'remove')
+    return [
+      { statement: rows.remove, params: [partition, id] },
+      { statement: rows.removeKeys, params: [partition, id] },
+    ];
+  const keys = change.keys.map((one): Op => {
+    const { salt, iterations, storedKey, serverKey } = unpack(one);
+    const params = [partition, id, one.mechanism, salt, iterations, storedKey, serverKey];
+    return { statement: rows.setKeys, params };
+  });
+  if (change.t === 'keys') return keys;
+  const { address, created } = change;
+  const local = address.slice(0, address.indexOf('@'));
+  return [{ statement: rows.add, params: [partition, id, local, address, created] }, ...keys];
 }
 
 function entry({ id, address, disabled, created }: Stored): Entry {

@@ -1,16 +1,14 @@
-import { Failure } from '../base/failure.ts';
+import type { Gate } from '../base/gate.ts';
 
 export interface Loader<E> {
   /** Reads an entity from the store; undefined where there is none of that key. */
   load(key: string): Promise<E | undefined>;
   /** May this one be forgotten? It has nothing uncommitted and nobody attached. */
   idle(entity: E): boolean;
-  /** Loads under way at a time; further ones wait their turn. */
-  readonly loads: number;
-  /** Loads that wait at the most; one more fails with `Failure('overloaded')`. */
-  readonly waiting: number;
+  /** Loads wait for their turn, and fail as it does. */
+  readonly loads: Gate;
   /** Entities kept although idle. */
-  readonly keep: number;
+  keep(): number;
 }
 
 /** The entities of one partition that are in memory: loaded at first use, one load per key, forgotten when idle. */
@@ -18,8 +16,6 @@ export class Entities<E> {
   readonly #loader: Loader<E>;
   readonly #loaded = new Map<string, E>();
   readonly #loading = new Map<string, Promise<E | undefined>>();
-  readonly #turns: (() => void)[] = [];
-  #active = 0;
 
   constructor(loader: Loader<E>) {
     this.#loader = loader;
@@ -27,6 +23,11 @@ export class Entities<E> {
 
   get size(): number {
     return this.#loaded.size;
+  }
+
+  /** How many are being read. */
+  get loading(): number {
+    return this.#loading.size;
   }
 
   values(): IterableIterator<E> {
@@ -49,7 +50,7 @@ export class Entities<E> {
 
   /** Forgets idle entities above the number kept, oldest first. Call it now and then. */
   sweep(): void {
-    let excess = this.#loaded.size - this.#loader.keep;
+    let excess = this.#loaded.size - this.#loader.keep();
     for (const [key, entity] of this.#loaded) {
       if (excess <= 0) return;
       if (!this.#loader.idle(entity)) continue;
@@ -59,32 +60,14 @@ export class Entities<E> {
   }
 
   #load(key: string): Promise<E | undefined> {
-    if (this.#turns.length >= this.#loader.waiting) {
-      return Promise.reject(new Failure('overloaded', 'too many accounts are being loaded'));
-    }
-    const loading = this.#turn()
-      .then(() => this.#loader.load(key))
+    const loading = this.#loader.loads
+      .run(() => this.#loader.load(key))
       .then((entity) => {
         if (entity !== undefined) this.#loaded.set(key, entity);
         return entity;
       })
-      .finally(() => {
-        this.#loading.delete(key);
-        this.#active -= 1;
-        this.#turns.shift()?.();
-      });
+      .finally(() => this.#loading.delete(key));
     this.#loading.set(key, loading);
     return loading;
-  }
-
-  #turn(): Promise<void> {
-    return new Promise((resolve) => {
-      const start = () => {
-        this.#active += 1;
-        resolve();
-      };
-      if (this.#active < this.#loader.loads) start();
-      else this.#turns.push(start);
-    });
   }
 }

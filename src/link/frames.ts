@@ -223,11 +223,9 @@ export interface Detach extends Head {
   readonly session: number;
   readonly generation: number;
 }
-/** The client closed its stream: the session ends. */
-export interface End extends Head {
+/** The client closed its stream: the session ends. With all that an owner which does not know it (yet) must see. */
+export interface End extends Head, Omit<Link, 'resource'> {
   readonly t: 'end';
-  readonly session: number;
-  readonly generation: number;
 }
 /** The owner ended the session: write what came before, then this stream error (RFC 6120 §4.9.3) if any, and close. */
 export interface Close extends Head {

@@ -19,8 +19,10 @@ export interface MeshOptions {
   /** Frames on the wire per peer. */
   readonly window?: number;
   /** Called for a frame that its sender may not send, or that no service takes. */
-  readonly count?: (event: 'frame-refused') => void;
+  readonly count?: (event: MeshEvent) => void;
 }
+
+export type MeshEvent = 'frame-refused';
 
 type Handler = (from: Peer, frame: object) => void;
 type PeerHandler = Parameters<Mesh['onPeer']>[0];
@@ -45,7 +47,7 @@ class ChannelMesh implements Mesh {
   #peers: readonly Peer[] = [];
   /** The dead whom the wire may still hear of, oldest first. */
   readonly #dismissed = new Set<Peer>();
-  readonly #count: (event: 'frame-refused') => void;
+  readonly #count: (event: MeshEvent) => void;
   /** Frames to oneself: they need no numbers, only a later tick. */
   #own: Returned[] = [];
   #flushing = false;

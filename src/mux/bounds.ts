@@ -18,6 +18,8 @@ export interface Bounds {
   readonly logins: number;
   /** From accepting a connection to its session; then `connection-timeout`. */
   readonly loginTime: number;
+  /** A login waits this long for an owner of its account. */
+  readonly routeTime: number;
   /** Failed SASL attempts or binds on one connection; then `policy-violation` (RFC 6120 §6.4.5: between 2 and 5). */
   readonly attempts: number;
   /** Bytes that a transport has not handed to the network; above: cut off, the session waits to be resumed. */
@@ -32,6 +34,7 @@ export interface Bounds {
   readonly orphanTime: number;
   /** Ends of sessions that a lost owner did not receive; above, the new owner notices by the resume window. */
   readonly farewells: number;
+  readonly farewellTime: number;
   /** The closing handshake, and what a closing stream may wait for its last stanzas. */
   readonly closeTime: number;
 }
@@ -52,6 +55,7 @@ export function boundsOf(limits: Limits): Bounds {
     },
     logins: limits.unauthenticated,
     loginTime: limits.login * 1000,
+    routeTime: fixed.routeTime.value,
     attempts: limits.attempts,
     outBytes: limits.unsent,
     outStall: limits.stall * 1000,
@@ -59,6 +63,7 @@ export function boundsOf(limits: Limits): Bounds {
     ackTime: limits.ackWait * 1000,
     orphanTime: Math.max(1, limits.resume) * 1000,
     farewells: fixed.farewells.value,
+    farewellTime: fixed.farewellTime.value,
     closeTime: fixed.closeTime.value,
   };
 }

@@ -21,6 +21,10 @@ export class Deadlines<T> {
     return this.#items.size;
   }
 
+  items(): IterableIterator<T> {
+    return this.#items.keys();
+  }
+
   /** Does nothing for an item that already waits. */
   add(item: T): void {
     if (this.#items.has(item)) return;

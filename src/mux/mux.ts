@@ -2,7 +2,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { Random } from '../base/random.ts';
 import type { Down, End, Up } from '../link/frames.ts';
-import type { Mesh, Peer, Returned } from '../mesh/mesh.ts';
+import type { Mesh, Peer } from '../mesh/mesh.ts';
 import type { Route, Routes } from '../placement/routes.ts';
 import { attach } from './attach.ts';
 import { bounds as usual } from './bounds.ts';
@@ -13,7 +13,7 @@ import type { Core, Count, Flushed, Wait, Waiter } from './core.ts';
 import { Deadlines } from './deadlines.ts';
 import { forLogin, forSession } from './owner.ts';
 import type { ForLogin } from './owner.ts';
-import { onOwnerLost } from './sasl.ts';
+import { begin, onOwnerLost } from './sasl.ts';
 import type { Session } from './session.ts';
 import type { StreamCondition } from '../xmpp/error.ts';
 import type { Transport } from './transport.ts';
@@ -60,8 +60,8 @@ export class Mux implements Core {
   readonly #sessions = new Map<number, Session>();
   /** Sessions whose connection is gone while nobody could be told. */
   readonly #orphans: Deadlines<Session>;
-  /** `end` frames that came back: the next owner gets them. */
-  #farewells: End[] = [];
+  /** `end` frames of late: their owner may be gone, or on its way out, before it acted on them; the next one gets them. */
+  readonly #farewells: Deadlines<End>;
   #lastConn = 0;
   #alive = 0;
 
@@ -89,15 +89,17 @@ export class Mux implements Core {
     const wait = (what: Wait, ms: number) => new Deadlines<Waiter>(clock, ms, (who) => who.expired(what));
     this.#waits = {
       login: wait('login', this.bounds.loginTime),
+      route: wait('route', this.bounds.routeTime),
       answer: wait('answer', this.bounds.answerTime),
       ack: wait('ack', this.bounds.ackTime),
       stall: wait('stall', this.bounds.outStall),
       close: wait('close', this.bounds.closeTime),
     };
+    this.#farewells = new Deadlines(clock, this.bounds.farewellTime, () => {});
     this.#orphans = new Deadlines(clock, this.bounds.orphanTime, (session) => this.#forget(session));
     this.#peers = new Set([mesh.self, ...mesh.peers()]);
     mesh.serve('mux', (from, frame) => this.#receive(from, frame as Down));
-    mesh.onPeer((peer, state, returned) => this.#peer(peer, state, returned));
+    mesh.onPeer((peer, state) => this.#peer(peer, state));
     routes.onChange(({ partition }) => this.#learn(partition));
   }
 
@@ -142,11 +144,13 @@ export class Mux implements Core {
     if (this.#alive > 0) await new Promise<void>((resolve) => (this.#closing = resolve));
     for (const wait of Object.values(this.#waits)) wait.close();
     this.#orphans.close();
+    this.#farewells.close();
   }
 
   // ── core ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   send(to: Peer, frame: Up): void {
+    if (frame.t === 'end') this.#remember(frame);
     this.#mesh.send(to, 'account', frame);
   }
 
@@ -194,6 +198,7 @@ export class Mux implements Core {
 
   #gone(conn: Connection): void {
     this.#logins.delete(conn.id);
+    this.unwait('route', conn);
     const { session, login } = conn;
     conn.session = undefined;
     if (session !== undefined) {
@@ -256,8 +261,10 @@ export class Mux implements Core {
   #late(from: Peer, frame: ForLogin): void {
     this.count('stale-frame', frame.t);
     if (frame.t !== 'bound' && frame.t !== 'resumed') return;
-    const { partition, epoch, session, generation } = frame;
-    this.send(from, { t: frame.t === 'bound' ? 'end' : 'detach', partition, epoch, session, generation });
+    const { partition, epoch, session, generation, account, ticket } = frame;
+    if (frame.t === 'bound')
+      this.send(from, { t: 'end', partition, epoch, session, generation, account, ticket });
+    else this.send(from, { t: 'detach', partition, epoch, session, generation });
   }
 
   #drop(session: Session | undefined, condition: StreamCondition | undefined, text?: string): void {
@@ -281,7 +288,8 @@ export class Mux implements Core {
     outlet?.expel('conflict');
   }
 
-  #peer(peer: Peer, state: 'up' | 'down', returned: readonly Returned[]): void {
+  /** What a lost owner did not receive is in the sessions' records. */
+  #peer(peer: Peer, state: 'up' | 'down'): void {
     if (state === 'up') this.#peers.add(peer);
     else {
       this.#peers.delete(peer);
@@ -289,15 +297,12 @@ export class Mux implements Core {
         if (route?.server === peer) this.#reported.set(partition, undefined);
       for (const session of this.#sessions.values()) if (session.owner === peer) session.owner = undefined;
       for (const conn of this.#logins.values()) this.#abandon(conn, (route) => route.server === peer);
-      for (const { frame } of returned) this.#returned(frame as Up);
     }
     this.#reroute();
   }
 
-  /** What a lost owner did not receive is in the sessions' records, unless the session was given up with it. */
-  #returned(frame: Up): void {
-    if (frame.t !== 'end' || this.#sessions.has(frame.session)) return;
-    if (this.#farewells.length < this.bounds.farewells) this.#farewells.push(frame);
+  #remember(end: End): void {
+    if (this.#farewells.size < this.bounds.farewells) this.#farewells.add(end);
     else this.count('overflow', 'farewells');
   }
 
@@ -343,16 +348,19 @@ export class Mux implements Core {
       if (session.owner === route.server && session.epoch === route.epoch) continue;
       if (attach(session, route)) this.#forget(session);
     }
-    for (const conn of this.#logins.values())
-      this.#abandon(conn, (old) => {
-        const route = moved.get(old.partition);
-        return route !== undefined && !same(route, old);
-      });
-    const farewells = this.#farewells;
-    this.#farewells = farewells.filter(({ partition }) => !moved.has(partition));
-    for (const end of farewells) {
+    for (const conn of this.#logins.values()) {
+      const { login } = conn;
+      if (login?.first !== undefined && login.route === undefined) begin(conn, login);
+      else
+        this.#abandon(conn, (old) => {
+          const route = moved.get(old.partition);
+          return route !== undefined && !same(route, old);
+        });
+    }
+    for (const end of this.#farewells.items()) {
       const route = moved.get(end.partition);
-      if (route !== undefined) this.send(route.server, { ...end, epoch: route.epoch });
+      if (route !== undefined && route.epoch > end.epoch)
+        this.#mesh.send(route.server, 'account', { ...end, epoch: route.epoch });
     }
   }
 }

@@ -363,8 +363,9 @@ export class Session implements Waiter {
     this.expelled();
     if (this.owner === undefined) return false;
     const { partition, epoch } = this;
-    const { session, generation } = this.link;
-    this.send({ t: how, partition, epoch, session, generation });
+    const { session, generation, account, ticket } = this.link;
+    if (how === 'end') this.send({ t: how, partition, epoch, session, generation, account, ticket });
+    else this.send({ t: how, partition, epoch, session, generation });
     this.core.count(how === 'end' ? 'ended' : 'detached');
     return how === 'end' || !this.resumable;
   }

@@ -1,12 +1,14 @@
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { Random } from '../base/random.ts';
+import type { Health } from '../mesh/health.ts';
 import type { Member, Mesh, Peer } from '../mesh/mesh.ts';
+import { openLane } from '../store/lane.ts';
 import type { Store } from '../store/store.ts';
+import { enter } from './enter.ts';
+import { LeasedPool } from './leased.ts';
+import { openRange } from './partitions.ts';
 import type { Range } from './placement.ts';
-
-/** What a health port says: the incarnation that runs there, that nobody listens, or nothing in time. */
-export type Health = { readonly peer: Peer } | 'refused' | 'silent';
 
 /** What the pool needs of the server that it places partitions on. */
 export interface Host {
@@ -91,4 +93,24 @@ export interface Pool {
   rebalance(): Promise<void>;
   /** Hands everything to others where there are any, and leaves. */
   close(): Promise<void>;
+}
+
+/**
+ * Joins the pool: registers this incarnation, makes the partitions where there are none. The host is asked for nothing
+ * before this resolves; then claims begin at once.
+ *
+ * @throws Failure('server-name-taken') where a live server has this name; Failure('store-unavailable')
+ */
+export async function openPool(options: PoolOptions): Promise<Pool> {
+  const { store, clock, log, self } = options;
+  const leasing = await openLane(store, { clock, log, limits: { pause: [20, 500], apart: 0 } });
+  const lane = await openLane(store, { clock, log, limits: { pause: [20, 500], apart: 0 } });
+  try {
+    await enter(options, lane);
+    const accounts = await openRange(store, lane, clock, self.peer, options.partitions);
+    return new LeasedPool(options, accounts, leasing, lane);
+  } catch (error) {
+    await Promise.all([leasing.close(), lane.close()]);
+    throw error;
+  }
 }

@@ -16,6 +16,8 @@ export interface Routes {
   locate(address: string): Route | undefined;
   /** The route of a partition that is already known by its number. */
   partition(partition: number): Route | undefined;
+  /** The highest epoch that was heard of a partition; 0: none. What speaks for a lower one is stale (invariant 12). */
+  epoch(partition: number): number;
   /** Called after a partition's owner or epoch changed. */
   onChange(handler: (route: Route) => void): void;
 }

@@ -27,21 +27,23 @@ export interface Obituary {
 
 /** The routes that this process has heard of. */
 export interface Table extends Routes {
+  /** How many partitions have an owner that is known. */
+  readonly size: number;
   readonly partitionOf: PartitionOf;
-  /** The highest epoch that was ever heard of a partition; 0: none. */
-  epoch(partition: number): number;
+  /** For a process that knows the range of accounts itself. */
+  learn(accounts: Range): void;
 }
 
 /**
- * Listens to the owners. An announcement of an older epoch changes nothing (invariant 12). `known`: the range of accounts
- * where this process knows it itself; else the owners tell it.
+ * Listens to the owners. An announcement of an older epoch changes nothing (invariant 12). The range of accounts is what
+ * the first of them says, unless this process knows it.
  */
-export function openTable(mesh: Mesh, domains: ReadonlySet<string>, known?: Range): Table {
+export function openTable(mesh: Mesh, domains: ReadonlySet<string>): Table {
   const routes = new Map<number, Route>();
   const highest = new Map<number, number>();
   const versions = new Map<Peer, number>();
   const handlers: ((route: Route) => void)[] = [];
-  let accounts = known;
+  let accounts: Range | undefined;
   const partitionOf = placeInRange(domains, () => accounts);
 
   const hear = (server: Peer, { version, accounts: range, owned }: Announcement) => {
@@ -72,7 +74,13 @@ export function openTable(mesh: Mesh, domains: ReadonlySet<string>, known?: Rang
     for (const route of routes.values()) if (route.server === peer) routes.delete(route.partition);
   });
   return {
+    get size() {
+      return routes.size;
+    },
     partitionOf,
+    learn: (range) => {
+      accounts = range;
+    },
     locate: (address) => {
       const partition = partitionOf(address);
       return partition === undefined ? undefined : routes.get(partition);

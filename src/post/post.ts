@@ -2,7 +2,7 @@ import type { Clock, Timer } from '../base/clock.ts';
 import { fixed } from '../base/fixed.ts';
 import type { Log } from '../base/log.ts';
 import type { Mesh, Peer } from '../mesh/mesh.ts';
-import type { Route, Routes } from '../placement/routes.ts';
+import type { Routes } from '../placement/routes.ts';
 import type { Element } from '../xmpp/element.ts';
 
 /** A stored stanza on its way to another partition: what a row of the outbox holds. */
@@ -35,6 +35,8 @@ export type Settlement = string;
 export interface Office {
   /** Is this partition served here in this epoch? Other frames are dropped (invariant 12). */
   serves(partition: number, epoch: number): boolean;
+  /** The epoch in which this server owns a partition; undefined where it does not. */
+  epochOf(partition: number): number | undefined;
   /** Takes a letter in for its recipient; calls back once, after the recipient's commit. */
   take(partition: number, letter: Letter, done: (settlement: Settlement) => void): void;
   /** The letter has ended: the row leaves the outbox in a commit, with the bounce if it is an error; then call back. */
@@ -52,8 +54,8 @@ export interface Office {
 export interface Post {
   /** A letter whose outbox row is committed (or was read back at start). */
   queue(letter: Letter): void;
-  /** A stanza that nobody stores: presence, an iq, a chat state. */
-  pass(recipient: string, stanza: Element): void;
+  /** A stanza that nobody stores: presence, an iq, a chat state. `by`: who sends it. */
+  pass(by: Sender, recipient: string, stanza: Element): void;
   /** Forgets the letters of a partition that is not served here any more. */
   forget(partition: number): void;
   /** Letters that nobody has settled. */
@@ -65,31 +67,49 @@ export interface Post {
   close(): void;
 }
 
+/** The partition of accounts that something comes from, and its owner's epoch. */
+export interface Sender {
+  readonly id: number;
+  readonly epoch: number;
+}
+
 export interface PostOptions {
   readonly mesh: Mesh;
   readonly routes: Routes;
   readonly clock: Clock;
   readonly log: Log;
   readonly office: Office;
+  readonly partitionOf: (address: string) => number | undefined;
   /** Milliseconds after which a letter that nobody settled is sent again. */
   readonly retry?: number;
   /** Milliseconds after which it is given up: `remote-server-timeout` goes back. */
   readonly lifetime: number;
+  /** Called for a frame that speaks for an older epoch, or to one. */
+  readonly count?: (event: 'stale-frame') => void;
 }
 
-type Frame =
-  | { readonly t: 'letter'; readonly partition: number; readonly epoch: number; readonly letter: Letter }
-  | { readonly t: 'settle'; readonly line: string; readonly id: number; readonly settlement: Settlement }
-  | {
-      readonly t: 'pass';
-      readonly partition: number;
-      readonly epoch: number;
-      readonly recipient: string;
-      readonly stanza: Element;
-    };
+/** `by`: the partition that the frame speaks for, and its epoch; a stale owner is not heard (invariant 12). */
+interface Spoken {
+  readonly by: readonly [partition: number, epoch: number];
+}
+
+type Frame = Spoken &
+  (
+    | { readonly t: 'letter'; readonly partition: number; readonly epoch: number; readonly letter: Letter }
+    | { readonly t: 'settle'; readonly line: string; readonly id: number; readonly settlement: Settlement }
+    | {
+        readonly t: 'pass';
+        readonly partition: number;
+        readonly epoch: number;
+        readonly recipient: string;
+        readonly stanza: Element;
+      }
+  );
 
 /** Letters of one sender to one recipient, oldest first; only the first is ever under way. */
 interface Line {
+  /** The recipient's partition. */
+  readonly home: number | undefined;
   readonly letters: Letter[];
   state: 'waiting' | 'sent' | 'settling';
   to: Peer | undefined;
@@ -106,6 +126,8 @@ class LinePost implements Post {
   readonly #lines = new Map<string, Line>();
   #waiting = 0;
   readonly #perAccount = new Map<string, number>();
+  /** Partitions whose route changed in this tick. */
+  #moved: Set<number> | undefined;
   #timer: Timer | undefined;
   #closed = false;
 
@@ -120,7 +142,7 @@ class LinePost implements Post {
           returned.filter((one) => one.service === 'post').map((one) => one.frame as Frame),
         );
     });
-    options.routes.onChange((route) => this.#routeChanged(route));
+    options.routes.onChange(({ partition }) => this.#routeChanged(partition));
   }
 
   get waiting(): number {
@@ -139,7 +161,8 @@ class LinePost implements Post {
     const key = lineOf(letter);
     let line = this.#lines.get(key);
     if (line === undefined) {
-      line = { letters: [], state: 'waiting', to: undefined, sentAt: 0 };
+      const home = this.#options.partitionOf(letter.recipient);
+      line = { home, letters: [], state: 'waiting', to: undefined, sentAt: 0 };
       this.#lines.set(key, line);
     }
     line.letters.push(letter);
@@ -148,7 +171,7 @@ class LinePost implements Post {
     this.#watch();
   }
 
-  pass(recipient: string, stanza: Element): void {
+  pass(by: Sender, recipient: string, stanza: Element): void {
     const { mesh, routes, office } = this.#options;
     const route = routes.locate(recipient);
     if (route === undefined) {
@@ -156,7 +179,8 @@ class LinePost implements Post {
       return;
     }
     const { partition, epoch, server } = route;
-    mesh.send(server, 'post', { t: 'pass', partition, epoch, recipient, stanza } satisfies Frame);
+    const frame: Frame = { t: 'pass', by: [by.id, by.epoch], partition, epoch, recipient, stanza };
+    mesh.send(server, 'post', frame);
   }
 
   forget(partition: number): void {
@@ -185,19 +209,21 @@ class LinePost implements Post {
   #send(line: Line): void {
     const letter = line.letters[0];
     if (letter === undefined || this.#closed) return;
-    const { mesh, routes, clock, lifetime } = this.#options;
+    const { mesh, routes, clock, lifetime, office } = this.#options;
     if (clock.now() - letter.created > lifetime) {
       this.#settled(line, letter, 'remote-server-timeout');
       return;
     }
-    const route = routes.locate(letter.recipient);
+    const route = line.home === undefined ? undefined : routes.partition(line.home);
+    const own = office.epochOf(letter.partition);
     line.state = 'waiting';
     line.sentAt = clock.mono();
-    if (route === undefined) return;
+    if (route === undefined || own === undefined) return;
     line.state = 'sent';
     line.to = route.server;
     const { partition, epoch, server } = route;
-    mesh.send(server, 'post', { t: 'letter', partition, epoch, letter } satisfies Frame);
+    const frame: Frame = { t: 'letter', by: [letter.partition, own], partition, epoch, letter };
+    mesh.send(server, 'post', frame);
   }
 
   /** One timer for all lines, only while there are any. */
@@ -213,7 +239,11 @@ class LinePost implements Post {
   }
 
   #receive(from: Peer, frame: Frame): void {
-    const { office, mesh } = this.#options;
+    const { office, mesh, routes, count } = this.#options;
+    if (routes.epoch(frame.by[0]) > frame.by[1]) {
+      count?.('stale-frame');
+      return;
+    }
     if (frame.t === 'pass') {
       if (office.serves(frame.partition, frame.epoch))
         office.arrive(frame.partition, frame.recipient, frame.stanza);
@@ -223,10 +253,11 @@ class LinePost implements Post {
     if (frame.t === 'letter') {
       // Nothing is answered for a partition that is not ours: the sender asks again where it is served then.
       if (!office.serves(frame.partition, frame.epoch)) return;
-      const { letter } = frame;
+      const { letter, partition, epoch } = frame;
       office.take(frame.partition, letter, (settlement) =>
         mesh.send(from, 'post', {
           t: 'settle',
+          by: [partition, epoch],
           line: lineOf(letter),
           id: letter.id,
           settlement,
@@ -266,12 +297,17 @@ class LinePost implements Post {
       if (line.to === peer && line.state === 'sent') line.state = 'waiting';
   }
 
-  #routeChanged(route: Route): void {
-    for (const line of this.#lines.values()) {
-      const head = line.letters[0];
-      if (head === undefined || line.state === 'settling') continue;
-      if (this.#options.routes.locate(head.recipient)?.partition === route.partition) this.#send(line);
+  /** One pass over all lines, however many partitions moved in this tick. */
+  #routeChanged(partition: number): void {
+    if (this.#moved === undefined) {
+      const moved = (this.#moved = new Set<number>());
+      this.#options.clock.soon(() => {
+        this.#moved = undefined;
+        for (const line of this.#lines.values())
+          if (line.home !== undefined && moved.has(line.home) && line.state !== 'settling') this.#send(line);
+      });
     }
+    this.#moved.add(partition);
   }
 }
 

@@ -1,14 +1,17 @@
-import type { Administration, SessionInfo, Status, UserInfo } from '../admin/administration.ts';
-import { removeAccount } from '../account/remove.ts';
 import type { Accounts } from '../account/accounts.ts';
-import type { Session } from '../account/session.ts';
-import { Work } from '../account/work.ts';
+import type { Administration, SessionInfo, Status, UserInfo } from '../admin/administration.ts';
 import type { Config } from '../base/config.ts';
-import { Failure } from '../base/failure.ts';
+import { Failure, failed } from '../base/failure.ts';
 import { version } from '../base/version.ts';
 import type { Directory } from '../directory/directory.ts';
+import type { Peer } from '../mesh/mesh.ts';
+import type { Pool } from '../placement/pool.ts';
+import type { Routes } from '../placement/routes.ts';
 import { sql, type Store } from '../store/store.ts';
 import { Jid } from '../xmpp/jid.ts';
+import { openHere } from './here.ts';
+import { noServers, notPool, openServers, overview } from './overview.ts';
+import type { Peers } from './peers.ts';
 
 const rows = {
   count: sql`select count(*) as accounts from account`,
@@ -20,23 +23,42 @@ export interface Administered {
   readonly store: Store;
   readonly directory: Directory;
   readonly accounts: Accounts;
+  /** The servers that share the store with this one; undefined where there are none. */
+  readonly pool?: Pooled | undefined;
   readonly state: () => Status['state'];
   /** Milliseconds since the start. */
   readonly uptime: () => number;
   readonly close: () => Promise<void>;
 }
 
-/** What an administrator may ask, over the accounts and the directory of this process. */
+export interface Pooled {
+  readonly pool: Pool;
+  readonly peers: Peers;
+  readonly routes: Pick<Routes, 'locate'>;
+}
+
+/** What an administrator may ask, over the accounts of this process and, in a pool, of all servers. */
 export function openAdministration(over: Administered): Administration {
   const { config, store, directory, accounts } = over;
-  const domains = new Set<string>(config.domains);
-  const prepared = (text: string): string => {
-    const jid = Jid.parse(text);
-    if (jid === undefined || jid.local === '' || jid.resource !== '')
-      throw new Failure('address-malformed', 'that is not an address such as alice@example.org');
-    if (!domains.has(jid.domain))
-      throw new Failure('account-domain', `${jid.domain} is not a domain that is served here`);
-    return jid.bare;
+  const { clock, partitionOf } = accounts.env;
+  const here = openHere(accounts);
+  const pooled = over.pool;
+  const prepared = preparing(config);
+
+  const remove = async (address: string) => {
+    if (pooled === undefined) return here.remove(address);
+    await pooled.peers.owner(partitionOf(address)!, 'remove', address).catch((error: unknown) => {
+      // it was there a moment ago: an owner that was lost did it, and the next one has nothing left to do
+      if (!failed(error, 'account-missing')) throw error;
+    });
+  };
+  const sessions = async (limit: number): Promise<readonly SessionInfo[]> => {
+    if (pooled === undefined) return here.sessions(limit);
+    const all = (await pooled.peers.everyone('sessions', limit)) as SessionInfo[][];
+    return all
+      .flat()
+      .sort((a, b) => a.since - b.since)
+      .slice(0, limit);
   };
   return {
     users: {
@@ -46,38 +68,36 @@ export function openAdministration(over: Administered): Administration {
         const bare = prepared(address);
         if ((await directory.find(bare)) === undefined)
           throw new Failure('account-missing', `${bare} does not exist`);
-        await remove(accounts, bare);
+        await remove(bare);
       },
       list: async (after, limit) => {
-        const admins = new Set(
-          (await store.query<{ address: string }>(rows.admins, [])).map((row) => row.address),
-        );
         const entries = await directory.list(after ?? '', limit);
-        return entries.map(({ address, created }): UserInfo => ({
+        const addresses = entries.map(({ address }) => address);
+        const admins = await administrators(store);
+        const counts = pooled === undefined ? here.counts(addresses) : await countsOf(pooled, addresses);
+        return entries.map(({ address, created }, i): UserInfo => ({
           address,
           created,
           admin: admins.has(address),
-          sessions: sessionsOf(accounts, address).length,
+          sessions: counts[i]!,
         }));
       },
     },
-    sessions: async (limit) =>
-      allSessions(accounts)
-        .sort((a, b) => a.started - b.started)
-        .slice(0, limit)
-        .map(describe),
+    servers: pooled === undefined ? noServers(notPool) : openServers(pooled.pool),
+    sessions,
     status: async () => {
-      const [count] = await store.query<{ accounts: number }>(rows.count, []);
+      const stored = await known(store, pooled, clock.now());
       return {
-        community: config.community,
-        server: config.server.name,
-        cluster: config.server.cluster,
-        version,
-        domains: config.domains,
+        ...identity(config),
         state: over.state(),
         uptime: over.uptime(),
-        accounts: count!.accounts,
-        sessions: allSessions(accounts).length,
+        ...stored,
+        // what the others told last; our own as it is
+        sessions: (stored.pool?.servers ?? []).reduce(
+          (sum, { incarnation, name, state, sessions: theirs }) =>
+            state === 'dead' || `${name}/${incarnation}` === pooled?.peers.mesh.self ? sum : sum + theirs,
+          here.size,
+        ),
         memory: over.state() === 'offline' ? 0 : process.memoryUsage.rss(),
       };
     },
@@ -85,49 +105,73 @@ export function openAdministration(over: Administered): Administration {
   };
 }
 
-async function remove(accounts: Accounts, address: string): Promise<void> {
-  for (const partition of accounts.partitions()) {
-    const account = await partition.account(address);
-    if (account === undefined) continue;
-    await new Promise<void>((done, failed) =>
-      account.mailbox.run(async () => {
-        try {
-          const work = new Work(account);
-          await removeAccount(account, work);
-          work.after(() => done());
-          work.onFailure(failed);
-          work.commit();
-        } catch (error) {
-          failed(error);
-        }
-      }),
-    );
+/** What the store knows; while it does not answer, a server still tells how it is itself. */
+async function known(
+  store: Store,
+  pooled: Pooled | undefined,
+  now: number,
+): Promise<Pick<Status, 'store' | 'accounts' | 'pool'>> {
+  try {
+    const [accounts, pool] = await Promise.all([
+      accountCount(store),
+      pooled && overview(pooled.pool, pooled.peers.mesh.members(), now),
+    ]);
+    return { accounts, pool };
+  } catch (error) {
+    if (!failed(error, 'store-unavailable')) throw error;
+    return { store: 'unavailable' };
   }
 }
 
-function allSessions(accounts: Accounts): Session[] {
-  const found: Session[] = [];
-  for (const partition of accounts.partitions()) found.push(...partition.sessions.values());
-  return found;
+/** What a configuration says of its server. */
+export function identity(config: Config) {
+  const { community, server, roles, domains } = config;
+  return { community, server: server.name, cluster: server.cluster, roles, version, domains };
 }
 
-function sessionsOf(accounts: Accounts, address: string): readonly Session[] {
-  for (const partition of accounts.partitions()) {
-    const account = partition.accounts.peek(address);
-    if (account !== undefined) return account.sessions;
-  }
-  return [];
+export async function accountCount(store: Store): Promise<number> {
+  const [count] = await store.query<{ accounts: number }>(rows.count, []);
+  return count!.accounts;
 }
 
-function describe(session: Session): SessionInfo {
-  const { info, presence } = session;
-  return {
-    address: session.full,
-    from: info?.address ?? '',
-    transport: info?.transport === 'ws' ? 'websocket' : 'tcp',
-    tls: info?.tls !== undefined,
-    state: session.mux === undefined ? 'detached' : 'attached',
-    presence: presence === undefined ? 'unavailable' : presence.child('show')?.text() || 'available',
-    since: session.started,
+export async function administrators(store: Store): Promise<ReadonlySet<string>> {
+  return new Set((await store.query<{ address: string }>(rows.admins, [])).map(({ address }) => address));
+}
+
+/** RFC 7622; the texts never repeat what did not parse. */
+function preparing({ domains }: Config): (text: string) => string {
+  const served = new Set<string>(domains);
+  return (text) => {
+    const jid = Jid.parse(text);
+    if (jid === undefined || jid.local === '' || jid.resource !== '')
+      throw new Failure('address-malformed', 'that is not an address such as alice@example.org');
+    if (!served.has(jid.domain))
+      throw new Failure('account-domain', `${jid.domain} is not a domain that is served here`);
+    return jid.bare;
   };
+}
+
+/** So many addresses of the greatest length (RFC 7622 §3.1) fit into one message of the mesh. */
+const asked = 100;
+
+/** Sessions of each account, told by their owners; 0 where one has none or does not answer. */
+async function countsOf({ peers, routes }: Pooled, addresses: readonly string[]): Promise<readonly number[]> {
+  const byOwner = new Map<Peer, string[]>();
+  for (const address of addresses) {
+    const owner = routes.locate(address)?.server;
+    if (owner !== undefined) byOwner.set(owner, [...(byOwner.get(owner) ?? []), address]);
+  }
+  const found = new Map<string, number>();
+  const slices = [...byOwner].flatMap(([owner, theirs]) =>
+    Array.from({ length: Math.ceil(theirs.length / asked) }, (_, i) => ({
+      owner,
+      part: theirs.slice(i * asked, (i + 1) * asked),
+    })),
+  );
+  const learn = async ({ owner, part }: (typeof slices)[number]) => {
+    const counts = (await peers.one(owner, 'counts', part)) as number[];
+    part.forEach((address, i) => found.set(address, counts[i] ?? 0));
+  };
+  await Promise.allSettled(slices.map(learn));
+  return addresses.map((address) => found.get(address) ?? 0);
 }

@@ -1,45 +1,92 @@
 import { Accounts } from '../account/accounts.ts';
 import type { Counted, Env } from '../account/env.ts';
+import { sleep } from '../base/clock.ts';
 import type { Config } from '../base/config.ts';
-import { version } from '../base/version.ts';
 import { Failure } from '../base/failure.ts';
-import { openEmbeddedDirectory } from '../directory/embedded.ts';
-import { openMesh } from '../mesh/channel.ts';
-import { Hub } from '../mesh/local.ts';
-import { openAnnouncer, openTable } from '../placement/table.ts';
-import { laneLimitsOf, openLane } from '../store/lane.ts';
+import { fixed } from '../base/fixed.ts';
+import { version } from '../base/version.ts';
+import { openEmbeddedDirectory, type EmbeddedDirectory } from '../directory/embedded.ts';
+import { openAsk } from '../mesh/ask.ts';
+import type { Mesh } from '../mesh/mesh.ts';
+import type { Pool } from '../placement/pool.ts';
+import { openTable, type Table } from '../placement/table.ts';
 import { openIds } from '../store/ids.ts';
-import { sql } from '../store/store.ts';
+import { sql, type Store } from '../store/store.ts';
 import { openStore } from './engines.ts';
+import { answerPeers, openHere } from './here.ts';
 import { ownersSecret } from './identity.ts';
+import type { Ownership } from './ownership.ts';
+import { openPeers, type Peers } from './peers.ts';
+import { ownPool } from './pooled.ts';
 import type { Surroundings } from './server.ts';
+import { ownVolume } from './volume.ts';
+
+/** Between two looks, in ms. */
+const pause = 20;
 
 const rows = {
   any: sql`select 1 as found from account limit 1`,
   promote: sql`update account set admin = 1 where partition = $1 and address = $2`,
 };
 
-/** The engines and the accounts of a standalone server: one volume, which is one partition, and an in-process mesh. */
-export async function openCommunity(config: Config, around: Surroundings, count: (event: Counted) => void) {
+/** The accounts of one server: their store, their directory, and the partitions of them that are served here. */
+export interface Community {
+  readonly store: Store;
+  readonly directory: EmbeddedDirectory;
+  readonly accounts: Accounts;
+  readonly routes: Table;
+  readonly pool: Pool | undefined;
+  readonly peers: Peers;
+  /** There was no account at all when the store was opened. */
+  readonly empty: boolean;
+  /** Rejects when this server cannot go on: its store is gone, or others have declared it dead. */
+  readonly broken: Promise<never>;
+  /**
+   * Serves, and tells the muxes what. Once everybody in this process is there to hear it: the first word starts their
+   * reports.
+   */
+  begin(): Promise<void>;
+  /** False where the account's partition is not served here. */
+  addAdministrator(address: string, password: string): Promise<boolean>;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the accounts of this server over the mesh. What it owns depends on the store: the whole of a volume, or its share
+ * of a pool.
+ */
+export async function openCommunity(
+  config: Config,
+  around: Surroundings,
+  mesh: Mesh,
+  count: (event: Counted) => void,
+): Promise<Community> {
   const { clock, random, log } = around;
-  const store = await openStore(config, around);
+  const { store, volume, closed } = await openStore(config, around, mesh.self);
   try {
-    const fence = await store.claim('account');
     const domains = new Set<string>(config.domains);
-    const range = { first: fence.partition, count: 1 };
-    const mesh = openMesh(new Hub(clock).wire(`${config.server.name}/${store.epoch}`), { clock, log });
-    const routes = openTable(mesh, domains, range);
+    const routes = openTable(mesh, domains);
     const { partitionOf } = routes;
-    const lane = await openLane(store, { clock, log, limits: laneLimitsOf(config.limits) });
     const ids = await openIds(store, log);
+    const newId = () => ids.next();
+    const ask = openAsk(mesh, clock, log);
+    const peers = openPeers({ mesh, routes, ask, clock });
+    let breaks!: (why: Failure) => void;
+    const broken = new Promise<never>((_, reject) => (breaks = reject));
+    broken.catch(() => {});
+
     const directory = openEmbeddedDirectory({
       store,
-      lane,
+      laneOf: (partition) => accounts.at(partition),
+      forward: (change) =>
+        peers
+          .owner(change.partition, 'directory', change)
+          .then((written) => (written as number | null) ?? undefined),
       clock,
       random,
       partitionOf,
-      fences: [fence],
-      newId: () => ids.next(),
+      only: volume === undefined ? undefined : 1,
+      newId,
       hashing: config.limits.hashing,
     });
     const env: Env = {
@@ -55,50 +102,63 @@ export async function openCommunity(config: Config, around: Surroundings, count:
       limits: config.limits,
       registration: config.registration,
       version,
-      secret: await ownersSecret(store, fence, around),
-      newId: () => ids.next(),
-      muxes: () => [mesh.self],
+      secret: await ownersSecret(store, around),
+      newId,
+      muxes: () =>
+        mesh
+          .members()
+          .filter(({ roles }) => roles.includes('mux'))
+          .map(({ peer }) => peer),
+      constrained: () => ownership.constrained(),
+      lost: (partition) => ownership.lost(partition),
       count,
     };
-    const accounts = new Accounts(env);
-    await accounts.serve(fence.partition, fence.epoch, lane);
+    const accounts: Accounts = new Accounts(env);
+    const parts = { config, around, store, mesh, routes, accounts, breaks };
+    const ownership: Ownership =
+      volume === undefined ? await ownPool(parts) : await ownVolume({ ...parts, volume });
+    answerPeers(ask, openHere(accounts), directory);
     const empty = (await store.query(rows.any, [])).length === 0;
 
-    let announcer: ReturnType<typeof openAnnouncer> | undefined;
-    let closed = false;
-    const broken = store.closed.then((why): never => {
-      if (!closed) throw why ?? new Failure('store-unavailable', 'the store was closed');
-      return undefined as never;
+    let closing = false;
+    void closed.then((why) => {
+      if (!closing) breaks(why ?? new Failure('store-unavailable', 'the store was closed'));
     });
-    broken.catch(() => {});
     return {
-      mesh,
-      routes,
-      accounts,
-      directory,
       store,
+      directory,
+      accounts,
+      routes,
+      get pool() {
+        return ownership.pool;
+      },
+      peers,
       empty,
       broken,
-      /** Tells muxes where accounts are. Once everybody is there to hear it: the first word starts their reports. */
-      announce: () => {
-        announcer ??= openAnnouncer(mesh, clock, range, () => accounts.owned());
-      },
-      addAdministrator: async (address: string, password: string) => {
+      begin: () => ownership.begin(),
+      addAdministrator: async (address, password) => {
+        const place = partitionOf(address) ?? 0;
+        // In a pool the claims of a start take a moment.
+        const until = clock.mono() + fixed.askOwner.value;
+        // oxlint-disable-next-line no-await-in-loop -- looks again after each pause
+        while (routes.partition(place) === undefined && clock.mono() < until) await sleep(clock, pause);
+        const partition = accounts.at(place);
+        if (partition === undefined) return false;
         await directory.add(address, password);
         await new Promise<void>((done, failed) =>
-          lane.submit({
-            ops: [{ statement: rows.promote, params: [fence.partition, address] }],
-            fences: [fence],
+          partition.lane.submit({
+            ops: [{ statement: rows.promote, params: [partition.id, address] }],
+            fences: partition.fences,
             done: () => done(),
             failed: (_reason, _op, error) => failed(error),
           }),
         );
+        return true;
       },
       close: async () => {
-        closed = true;
-        await accounts.close();
-        announcer?.close();
-        await mesh.close();
+        closing = true;
+        await ownership.close();
+        ask.close();
         await store.close();
       },
     };

@@ -1,22 +1,60 @@
 import type { Config } from '../base/config.ts';
-import { Failure } from '../base/failure.ts';
+import type { Failure } from '../base/failure.ts';
+import { codec } from '../link/codec.ts';
+import { Hub } from '../mesh/local.ts';
+import type { Member, Peer, Wire } from '../mesh/mesh.ts';
+import { openNatsWire, type NatsEvent } from '../mesh/nats.ts';
 import { hasVolume, openSqlite } from '../store/embedded.ts';
+import { openPostgres } from '../store/postgres.ts';
+import type { Store } from '../store/store.ts';
 import type { Volume } from '../store/volume.ts';
 import type { Surroundings } from './server.ts';
 
-/** Opens the store that the configuration names. */
-export async function openStore(config: Config, { clock, random, log }: Surroundings): Promise<Volume> {
-  return openSqlite(volume(config), { clock, random, log, host: config.server.name });
+/** A store, and as what it is owned: a volume by one server, anything else by a pool. */
+export interface OpenedStore {
+  readonly store: Store;
+  /** The same store, where it is a volume of this server. */
+  readonly volume: Volume | undefined;
+  /** Resolves when it cannot be used any more: undefined after `close`, else why. */
+  readonly closed: Promise<Failure | undefined>;
 }
 
-/** Whether a server has made the store that the configuration names. */
+/** Opens the store that the configuration names, for a process that the mesh knows as `self`. */
+export async function openStore(config: Config, around: Surroundings, self: Peer): Promise<OpenedStore> {
+  const { clock, random, log } = around;
+  const directory = volumeOf(config);
+  if (directory !== undefined) {
+    const volume = await openSqlite(directory, { clock, random, log, host: config.server.name });
+    return { store: volume, volume, closed: volume.closed };
+  }
+  const store = await openPostgres({ url: config.store, clock, random, log, owner: self });
+  return { store, volume: undefined, closed: store.closed };
+}
+
+/** Whether a server has made the volume that the configuration names; true for a store that is not a volume. */
 export function hasStore(config: Config): boolean {
-  return hasVolume(volume(config));
+  const directory = volumeOf(config);
+  return directory === undefined || hasVolume(directory);
 }
 
-function volume(config: Config): string {
+/** The store belongs to this machine alone. */
+export function isLocal(config: Config): boolean {
+  return volumeOf(config) !== undefined;
+}
+
+/** Opens this process's end of the mesh that the configuration names. */
+export async function openWire(
+  config: Config,
+  { clock, random, log }: Surroundings,
+  self: Member,
+  count: (event: NatsEvent) => void,
+): Promise<Wire> {
+  if (config.mesh === 'local') return new Hub(clock).wire(self.peer, self.roles);
+  return openNatsWire({ url: config.mesh, self, codec, clock, random, log, count });
+}
+
+/** The directory of the volume; undefined where the store is a server's. */
+function volumeOf({ store }: Config): string | undefined {
   const scheme = 'sqlite:';
-  if (!config.store.startsWith(scheme))
-    throw new Failure('config', `store: ${config.store} names no engine of this version`);
-  return config.store.slice(scheme.length);
+  return store.startsWith(scheme) ? store.slice(scheme.length) : undefined;
 }

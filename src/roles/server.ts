@@ -1,10 +1,11 @@
 import { openApi } from '../admin/api.ts';
-import { openHttp } from '../admin/http.ts';
+import { openHttp, type Http } from '../admin/http.ts';
 import { adminToken, announce } from '../admin/token.ts';
 import { certificate, type Certificate } from '../base/certificate.ts';
 import type { Clock } from '../base/clock.ts';
-import type { Config, Listen, ListenName } from '../base/config.ts';
+import type { Config, Listen, ListenName, Role } from '../base/config.ts';
 import type { Log } from '../base/log.ts';
+import { combination } from '../base/roles.ts';
 import { openMetrics } from '../base/metrics.ts';
 import { token, type Random } from '../base/random.ts';
 import { Failure, failed } from '../base/failure.ts';
@@ -13,9 +14,12 @@ import { boundsOf } from '../mux/bounds.ts';
 import { openMux, type Mux } from '../mux/mux.ts';
 import { openListener, type Listener } from '../mux/tcp.ts';
 import { openWs } from '../mux/ws.ts';
+import { openTable } from '../placement/table.ts';
 import { openAdministration } from './administration.ts';
-import { openCommunity } from './community.ts';
+import { openCommunity, type Community } from './community.ts';
+import { openMuxAdministration } from './muxonly.ts';
 import { observe } from './observe.ts';
+import { openPresence } from './presence.ts';
 
 export interface RunningServer {
   readonly listeners: readonly {
@@ -40,7 +44,8 @@ export interface Surroundings {
 
 /**
  * A whole server in this process: store, accounts, mux, HTTP. Everything is opened here, in order, and closed in the
- * opposite one: clients first, so that what they had acknowledged is written before the store goes.
+ * opposite one: clients first, so that what they had acknowledged is written before the store goes. `roles` says what of it
+ * there is: a mux alone has no store, and knows nobody's credentials.
  *
  * @throws Failure as the parts do: `volume-held`, `store-newer`, `port-in-use`, `listen`, `certificate`…
  */
@@ -56,49 +61,59 @@ export async function startServer(config: Config, around: Surroundings): Promise
   try {
     const metrics = openMetrics(config.limits.labels);
     const counts = observe(metrics);
-    const community = await openCommunity(config, around, counts.account);
-    closing.push(() => community.close());
-    const { mesh, routes, accounts, directory, store } = community;
-    counts.watch(accounts);
+    const domains = new Set<string>(config.domains);
+    const { refused } = combination(config);
+    if (refused !== undefined) throw new Failure('config', refused);
+    const has = (role: Role) => config.roles.includes(role);
+
+    const presence = await openPresence(config, around, counts.mesh);
+    const { mesh } = presence;
+    closing.push(() => presence.close());
+    const community = has('accounts') ? await openCommunity(config, around, mesh, counts.account) : undefined;
+    if (community !== undefined) {
+      closing.push(() => community.close());
+      counts.watch(community.accounts);
+    }
 
     const keys = await certificate(config, clock);
-    const mux = openMux({
-      domains: config.domains,
-      mesh,
-      routes,
-      clock,
-      random,
-      log,
-      registration: config.registration === 'open',
-      bounds: boundsOf(config.limits),
-      count: counts.mux,
-    });
-    community.announce();
-    closing.push(() => mux.drain());
+    const routes = community?.routes ?? openTable(mesh, domains);
+    const mux = has('mux')
+      ? openMux({
+          domains: config.domains,
+          mesh,
+          routes,
+          clock,
+          random,
+          log,
+          registration: config.registration === 'open',
+          bounds: boundsOf(config.limits),
+          count: counts.mux,
+        })
+      : undefined;
+    let web: Http | undefined;
+    // After the mux has let its WebSockets go.
+    closing.push(() => web?.close());
+    if (mux !== undefined) closing.push(() => mux.drain());
+    await community?.begin();
 
     const listeners: { name: ListenName; address: string; tls: Listen['tls'] }[] = [];
     for (const name of ['xmpp', 'xmpps'] as const) {
       const listen = config.listen[name];
-      if (listen === 'off') continue;
+      if (listen === 'off' || mux === undefined) continue;
       const listener = await listenXmpp(mux, name, listen, keys, log);
       // Not waited for: it ends when the mux has let its connections go.
       closing.push(() => void listener.close());
       listeners.push({ name, address: authority(listen.host, listener.port), tls: listen.tls });
     }
 
-    const administration = openAdministration({
-      config,
-      store,
-      directory,
-      accounts,
-      state: () => state,
-      uptime: () => Math.round(clock.mono() - began),
-      close: () => Promise.resolve(),
-    });
+    const told = { config, state: () => state, uptime: () => Math.round(clock.mono() - began) };
+    const administration =
+      community === undefined
+        ? openMuxAdministration({ ...told, mesh, mux: mux!, routes })
+        : openAdministration({ ...told, ...community, pool: pooled(community), close: nothing });
     const { http, admin } = config.listen;
-    let web: string | undefined;
     if (http !== 'off') {
-      const open = await openHttp({
+      web = await openHttp({
         listen: http,
         certificate: keys,
         config,
@@ -106,11 +121,11 @@ export async function startServer(config: Config, around: Surroundings): Promise
         ready: () => state === 'ready',
         log,
       });
-      const ws = openWs(mux, open.server, { path: '/ws', plain: http.tls === 'off' });
-      closing.splice(1, 0, () => open.close());
-      closing.push(() => ws.close());
-      listeners.push({ name: 'http', address: open.address, tls: http.tls });
-      web = http.url ?? open.url;
+      if (mux !== undefined) {
+        const ws = openWs(mux, web.server, { path: '/ws', plain: http.tls === 'off' });
+        closing.push(() => ws.close());
+      }
+      listeners.push({ name: 'http', address: web.address, tls: http.tls });
     }
     if (admin !== 'off') {
       const open = await openApi({
@@ -131,15 +146,25 @@ export async function startServer(config: Config, around: Surroundings): Promise
         }),
       );
     }
-    const first = await firstAccount(community.empty, config, random, (address, password) =>
-      community.addAdministrator(address, password),
-    );
+    const first = community && (await firstAccount(community, config, random));
     state = 'ready';
-    return { listeners, admin: first, web, broken: community.broken, close };
+    return {
+      listeners,
+      admin: first,
+      web: http === 'off' || mux === undefined ? undefined : (http.url ?? web?.url),
+      broken: community?.broken ?? new Promise<never>(() => {}),
+      close,
+    };
   } catch (error) {
     await close();
     throw error;
   }
+}
+
+const nothing = () => Promise.resolve();
+
+function pooled({ pool, peers, routes }: Community) {
+  return pool && { pool, peers, routes };
 }
 
 async function listenXmpp(
@@ -163,13 +188,12 @@ async function listenXmpp(
 
 /** Somebody must be able to log in: on an empty store, an administrator with a password that is shown once. */
 async function firstAccount(
-  empty: boolean,
+  community: Community,
   config: Config,
   random: Random,
-  add: (address: string, password: string) => Promise<void>,
 ): Promise<RunningServer['admin']> {
-  if (!empty) return undefined;
+  if (!community.empty) return undefined;
   const account = { address: `admin@${config.domains[0]}`, password: token(random, 12) };
-  await add(account.address, account.password);
-  return account;
+  // In a pool whoever has its partition makes it.
+  return (await community.addAdministrator(account.address, account.password)) ? account : undefined;
 }

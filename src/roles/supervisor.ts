@@ -13,7 +13,7 @@ export interface Patience {
   readonly heartbeat: number;
   /** A worker that is silent for this long has a blocked event loop, and is killed. */
   readonly blocked: number;
-  /** The same before its first sign of life, while it loads. */
+  /** The same before it serves: it loads its program meanwhile, which on a busy machine takes its time. */
   readonly starting: number;
   /** How long a clean stop may take. */
   readonly stopping: number;
@@ -61,7 +61,6 @@ export class Supervisor {
   #everServed = false;
   #servesSince: number | undefined;
   #silent = 0;
-  #heard = false;
   /** Why we killed the worker, where we did. */
   #killed: string | undefined;
   #stopAsked: number | undefined;
@@ -99,7 +98,6 @@ export class Supervisor {
     this.#attempt++;
     this.#servesSince = undefined;
     this.#silent = 0;
-    this.#heard = false;
     this.#killed = undefined;
     const { heartbeat } = this.#patience;
     const counted = ['--attempt', String(this.#attempt), '--heartbeat', String(heartbeat)];
@@ -115,7 +113,6 @@ export class Supervisor {
 
   #hear(message: WorkerMessage): void {
     this.#silent = 0;
-    this.#heard = true;
     if (message !== 'ready') return;
     this.#everServed = true;
     this.#servesSince = this.#options.clock.mono();
@@ -125,7 +122,7 @@ export class Supervisor {
     const { heartbeat, blocked, starting } = this.#patience;
     this.#timer = this.#options.clock.after(heartbeat, () => {
       this.#silent += heartbeat;
-      if (this.#silent >= (this.#heard ? blocked : starting))
+      if (this.#silent >= (this.#servesSince === undefined ? starting : blocked))
         this.#kill(`killed, because its event loop was blocked for ${seconds(this.#silent)}`);
       this.#watch();
     });

@@ -1,6 +1,7 @@
 import { systemClock } from '../base/clock.ts';
 import { loadConfig, type Sources } from '../base/configfile.ts';
 import { Failure } from '../base/failure.ts';
+import { combination } from '../base/roles.ts';
 import { openLog, type Log } from '../base/log.ts';
 import { systemRandom } from '../base/random.ts';
 import { banner, started } from './banner.ts';
@@ -27,6 +28,8 @@ export async function runWorker(options: WorkerOptions): Promise<number> {
   try {
     const config = loadConfig(options.sources);
     const log = openLog(config.log.level);
+    const { refused } = combination(config);
+    if (refused !== undefined) throw new Failure('config', refused);
     process.on('uncaughtException', (error) => {
       log.error({ err: error }, 'unexpected: the server ends');
       process.exit(1);

@@ -27,16 +27,25 @@ export class Committer {
   #log: Log;
   #limits: LaneLimits;
   #row: { lane: number; seq: number };
+  readonly #may: () => boolean;
   #pause = 0;
   #impatient = false;
   #waking: { timer: Timer; wake: () => void } | undefined;
 
-  constructor(store: Store, clock: Clock, log: Log, limits: LaneLimits, row: { lane: number; seq: number }) {
+  constructor(
+    store: Store,
+    clock: Clock,
+    log: Log,
+    limits: LaneLimits,
+    row: { lane: number; seq: number },
+    may: () => boolean,
+  ) {
     this.#store = store;
     this.#clock = clock;
     this.#log = log;
     this.#limits = limits;
     this.#row = row;
+    this.#may = may;
   }
 
   /** Ends every unit, in order; `ended` runs just before the callback of each. */
@@ -154,6 +163,7 @@ export class Committer {
   }
 
   async #attempt(batch: Assembly): Promise<Outcome | 'unavailable' | 'unknown'> {
+    if (!this.#may()) return 'unavailable';
     const { lane, seq } = this.#row;
     try {
       return await this.#store.commit({ lane, seq, fences: batch.fences, ops: batch.ops });

@@ -46,9 +46,9 @@ export interface Lane {
   flush(): Promise<void>;
   /**
    * Called while a batch is put together: may add units to it, so that lazily written values (`in_n`) ride along at no
-   * cost of their own. Bounded by the callee. Not called for a batch that writes nothing.
+   * cost of their own. Bounded by the callee. Not called for a batch that writes nothing. Returns how to take it back.
    */
-  onBatch(fill: (add: (unit: Unit) => void) => void): void;
+  onBatch(fill: (add: (unit: Unit) => void) => void): () => void;
   /**
    * Takes nothing more and ends what was submitted. Where the store does not answer, it gives up after `patience`:
    * what surely is not stored then fails, and units whose outcome nobody can know hear nothing.
@@ -91,12 +91,23 @@ export interface LaneOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly limits?: Partial<LaneLimits>;
+  /** While it says no, nothing is sent to the store and so nothing is acknowledged: the lease has run out (DESIGN §6). */
+  readonly may?: () => boolean;
 }
+
+const always = () => true;
 
 /** Opens a lane under a fresh row of its own. Rejects as `store.openLane` does. */
 export async function openLane(store: Store, options: LaneOptions): Promise<Lane> {
   const limits = { ...laneLimits, ...options.limits };
-  const committer = new Committer(store, options.clock, options.log, limits, await store.openLane());
+  const committer = new Committer(
+    store,
+    options.clock,
+    options.log,
+    limits,
+    await store.openLane(),
+    options.may ?? always,
+  );
   return new Batching(committer, options.clock, options.log, limits);
 }
 
@@ -142,8 +153,11 @@ class Batching implements Lane {
     } else this.#push(unit);
   }
 
-  onBatch(fill: (add: (unit: Unit) => void) => void): void {
+  onBatch(fill: (add: (unit: Unit) => void) => void): () => void {
     this.#fillers.push(fill);
+    return () => {
+      this.#fillers = this.#fillers.filter((other) => other !== fill);
+    };
   }
 
   /** An empty unit keeps its place, so its end is the end of everything before it. */

@@ -21,25 +21,33 @@ export interface Migrated {
   transaction<T>(work: () => T): T;
 }
 
-/**
- * Brings a store to the newest step, each step in a transaction of its own; returns how many ran. Throws
- * `Failure('store-newer')` where a newer program has made it unreadable for this one.
- */
-export function migrate(core: Migrated, now: number, steps: readonly Migration[] = migrations): number {
-  core.exec(`create table if not exists schema (
-    number integer primary key, name text not null, oldest integer not null, at integer not null)`);
+/** Which steps a store has had. */
+export const schemaTable = `create table if not exists schema (
+  number integer primary key, name text not null, oldest integer not null, at integer not null)`;
+
+/** The steps that a store lacks. Throws `Failure('store-newer')` where a newer program made it unreadable for this one. */
+export function missing(
+  has: { readonly number: number; readonly oldest: number },
+  steps: readonly Migration[] = migrations,
+): readonly Migration[] {
   const newest = steps.at(-1)?.number ?? 0;
-  const [has] = core.rows<{ number: number; oldest: number }>(
-    'select coalesce(max(number), 0) as number, coalesce(max(oldest), 0) as oldest from schema',
-  );
-  if (has !== undefined && has.oldest > newest) {
+  if (has.oldest > newest) {
     throw new Failure(
       'store-newer',
       `the data was written by a newer version: its schema is ${has.number}, this program knows up to ${newest}`,
     );
   }
-  const missing = steps.filter((step) => step.number > (has?.number ?? 0));
-  for (const step of missing) {
+  return steps.filter((step) => step.number > has.number);
+}
+
+/** Brings a store to the newest step, each step in a transaction of its own; returns how many ran. Throws as `missing`. */
+export function migrate(core: Migrated, now: number, steps: readonly Migration[] = migrations): number {
+  core.exec(schemaTable);
+  const [has] = core.rows<{ number: number; oldest: number }>(
+    'select coalesce(max(number), 0) as number, coalesce(max(oldest), 0) as oldest from schema',
+  );
+  const todo = missing(has!, steps);
+  for (const step of todo) {
     core.transaction(() => {
       for (const text of step.sql) core.exec(text);
       core.rows(
@@ -51,5 +59,5 @@ export function migrate(core: Migrated, now: number, steps: readonly Migration[]
       );
     });
   }
-  return missing.length;
+  return todo.length;
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
+import { endSession } from '../../src/account/end.ts';
 import { refresh } from '../../src/account/presence.ts';
 import { Item } from '../../src/account/item.ts';
 import { change, loaded } from '../../src/account/roster.ts';
@@ -47,6 +48,31 @@ describe('presence (RFC 6121 §4)', () => {
     await rig.still();
     return client;
   }
+
+  it('a session that ended: the next owner says so where the last one may not have lived to', async () => {
+    await set('alice', 'friend@far.example', 'from');
+    const alice = await rig.login('alice', 'one');
+    const other = await rig.login('alice', 'two');
+    await endSession(alice.session);
+    await rig.still();
+    await endSession(other.session);
+    await rig.still();
+    await rig.login('alice', 'two');
+    await rig.crash();
+    rig.passed.splice(0);
+    await rig.account('alice');
+    await rig.still();
+    assert.deepEqual(
+      from(rig.passed),
+      ['unavailable alice@example.org/one'],
+      'not of the resource that is back',
+    );
+    await rig.restart();
+    rig.passed.splice(0);
+    await rig.account('alice');
+    await rig.still();
+    assert.deepEqual(rig.passed, [], 'once is enough');
+  });
 
   it('initial presence: to subscribers and oneself, and theirs comes back', async () => {
     await friends('alice', 'bob');

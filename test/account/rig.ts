@@ -1,3 +1,6 @@
+import { Refresher } from '../../src/account/refresher.ts';
+import { Gate } from '../../src/base/gate.ts';
+import { Bucket } from '../../src/account/turnstile.ts';
 import { openModel, type Model } from '../../sim/store.ts';
 import type { Account } from '../../src/account/account.ts';
 import { receiveDurable, receivePassing } from '../../src/account/arrive.ts';
@@ -139,21 +142,34 @@ export class Rig {
     } as unknown as Env;
     const post = {
       queue: (letter: Letter) => void this.letters.push(letter),
-      pass: (_to: string, stanza: Element) => void this.passed.push(textOf(stanza)),
+      pass: (_by: unknown, _to: string, stanza: Element) => void this.passed.push(textOf(stanza)),
       forget: () => undefined,
       busy: () => false,
       waitingOf: () => this.letters.length,
       waiting: 1,
       close: () => undefined,
     };
+    const admission = new Bucket({ burst: 1000, perSecond: 1000 }, 0);
     const arrivals = { durable: receiveDurable, passing: receivePassing };
-    this.partition = new Partition(env, here, fence.epoch, this.lane, arrivals, post);
+    this.partition = new Partition(env, here, fence.epoch, this.lane, {
+      arrivals,
+      post,
+      admission,
+      refresher: new Refresher(systemClock),
+      loads: new Gate(64, 10_000, 'too many'),
+      keep: () => this.limits.idle,
+    });
   }
 
   /** The owner dies and another one starts: nothing of memory is left. */
   async restart(): Promise<void> {
     await this.partition.flush();
     await this.still();
+    await this.crash();
+  }
+
+  /** The same, with what was not written yet. */
+  async crash(): Promise<void> {
     this.partition.stop();
     this.model.crash();
     this.#clients.clear();

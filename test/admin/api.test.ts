@@ -10,6 +10,7 @@ import { adminToken, announce, readAnnouncement, readToken } from '../../src/adm
 import { certificate } from '../../src/base/certificate.ts';
 import { systemClock } from '../../src/base/clock.ts';
 import { loadConfig } from '../../src/base/configfile.ts';
+import { Failure } from '../../src/base/failure.ts';
 import type { Log } from '../../src/base/log.ts';
 import { systemRandom } from '../../src/base/random.ts';
 import { collect } from './collect.ts';
@@ -243,4 +244,33 @@ test('a server removes its own announcement only', (t) => {
   withdraw();
   assert.equal(readAnnouncement(data)?.pid, 2);
   assert.match(readFileSync(join(data, 'server.json'), 'utf8'), /:2/);
+});
+
+test('the servers of a pool are told what to do, by name, and only with the token', async (t) => {
+  const { administration, client, raw, log } = await open(t);
+  const told: string[] = [];
+  Object.assign(administration.servers, {
+    drain: async (name: string) => {
+      if (name === 'last') throw new Failure('server-last', 'no other server is up');
+      told.push(`drain ${name}`);
+    },
+    undrain: async (name: string) => void told.push(`undrain ${name}`),
+    rebalance: async () => void told.push('rebalance'),
+  });
+  await client.servers.drain('a server/ü');
+  await client.servers.undrain('a server/ü');
+  await client.servers.rebalance();
+  assert.deepEqual(told, ['drain a server/ü', 'undrain a server/ü', 'rebalance']);
+  assert.equal(log.lines.length, 3);
+  await assert.rejects(client.servers.drain('last'), { code: 'server-last' });
+  await assert.rejects(client.servers.partitions(), { code: 'not-pool' });
+  const post = (body: string) =>
+    raw('/admin/servers/a', { method: 'POST', headers: { 'content-type': 'application/json' }, body });
+  assert.equal((await post('{"draining":"yes"}')).status, 400);
+  assert.equal((await post('{}')).status, 400);
+  assert.equal((await raw('/admin/partitions')).status, 409);
+  const stranger = { authorization: 'Bearer no' };
+  assert.equal((await raw('/admin/rebalance', { method: 'POST', headers: stranger })).status, 401);
+  assert.equal((await raw('/admin/servers/a', { method: 'POST', headers: stranger })).status, 401);
+  assert.equal(told.length, 3);
 });

@@ -1,4 +1,5 @@
 import type { Administration, UserInfo } from '../../src/admin/administration.ts';
+import { noServers, notPool } from '../../src/roles/overview.ts';
 import { Failure } from '../../src/base/failure.ts';
 
 export interface Memory extends Administration {
@@ -47,11 +48,13 @@ export function memory(): Memory {
           .slice(0, limit)
           .map((address): UserInfo => ({ address, admin: false, created: 0, sessions: 0 })),
     },
+    servers: noServers(notPool),
     sessions: async () => [],
     status: async () => ({
       community: 'Test',
       server: 'one',
       cluster: 'main',
+      roles: ['mux', 'accounts'],
       version: '0',
       domains: ['localhost'],
       state: 'ready',

@@ -6,6 +6,9 @@ import { test } from 'node:test';
 import { directory, muster, start } from './muster.ts';
 
 const commands = [
+  'drain',
+  'undrain',
+  'rebalance',
   'start',
   'check',
   'status',

@@ -9,7 +9,7 @@ import { quiet } from '../../src/base/log.ts';
 import { systemRandom } from '../../src/base/random.ts';
 import type { Directory } from '../../src/directory/directory.ts';
 import { openEmbeddedDirectory } from '../../src/directory/embedded.ts';
-import { Gate } from '../../src/directory/gate.ts';
+import { Gate } from '../../src/base/gate.ts';
 import { openSqlite } from '../../src/store/embedded.ts';
 import { openIds } from '../../src/store/ids.ts';
 import { openLane, type Lane } from '../../src/store/lane.ts';
@@ -32,11 +32,11 @@ void describe('the embedded directory', () => {
     const ids = await openIds(volume, quiet);
     directory = openEmbeddedDirectory({
       store: volume,
-      lane,
+      laneOf: () => ({ lane, fences: [fence] }),
       clock: systemClock,
       random: systemRandom,
       partitionOf: (address) => (address.endsWith('@capulet.example') ? fence.partition : undefined),
-      fences: [fence],
+      only: fence.partition,
       newId: () => ids.next(),
       iterations: 4096,
     });
@@ -151,7 +151,7 @@ void describe('the embedded directory', () => {
   });
 
   void it('hashes so many at a time, lets so many wait, and refuses the next', async () => {
-    const gate = new Gate(2, 2);
+    const gate = new Gate(2, 2, 'too many');
     let running = 0;
     let most = 0;
     const ends: (() => void)[] = [];

@@ -27,7 +27,7 @@ export class EchoOwner {
     this.mux = openMux({
       domains: ['example.org'],
       mesh: this.mesh,
-      routes: { locate: () => route, partition: () => route, onChange: () => {} },
+      routes: { locate: () => route, partition: () => route, epoch: () => 1, onChange: () => {} },
       clock: systemClock,
       random: systemRandom,
       log: quiet,

@@ -121,6 +121,9 @@ export class TestRoutes implements Routes {
   partition(partition: number): Route | undefined {
     return partition === this.#route?.partition ? this.#route : undefined;
   }
+  epoch(): number {
+    return this.#route?.epoch ?? 0;
+  }
   onChange(handler: (route: Route) => void): void {
     this.#handlers.push(handler);
   }

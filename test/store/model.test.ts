@@ -5,9 +5,11 @@ import { systemClock } from '../../src/base/clock.ts';
 import { quiet } from '../../src/base/log.ts';
 import { systemRandom, type Random } from '../../src/base/random.ts';
 import { openLane } from '../../src/store/lane.ts';
-import { faulty, inbound, message, storeSuite } from './suite.ts';
+import { faulty, inbound, message, storeSuite, volumeSubject } from './suite.ts';
 
-storeSuite('model', () => openModel({ clock: systemClock, random: systemRandom }).open('one'));
+storeSuite('model', async () =>
+  volumeSubject(await openModel({ clock: systemClock, random: systemRandom }).open('one')),
+);
 
 /** A small generator (Park and Miller's), so that a failing seed can be tried again. */
 function seeded(seed: number): Random {

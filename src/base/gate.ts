@@ -1,21 +1,25 @@
-import { Failure } from '../base/failure.ts';
+import { Failure } from './failure.ts';
 
-/** Lets `width` tasks run at a time and `waiting` more wait their turn; the next one fails with `Failure('overloaded')`. */
+/**
+ * Lets `width` tasks run at a time and `waiting` more wait their turn; the next one fails with `Failure('overloaded')` and
+ * the given text.
+ */
 export class Gate {
   readonly #width: number;
   readonly #waiting: number;
+  readonly #text: string;
   readonly #turns: (() => void)[] = [];
   #running = 0;
 
-  constructor(width: number, waiting: number) {
+  constructor(width: number, waiting: number, text: string) {
     this.#width = width;
     this.#waiting = waiting;
+    this.#text = text;
   }
 
   async run<T>(task: () => Promise<T>): Promise<T> {
     if (this.#running >= this.#width) {
-      if (this.#turns.length >= this.#waiting)
-        throw new Failure('overloaded', 'too many passwords are being hashed, try again later');
+      if (this.#turns.length >= this.#waiting) throw new Failure('overloaded', this.#text);
       // The one that ends hands its place on.
       await new Promise<void>((resolve) => this.#turns.push(resolve));
     } else this.#running += 1;

@@ -1,0 +1,67 @@
+import type { Carried } from '../account/carry.ts';
+import { Failure } from '../base/failure.ts';
+import { fixed } from '../base/fixed.ts';
+import { version } from '../base/version.ts';
+import { askHealth } from '../mesh/health.ts';
+import { openPool, type Pool } from '../placement/pool.ts';
+import { openAnnouncer, type Announcer } from '../placement/table.ts';
+import { laneLimitsOf, openLane, type Lane } from '../store/lane.ts';
+import type { Ownership, Parts } from './ownership.ts';
+
+/** A server of a pool: the tables say which partitions it has (DESIGN §6); they share a few lanes. */
+export async function ownPool(parts: Parts): Promise<Ownership> {
+  const { config, around, store, mesh, routes, accounts, breaks } = parts;
+  const { clock, random, log } = around;
+  let pool: Pool | undefined;
+  let announcer: Announcer | undefined;
+  const may = () => pool?.leased !== false;
+  const lanes = await Promise.all(
+    Array.from({ length: fixed.lanes.value }, () =>
+      openLane(store, { clock, log, limits: laneLimitsOf(config.limits), may }),
+    ),
+  );
+  const laneOf = (partition: number): Lane => lanes[partition % lanes.length]!;
+  const self = mesh.members().find(({ peer }) => peer === mesh.self)!;
+  return {
+    get pool() {
+      return pool;
+    },
+    begin: async () => {
+      pool = await openPool({
+        store,
+        mesh,
+        clock,
+        random,
+        log,
+        self: { ...self, name: config.server.name, version },
+        partitions: config.pool.partitions,
+        health: (at) => askHealth(at, clock),
+        host: {
+          serve: async (partition, epoch, carried) => {
+            await accounts.serve(partition, epoch, laneOf(partition), carried as readonly Carried[]);
+          },
+          release: (partition) => accounts.release(partition),
+          forget: (partition) => accounts.forget(partition),
+          availability: () => 100,
+          sessions: () => accounts.sessions,
+          announce: () => announcer?.announce(),
+          dead: () => breaks(new Failure('declared-dead', 'the other servers have declared this one dead')),
+        },
+      });
+      const { accounts: range } = pool;
+      routes.learn(range);
+      announcer = openAnnouncer(mesh, clock, range, () => accounts.owned());
+    },
+    lost: (partition) => {
+      accounts.forget(partition);
+      announcer?.announce();
+    },
+    constrained: () => false,
+    close: async () => {
+      await pool?.close();
+      await accounts.close();
+      for (const lane of lanes) await lane.close();
+      announcer?.close();
+    },
+  };
+}
