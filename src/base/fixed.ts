@@ -457,6 +457,18 @@ export const fixed = {
     of: 'connections to the health port at a time, each for half a second at most',
     overflow: 'further ones are closed unanswered, which counts as silence',
   },
+  meshSay: {
+    value: 10,
+    unit: 'ms',
+    of: 'time until the sender of a frame hears that it was received',
+    overflow: 'it is told in a packet of its own, where no other went there meanwhile',
+  },
+  meshUnsaid: {
+    value: 256,
+    unit: 'frames',
+    of: 'frames received whose sender has not heard so',
+    overflow: 'it is told at once',
+  },
   meshProbe: {
     value: 16,
     unit: 'frames',
