@@ -1,6 +1,7 @@
 import type { Attach, Bind, End, Resume, Stanza, Up } from '../link/frames.ts';
 import type { Peer } from '../mesh/mesh.ts';
 import { Failure } from '../base/failure.ts';
+import { fixed } from '../base/fixed.ts';
 import { Gate } from '../base/gate.ts';
 import { openPost, type Letter, type Office, type Post } from '../post/post.ts';
 import type { Lane } from '../store/lane.ts';
@@ -31,10 +32,6 @@ export class Accounts {
   readonly #shared: Shared;
   readonly #logins: Logins;
   readonly #registration: Registration;
-  /** Sessions whose attach is under way: what their mux sends meanwhile waits behind it. */
-  /** Attaches of a mux that are under way and that it has not reported to be all. */
-  readonly #claims = new Map<string, Promise<void>[]>();
-  readonly #attaching = new Map<number, { open: number; readonly behind: (() => void)[] }>();
 
   constructor(env: Env) {
     this.env = env;
@@ -143,7 +140,6 @@ export class Accounts {
     this.#partitions.delete(id);
     partition.stop();
     this.post.forget(id);
-    for (const key of this.#claims.keys()) if (key.startsWith(`${id} `)) this.#claims.delete(key);
     this.#logins.forget(id);
   }
 
@@ -175,10 +171,8 @@ export class Accounts {
         return;
       case 'reported':
         // Once what it reported is taken in.
-        void Promise.all(this.#claims.get(claimant(partition, from)) ?? []).then(() =>
-          partition.reported.add(from),
-        );
-        this.#claims.delete(claimant(partition, from));
+        void Promise.all(partition.claims.get(from) ?? []).then(() => partition.reported.add(from));
+        partition.claims.delete(from);
         return;
       default:
         this.#forSession(partition, from, frame);
@@ -190,7 +184,7 @@ export class Accounts {
     from: Peer,
     frame: Exclude<Up, { readonly conn: number } | Attach | { readonly t: 'reported' }>,
   ): void {
-    const claims = this.#attaching.get(frame.session);
+    const claims = partition.attaching.get(frame.session);
     if (claims !== undefined) {
       claims.behind.push(() => this.#forSession(partition, from, frame));
       return;
@@ -290,9 +284,9 @@ export class Accounts {
 
   #attach(partition: Partition, from: Peer, frame: Attach): void {
     // Two muxes may claim one session: what either of them sends waits until both claims are judged, in its order.
-    const claims = this.#attaching.get(frame.session) ?? { open: 0, behind: [] };
+    const claims = partition.attaching.get(frame.session) ?? { open: 0, behind: [] };
     claims.open += 1;
-    this.#attaching.set(frame.session, claims);
+    partition.attaching.set(frame.session, claims);
     const refuse = (reason: string) =>
       this.env.mesh.send(from, 'mux', {
         t: 'unattached',
@@ -303,16 +297,15 @@ export class Accounts {
       });
     let judged = () => {};
     const claim = new Promise<void>((resolve) => (judged = resolve));
-    const key = claimant(partition, from);
-    const open = this.#claims.get(key);
+    const open = partition.claims.get(from);
     if (partition.reported.has(from)) judged();
-    else if (open === undefined) this.#claims.set(key, [claim]);
+    else if (open === undefined) partition.claims.set(from, [claim]);
     else open.push(claim);
     const after = () => {
       judged();
       claims.open -= 1;
       if (claims.open > 0) return;
-      this.#attaching.delete(frame.session);
+      partition.attaching.delete(frame.session);
       for (const run of claims.behind) run();
     };
     this.#withAccount(
@@ -326,7 +319,10 @@ export class Accounts {
     );
   }
 
-  /** In the account's mailbox, once it is read. */
+  /**
+   * In the account's mailbox, once it is read. A store that does not answer is asked again, as long as the partition is
+   * ours: a session that a mux shows us must not end for that (invariant 8).
+   */
   #withAccount(
     partition: Partition,
     address: string,
@@ -340,8 +336,11 @@ export class Accounts {
         else account.mailbox.run(() => use(account));
       },
       (error: unknown) => {
-        this.env.log.warn({ err: error }, 'an account could not be read');
-        absent();
+        if (partition.ended) return;
+        this.env.log.warn({ err: error }, 'an account could not be read: tried again');
+        this.env.clock.after(fixed.accountPause.value, () =>
+          this.#withAccount(partition, address, absent, use),
+        );
       },
     );
   }
@@ -355,16 +354,12 @@ export class Accounts {
 
   #peerGone(peer: Peer): void {
     this.#logins.peerGone(peer);
-    for (const partition of this.#partitions.values()) this.#claims.delete(claimant(partition, peer));
+    for (const partition of this.#partitions.values()) partition.claims.delete(peer);
     for (const partition of this.#partitions.values())
       for (const session of partition.sessions.values())
         if (session.mux === peer)
           session.account.mailbox.run(() => (session.mux === peer ? detachSession(session) : undefined));
   }
-}
-
-function claimant(partition: Partition, mux: Peer): string {
-  return `${partition.id} ${mux}`;
 }
 
 /** Reads accounts that have sessions which nobody has claimed: loaded, those sessions end in their time. */

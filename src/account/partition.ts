@@ -63,6 +63,10 @@ export class Partition {
   readonly began: number;
   /** Muxes that have reported all their sessions for this epoch. */
   readonly reported = new Set<string>();
+  /** Attaches of a mux that are under way, until it has reported to be all. */
+  readonly claims = new Map<string, Promise<void>[]>();
+  /** Sessions whose attach is under way: what their mux sends meanwhile waits behind it. */
+  readonly attaching = new Map<number, { open: number; readonly behind: (() => void)[] }>();
   /** Accounts, by address, that have session rows and have not been loaded. */
   readonly dormant = new Set<string>();
   /** It is being handed over: nothing new is taken in, and what was begun ends. */

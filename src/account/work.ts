@@ -145,6 +145,8 @@ export class Work implements Unit {
 
   done(counts: readonly (number | undefined)[]): void {
     this.#settle();
+    // Stored, and another owner's to tell (invariant 12).
+    if (this.partition.ended) return;
     this.#act(counts);
     for (const run of this.#ends) run();
     if (this.session === undefined || this.n === 0) return;

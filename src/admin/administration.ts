@@ -90,6 +90,8 @@ export interface Status {
   readonly state: 'starting' | 'ready' | 'draining' | 'offline';
   /** Milliseconds since the start; 0 where no server runs. */
   readonly uptime: number;
+  /** Set while the store does not answer: then `accounts` and `pool` are not known. */
+  readonly store?: 'unavailable' | undefined;
   /** Undefined on a mux, which cannot know. */
   readonly accounts?: number | undefined;
   /** Of all servers; on a mux those that it mirrors. */

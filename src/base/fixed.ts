@@ -288,12 +288,30 @@ export const fixed = {
     of: 'each step of a server’s leave: a look, handing everything over, its own row',
     overflow: 'the step is given up; the others take over what is left',
   },
+  sampled: {
+    value: 1000,
+    unit: 'ms',
+    of: 'time between two samples of CPU, event-loop delay, memory and queues',
+    overflow: 'none: ten of them weigh nine tenths of a server’s availability',
+  },
   floor: {
     value: 20,
     unit: 'of 100',
     of: 'availability of a server that is given partitions',
     overflow:
       'below it a server is constrained: it takes nothing new and gives one partition away each second',
+  },
+  accountPause: {
+    value: 250,
+    unit: 'ms',
+    of: 'time until an account that could not be read for its mux or client is read again',
+    overflow: 'what came for it waits; a client that does not wait that long comes again',
+  },
+  routeTime: {
+    value: 5000,
+    unit: 'ms',
+    of: 'time that a login waits for an owner of its account',
+    overflow: 'it fails with `temporary-auth-failure` (RFC 6120 §6.5.11)',
   },
   tidyLeast: {
     value: 32 * 1024 * 1024,

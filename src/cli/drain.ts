@@ -26,7 +26,9 @@ export function drainCommand(): Command {
           else print(`${name} drains; muster status shows how far it is`);
           return;
         }
-        const tell = options.json ? () => {} : (left: number) => print(`${name} owns ${counted(left)}`);
+        const tell = options.json
+          ? () => {}
+          : (left: number | undefined) => print(`${name} owns ${counted(left)}`);
         await emptied(administration, name, wait * 1000, systemClock, tell);
         const ms = Math.round(systemClock.mono() - began);
         if (options.json) printJson({ server: name, state: 'drained', ms });
@@ -50,16 +52,16 @@ export async function emptied(
   name: string,
   patience: number,
   clock: Clock,
-  tell: (left: number) => void,
+  tell: (left: number | undefined) => void,
 ): Promise<void> {
   const until = clock.mono() + patience;
-  let told = -1;
+  let told: number | undefined = -1;
   let next = -Infinity;
   for (;;) {
     // oxlint-disable-next-line no-await-in-loop -- one look after the other
-    const servers = (await administration.status()).pool?.servers ?? [];
-    const here = servers.filter((one) => one.name === name && one.state !== 'dead');
-    const left = here.reduce((sum, { partitions }) => sum + partitions, 0);
+    const { pool } = await administration.status();
+    const here = pool?.servers.filter((one) => one.name === name && one.state !== 'dead') ?? [];
+    const left = pool && here.reduce((sum, { partitions }) => sum + partitions, 0);
     if (left === 0) return;
     if (here.some(working))
       throw new Failure('drain-ended', `${name} was told to work again; it owns ${counted(left)}`);
@@ -82,7 +84,9 @@ function working({ state }: ServerInfo): boolean {
   return state === 'up';
 }
 
-function counted(partitions: number): string {
+/** Undefined: the store does not answer. */
+function counted(partitions: number | undefined): string {
+  if (partitions === undefined) return 'partitions that nobody can count now';
   return partitions === 1 ? '1 partition' : `${partitions} partitions`;
 }
 

@@ -36,6 +36,7 @@ function facts(status: Status, running: boolean): [string, string][] {
     ['Server', `${server} of cluster ${cluster}, Muster ${version}`],
     ['State', running ? status.state : status.pool === undefined ? 'not running' : 'not running here'],
   ];
+  if (status.store !== undefined) rows.push(['Store', 'does not answer; what it knows cannot be shown']);
   if (accounts !== undefined) rows.push(['Accounts', String(accounts)]);
   if (mux !== undefined)
     rows.push(

@@ -43,7 +43,6 @@ function packedObject(value: Record<string, unknown>, integral: boolean, depth: 
   for (const key in value) {
     const held = value[key];
     if (key.charCodeAt(0) === dollar && (key === '$e' || key === '$b')) throw new Unfit('a key of ours');
-    if (key === 'toJSON') throw new Unfit('a key of JSON');
     const inner = packed(held, integral, depth + 1);
     if (inner === held) continue;
     copy ??= { ...value };

@@ -18,6 +18,8 @@ export interface Bounds {
   readonly logins: number;
   /** From accepting a connection to its session; then `connection-timeout`. */
   readonly loginTime: number;
+  /** A login waits this long for an owner of its account. */
+  readonly routeTime: number;
   /** Failed SASL attempts or binds on one connection; then `policy-violation` (RFC 6120 §6.4.5: between 2 and 5). */
   readonly attempts: number;
   /** Bytes that a transport has not handed to the network; above: cut off, the session waits to be resumed. */
@@ -53,6 +55,7 @@ export function boundsOf(limits: Limits): Bounds {
     },
     logins: limits.unauthenticated,
     loginTime: limits.login * 1000,
+    routeTime: fixed.routeTime.value,
     attempts: limits.attempts,
     outBytes: limits.unsent,
     outStall: limits.stall * 1000,

@@ -19,8 +19,17 @@ export interface Verbs {
   element(conn: Connection, element: Element, bytes: number): void;
   /** The client closed its stream. */
   ended(conn: Connection): void;
+  /** Nobody has served the account that it wants for too long. */
+  unrouted(conn: Connection): void;
   /** The connection is gone, and nothing more can be written. */
   gone(conn: Connection): void;
+}
+
+/** What begins SASL: whose account it is, and what its owner is told. */
+export interface First {
+  readonly address: string;
+  readonly mechanism: string;
+  readonly data: Uint8Array;
 }
 
 /** What is known until there is a session; given up then. */
@@ -36,6 +45,8 @@ export class Login {
   waits: 'sasl' | 'bind' | 'resume' | 'register' | undefined;
   /** The owner expects the client's next SASL message. */
   challenged = false;
+  /** The first message, until its owner has answered: it goes to the next owner where there is none, or not any more. */
+  first: First | undefined;
   /** The bare address, once authenticated. */
   account: string | undefined;
   /** The id of the bind iq; `h` and `previd` of a resume. */
@@ -328,6 +339,7 @@ export class Connection implements TransportHandlers, ParserEvents, Outlet, Flus
   expired(wait: Wait): void {
     if (wait === 'close') this.transport.destroy();
     else if (wait === 'login') this.fail('connection-timeout');
+    else if (wait === 'route') this.#verbs.unrouted(this);
     else if (wait === 'stall') {
       // What was written meanwhile does not count as progress, only what the network took.
       const taken = this.#written - this.transport.queued;

@@ -29,7 +29,7 @@ export type MuxEvent =
 export type Count = (event: MuxEvent, detail?: string) => void;
 
 /** Names of the waits that the mux has one shared timer each for. */
-export type Wait = 'login' | 'answer' | 'ack' | 'stall' | 'close';
+export type Wait = 'login' | 'route' | 'answer' | 'ack' | 'stall' | 'close';
 
 /** Somebody who may wait. */
 export interface Waiter {

@@ -13,7 +13,7 @@ import type { Core, Count, Flushed, Wait, Waiter } from './core.ts';
 import { Deadlines } from './deadlines.ts';
 import { forLogin, forSession } from './owner.ts';
 import type { ForLogin } from './owner.ts';
-import { onOwnerLost } from './sasl.ts';
+import { begin, onOwnerLost } from './sasl.ts';
 import type { Session } from './session.ts';
 import type { StreamCondition } from '../xmpp/error.ts';
 import type { Transport } from './transport.ts';
@@ -89,6 +89,7 @@ export class Mux implements Core {
     const wait = (what: Wait, ms: number) => new Deadlines<Waiter>(clock, ms, (who) => who.expired(what));
     this.#waits = {
       login: wait('login', this.bounds.loginTime),
+      route: wait('route', this.bounds.routeTime),
       answer: wait('answer', this.bounds.answerTime),
       ack: wait('ack', this.bounds.ackTime),
       stall: wait('stall', this.bounds.outStall),
@@ -197,6 +198,7 @@ export class Mux implements Core {
 
   #gone(conn: Connection): void {
     this.#logins.delete(conn.id);
+    this.unwait('route', conn);
     const { session, login } = conn;
     conn.session = undefined;
     if (session !== undefined) {
@@ -346,11 +348,15 @@ export class Mux implements Core {
       if (session.owner === route.server && session.epoch === route.epoch) continue;
       if (attach(session, route)) this.#forget(session);
     }
-    for (const conn of this.#logins.values())
-      this.#abandon(conn, (old) => {
-        const route = moved.get(old.partition);
-        return route !== undefined && !same(route, old);
-      });
+    for (const conn of this.#logins.values()) {
+      const { login } = conn;
+      if (login?.first !== undefined && login.route === undefined) begin(conn, login);
+      else
+        this.#abandon(conn, (old) => {
+          const route = moved.get(old.partition);
+          return route !== undefined && !same(route, old);
+        });
+    }
     for (const end of this.#farewells.items()) {
       const route = moved.get(end.partition);
       if (route !== undefined && route.epoch > end.epoch)

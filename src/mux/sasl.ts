@@ -54,27 +54,48 @@ function answer(conn: Connection, login: Login, said: string): void {
     const address = Jid.of(user, conn.domain);
     // A name that cannot be an account is answered as one that is none.
     if (address === undefined || address.local === '') return refuse(conn, login, 'not-authorized');
-    const route = conn.core.locate(address.bare);
-    if (route === undefined) return refuse(conn, login, 'temporary-auth-failure');
-    login.route = route;
-    const { partition, epoch } = route;
-    conn.core.send(route.server, {
-      t: 'auth',
-      partition,
-      epoch,
-      conn: conn.id,
-      mechanism,
-      data,
-      info: conn.info(),
-    });
+    login.first = { address: address.bare, mechanism, data };
+    begin(conn, login);
   }
   login.waits = 'sasl';
   conn.stop();
 }
 
+/** Tells the owner of the account, or waits for one: a partition that moves is back in a moment. */
+export function begin(conn: Connection, login: Login): void {
+  const { first } = login;
+  if (first === undefined) return;
+  const route = conn.core.locate(first.address);
+  if (route === undefined) return conn.core.wait('route', conn);
+  conn.core.unwait('route', conn);
+  login.route = route;
+  const { partition, epoch } = route;
+  const { mechanism, data } = first;
+  conn.core.send(route.server, {
+    t: 'auth',
+    partition,
+    epoch,
+    conn: conn.id,
+    mechanism,
+    data,
+    info: conn.info(),
+  });
+}
+
+/** Nobody has served the account for too long. */
+export function unrouted(conn: Connection): void {
+  const { login } = conn;
+  if (login?.first === undefined || login.route !== undefined) return;
+  login.first = undefined;
+  login.waits = undefined;
+  refuse(conn, login, 'temporary-auth-failure');
+  conn.ready();
+}
+
 export function onChallenge(conn: Connection, login: Login, frame: Challenge): void {
   if (login.waits !== 'sasl') return;
   login.waits = undefined;
+  login.first = undefined;
   login.challenged = true;
   conn.write(`<challenge xmlns="${NS.sasl}">${encode(frame.data)}</challenge>`);
   conn.ready();
@@ -83,6 +104,7 @@ export function onChallenge(conn: Connection, login: Login, frame: Challenge): v
 export function onAuthed(conn: Connection, login: Login, frame: Authed): void {
   if (login.waits !== 'sasl') return;
   login.waits = undefined;
+  login.first = undefined;
   login.account = frame.account;
   const data = frame.data === undefined ? '' : encode(frame.data);
   conn.write(`<success xmlns="${NS.sasl}">${data}</success>`);
@@ -94,16 +116,21 @@ export function onAuthed(conn: Connection, login: Login, frame: Authed): void {
 export function onRefused(conn: Connection, login: Login, frame: Refused): void {
   if (login.waits !== 'sasl') return;
   login.waits = undefined;
+  login.first = undefined;
   login.route = undefined;
   refuse(conn, login, frame.condition, frame.text);
   conn.ready();
 }
 
-/** The owner is gone in the middle of an exchange: the client may try again (RFC 6120 §6.5.11). */
+/**
+ * The owner is gone in the middle of an exchange. One that it has not answered begins again at the next owner; in any
+ * other the client may try again (RFC 6120 §6.5.11).
+ */
 export function onOwnerLost(conn: Connection, login: Login): void {
   const waited = login.waits === 'sasl';
-  login.waits = undefined;
   login.route = undefined;
+  if (waited && login.first !== undefined) return begin(conn, login);
+  login.waits = undefined;
   // Where it is the client's turn to speak, it hears of it as the answer to that.
   if (!waited) return;
   refuse(conn, login, 'temporary-auth-failure');
@@ -123,6 +150,7 @@ function refuse(conn: Connection, login: Login, condition: string, why?: string)
 function leave(conn: Connection, login: Login): void {
   login.mechanism = undefined;
   login.challenged = false;
+  login.first = undefined;
   const { route } = login;
   login.route = undefined;
   if (route === undefined) return;

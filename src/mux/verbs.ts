@@ -4,7 +4,7 @@ import type { Connection, Verbs } from './connection.ts';
 import { opened } from './open.ts';
 import { manage } from './manage.ts';
 import { register } from './register.ts';
-import { abort, auth, response } from './sasl.ts';
+import { abort, auth, response, unrouted } from './sasl.ts';
 import { starttls } from './starttls.ts';
 import type { Element } from '../xmpp/element.ts';
 
@@ -61,4 +61,4 @@ function ended(conn: Connection): void {
   }
 }
 
-export const verbs: Omit<Verbs, 'gone'> = { opened, element, ended };
+export const verbs: Omit<Verbs, 'gone'> = { opened, element, ended, unrouted };

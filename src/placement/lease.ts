@@ -16,6 +16,8 @@ export interface LeaseOptions {
   /** The row says that this incarnation is dead. */
   readonly dead: () => void;
   readonly refused: () => void;
+  /** It holds again, or for the first time. */
+  readonly regained: () => void;
 }
 
 /** One's own lease: renewed each second, good until `fixed.leaseOwn` after the last renewal that succeeded was sent. */
@@ -36,9 +38,17 @@ export class Lease {
 
   start(): void {
     if (this.#closed) return;
-    this.#timer = this.#options.clock.after(fixed.leaseRenew.value, () => this.start());
-    if (this.#options.may()) void this.renew();
-    else this.#options.refused();
+    const { clock, may, refused, regained } = this.#options;
+    const heard = may();
+    const held = this.held;
+    // Nothing goes on here without a lease: as soon as somebody hears us again, there is one.
+    const again = held ? fixed.leaseRenew.value : fixed.ringPeriod.value;
+    this.#timer = clock.after(again, () => this.start());
+    if (!heard) refused();
+    else
+      void this.renew().then(() => {
+        if (!held && this.held && !this.#closed) regained();
+      });
   }
 
   async renew(): Promise<void> {

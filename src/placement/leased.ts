@@ -78,6 +78,7 @@ export class LeasedPool implements Pool {
       may: () => this.#mayRenew(),
       dead,
       refused: () => count('renewal-refused'),
+      regained: () => void this.#rounds.look(),
     });
     mesh.serve('placement', (from, frame) => this.#hear(from, frame as Said));
     clock.soon(() => void this.#start());
@@ -112,11 +113,11 @@ export class LeasedPool implements Pool {
   }
 
   drain(name: string): Promise<void> {
-    return this.#mark(name, serverRows.drain);
+    return this.#mark(name, serverRows.drain, 'draining');
   }
 
   undrain(name: string): Promise<void> {
-    return this.#mark(name, serverRows.undrain);
+    return this.#mark(name, serverRows.undrain, 'up');
   }
 
   async rebalance(): Promise<void> {
@@ -205,14 +206,21 @@ export class LeasedPool implements Pool {
     for (const { peer } of this.#rounds.live) if (peer !== mesh.self) mesh.send(peer, 'placement', said);
   }
 
-  async #mark(name: string, statement: Statement): Promise<void> {
-    const { store } = this.#options;
-    const rows = (await store.query<ServerRecord>(serverRows.live, [])).filter((row) => row.name === name);
-    if (rows.length === 0) throw new Failure('server-missing', `no live server has the name ${name}`);
-    await change(
-      this.#lane,
-      rows.map(({ peer }) => ({ statement, params: [peer] })),
-    );
+  async #mark(name: string, statement: Statement, state: ServerRecord['state']): Promise<void> {
+    const { store, clock } = this.#options;
+    for (;;) {
+      // oxlint-disable no-await-in-loop -- until the row says so, whatever came of the commit
+      const named = (await store.query<ServerRecord>(serverRows.live, [])).filter((row) => row.name === name);
+      if (named.length === 0) throw new Failure('server-missing', `no live server has the name ${name}`);
+      const other = named.filter((row) => row.state !== state);
+      if (other.length === 0) break;
+      const counts = await change(
+        this.#lane,
+        other.map(({ peer }) => ({ statement, params: [peer] })),
+      );
+      if (counts[0] === undefined) await sleep(clock, fixed.loadPause.value);
+      // oxlint-enable no-await-in-loop
+    }
     this.#tell({ t: 'look' });
     await this.#rounds.look();
   }

@@ -63,8 +63,10 @@ export class Rounds {
 
   start(): void {
     if (this.#closed) return;
-    this.#timer = this.#options.clock.after(fixed.lookPeriod.value, () => this.start());
-    void this.look();
+    void this.look().then(() => {
+      if (this.#closed) return;
+      this.#timer = this.#options.clock.after(this.#soonest(), () => this.start());
+    });
   }
 
   /** A look that begins from now on; resolves when what follows from it has been done, without the hand-offs. */
@@ -91,9 +93,7 @@ export class Rounds {
 
   /** Nobody else renews: everybody's counter has stood still for a whole lease, and then some, by our place in the order. */
   get lonely(): boolean {
-    const { self } = this.#options.mesh;
-    const enough = fixed.lease.value + this.#live.findIndex(({ peer }) => peer === self) * apart;
-    return this.#live.every(({ peer }) => peer === self || this.#observer.still(peer) >= enough);
+    return this.#others().every(({ peer }) => this.#observer.still(peer) >= this.#patience());
   }
 
   /** What a commit or another server says of a partition. */
@@ -201,7 +201,7 @@ export class Rounds {
       if (before !== undefined && before.owner !== mesh.self && !this.#awaited.has(partition))
         this.#awaited.set(partition, { from: before.owner, since: now });
       const awaited = this.#awaited.get(partition);
-      if (awaited !== undefined && this.#alive(awaited.from) && now - awaited.since < patience) continue;
+      if (awaited !== undefined && this.#alive(awaited.from) && now - awaited.since < behind) continue;
       this.#awaited.delete(partition);
       serving.take(partition, epoch, []);
     }
@@ -209,9 +209,7 @@ export class Rounds {
 
   async #expire(): Promise<void> {
     const { lane, clock, mesh } = this.#options;
-    const still = this.#live.filter(
-      ({ peer }) => peer !== mesh.self && this.#observer.still(peer) >= fixed.lease.value,
-    );
+    const still = this.#others().filter(({ peer }) => this.#observer.still(peer) >= fixed.lease.value);
     await Promise.all(
       still.map(async ({ peer, renewed }) => {
         const params = [clock.now(), peer, renewed, mesh.self];
@@ -285,6 +283,23 @@ export class Rounds {
     }
   }
 
+  /** Milliseconds until the next look: a second, or less where a lease is about to run out. */
+  #soonest(): number {
+    const waits = this.#others().flatMap(({ peer }) =>
+      [fixed.lease.value, this.#patience()].map((enough) => enough - this.#observer.still(peer)),
+    );
+    return Math.min(fixed.lookPeriod.value, ...waits.filter((wait) => wait > 0).map((wait) => wait + 5));
+  }
+
+  /** How long somebody who is heard by nobody waits: of two that see only each other's silence, the first goes on. */
+  #patience(): number {
+    return fixed.lease.value + this.#live.findIndex(({ peer }) => peer === this.#options.mesh.self) * apart;
+  }
+
+  #others(): ServerRecord[] {
+    return this.#live.filter(({ peer }) => peer !== this.#options.mesh.self);
+  }
+
   #isFree({ partition, owner, epoch, state }: Holding): boolean {
     if ((this.#known.get(partition)?.epoch ?? -1) > epoch) return false;
     return owner === '' || state === null || state === 'dead';
@@ -328,7 +343,7 @@ export class Rounds {
 }
 
 /** Two that see nobody but each other, each standing still, do not judge at one time. */
-const apart = 1500;
+const apart = 1000;
 
 /** Milliseconds that a hand-off's message has behind its commit. */
-const patience = fixed.handoffWait.value / 2;
+const behind = fixed.handoffWait.value / 2;

@@ -27,6 +27,8 @@ export interface Obituary {
 
 /** The routes that this process has heard of. */
 export interface Table extends Routes {
+  /** How many partitions have an owner that is known. */
+  readonly size: number;
   readonly partitionOf: PartitionOf;
   /** For a process that knows the range of accounts itself. */
   learn(accounts: Range): void;
@@ -72,6 +74,9 @@ export function openTable(mesh: Mesh, domains: ReadonlySet<string>): Table {
     for (const route of routes.values()) if (route.server === peer) routes.delete(route.partition);
   });
   return {
+    get size() {
+      return routes.size;
+    },
     partitionOf,
     learn: (range) => {
       accounts = range;

@@ -86,24 +86,41 @@ export function openAdministration(over: Administered): Administration {
     servers: pooled === undefined ? noServers(notPool) : openServers(pooled.pool),
     sessions,
     status: async () => {
-      const pool = pooled && (await overview(pooled.pool, pooled.peers.mesh.members(), clock.now()));
+      const stored = await known(store, pooled, clock.now());
       return {
         ...identity(config),
         state: over.state(),
         uptime: over.uptime(),
-        accounts: await accountCount(store),
+        ...stored,
         // what the others told last; our own as it is
-        sessions: (pool?.servers ?? []).reduce(
+        sessions: (stored.pool?.servers ?? []).reduce(
           (sum, { incarnation, name, state, sessions: theirs }) =>
             state === 'dead' || `${name}/${incarnation}` === pooled?.peers.mesh.self ? sum : sum + theirs,
           here.size,
         ),
         memory: over.state() === 'offline' ? 0 : process.memoryUsage.rss(),
-        pool,
       };
     },
     close: over.close,
   };
+}
+
+/** What the store knows; while it does not answer, a server still tells how it is itself. */
+async function known(
+  store: Store,
+  pooled: Pooled | undefined,
+  now: number,
+): Promise<Pick<Status, 'store' | 'accounts' | 'pool'>> {
+  try {
+    const [accounts, pool] = await Promise.all([
+      accountCount(store),
+      pooled && overview(pooled.pool, pooled.peers.mesh.members(), now),
+    ]);
+    return { accounts, pool };
+  } catch (error) {
+    if (!failed(error, 'store-unavailable')) throw error;
+    return { store: 'unavailable' };
+  }
 }
 
 /** What a configuration says of its server. */

@@ -4,7 +4,7 @@ import { Failure } from '../base/failure.ts';
 import { nameOf } from '../mesh/ask.ts';
 import type { Mesh } from '../mesh/mesh.ts';
 import type { Mux } from '../mux/mux.ts';
-import type { Routes } from '../placement/routes.ts';
+import type { Table } from '../placement/table.ts';
 import { identity } from './administration.ts';
 import { noServers } from './overview.ts';
 
@@ -12,8 +12,7 @@ export interface Holding {
   readonly config: Config;
   readonly mesh: Mesh;
   readonly mux: Pick<Mux, 'size'>;
-  /** Before anything was heard from the owners, so that none of their routes is missed. */
-  readonly routes: Pick<Routes, 'partition' | 'onChange'>;
+  readonly routes: Pick<Table, 'size'>;
   readonly state: () => Status['state'];
   /** Milliseconds since the start. */
   readonly uptime: () => number;
@@ -25,8 +24,6 @@ export interface Holding {
  */
 export function openMuxAdministration(over: Holding): Administration {
   const { config, mesh, mux, routes } = over;
-  const heard = new Set<number>();
-  routes.onChange(({ partition }) => heard.add(partition));
   const elsewhere = (): Failure => {
     const servers = mesh
       .members()
@@ -42,14 +39,13 @@ export function openMuxAdministration(over: Holding): Administration {
     sessions: refused,
     status: () => {
       const { connections, sessions } = mux.size;
-      const known = [...heard].filter((partition) => routes.partition(partition) !== undefined).length;
       return Promise.resolve({
         ...identity(config),
         state: over.state(),
         uptime: over.uptime(),
         sessions,
         memory: process.memoryUsage.rss(),
-        mux: { connections, routes: known },
+        mux: { connections, routes: routes.size },
       });
     },
     close: () => Promise.resolve(),

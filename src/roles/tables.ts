@@ -3,16 +3,11 @@ import type { Clock } from '../base/clock.ts';
 import type { Config } from '../base/config.ts';
 import { Failure } from '../base/failure.ts';
 import type { Directory } from '../directory/directory.ts';
-import type { PartitionRow, ServerRow } from '../placement/pool.ts';
-import { sql, type Store } from '../store/store.ts';
+import { partitionRows, type Holding } from '../placement/partitions.ts';
+import { serverRows, type ServerRecord } from '../placement/servers.ts';
+import type { Store } from '../store/store.ts';
 import { accountCount, administrators, identity } from './administration.ts';
 import { overview, partitionInfos, type Tables } from './overview.ts';
-
-const rows = {
-  servers: sql`select s.peer, s.name, s.roles, s.state, s.availability, s.sessions, s.version, s.started,
-    (select count(*) from partition p where p.owner = s.peer) as partitions from server s`,
-  partitions: sql`select id as partition, name, owner, epoch from partition where name like 'account/%'`,
-};
 
 export interface TablesOnly {
   readonly config: Config;
@@ -30,11 +25,12 @@ export function openTables(over: TablesOnly): Administration {
   const { config, store, directory, clock } = over;
   const tables: Tables = {
     servers: async () =>
-      (await store.query<Omit<ServerRow, 'roles'> & { roles: string }>(rows.servers, [])).map((row) => ({
+      (await store.query<ServerRecord & { partitions: number }>(serverRows.list, [])).map((row) => ({
         ...row,
-        roles: row.roles.split(',').filter((role) => role !== ''),
+        roles: row.roles.split(','),
+        partitions: Number(row.partitions),
       })),
-    partitions: () => store.query<PartitionRow>(rows.partitions, []),
+    partitions: () => store.query<Holding>(partitionRows.all, []),
   };
   const refused = async (): Promise<never> => {
     const up = (await tables.servers()).filter(({ state }) => state !== 'dead').map(({ name }) => name);

@@ -12,7 +12,7 @@ import { textOf } from './blame.ts';
 import { migrateShared } from './dialect.ts';
 import { Hosts, parseAddress, type Address, type Host } from './hosts.ts';
 import { Crash, Line, type Session } from './line.ts';
-import { Shared } from './shared.ts';
+import { Pooled } from './pooled.ts';
 import type { Value } from './store.ts';
 import { Wire } from './wire.ts';
 
@@ -34,7 +34,7 @@ const OLDEST = 150_000;
  * server that does), then serves. Rejects with `Failure('store-address')`, `'store-unsupported'`, `'store-newer'` or
  * `'store-unavailable'`.
  */
-export async function openPostgres(options: PostgresOptions): Promise<Shared> {
+export async function openPostgres(options: PostgresOptions): Promise<Pooled> {
   const { clock, log, random } = options;
   const address = parseAddress(options.url);
   const tls = secure(address);
@@ -57,7 +57,7 @@ export async function openPostgres(options: PostgresOptions): Promise<Shared> {
       error,
     );
   }
-  return new Shared({ hosts, rest, owner, clock, log });
+  return new Pooled({ hosts, rest, owner, clock, log });
 }
 
 async function migrated(session: Session, clock: Clock, random: Random): Promise<number> {

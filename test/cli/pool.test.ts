@@ -26,7 +26,11 @@ const server = (name: string, more: Partial<ServerInfo> = {}): ServerInfo => ({
 });
 
 /** A server that announced itself in a directory, and what it says of its pool. */
-async function serving(t: TestContext, pool: () => PoolInfo, servers: Partial<Administration['servers']>) {
+async function serving(
+  t: TestContext,
+  pool: () => PoolInfo | undefined,
+  servers: Partial<Administration['servers']>,
+) {
   const dir = directory(t);
   const data = join(dir, 'data');
   const base = memory();
@@ -135,6 +139,15 @@ test('a drain that somebody takes back does not wait for what never comes', asyn
   assert.deepEqual([code, err], [1, 'one was told to work again; it owns 4 partitions\n']);
 });
 
+test('a drain goes on while the store does not answer, and so does the waiting', async (t) => {
+  const pool = { servers: [server('one', { partitions: 0 })], muxes: [], partitions: 4, ownerless: 0 };
+  let looks = 0;
+  const run = await serving(t, () => (++looks < 4 ? undefined : pool), { drain: () => Promise.resolve() });
+  const { code, out } = await run('drain', 'one');
+  assert.equal(code, 0);
+  assert.match(out, /^one owns partitions that nobody can count now\none owns nothing after /);
+});
+
 test('a server that is alone says that there is no pool', async (t) => {
   const dir = directory(t);
   await start(t, dir);
@@ -155,6 +168,10 @@ test('roles come from the command line, as often as one likes, and are checked',
   assert.deepEqual(await roles('--role', 'accounts', '--role', 'mux'), ['accounts', 'mux']);
   assert.deepEqual(await roles('--role', 'mux,accounts', '--set', 'roles=[admin]'), ['mux', 'accounts']);
   assert.deepEqual(await roles('--role', 'mux', ...nats), ['mux']);
+  assert.match(
+    String(await roles('--role', 'admin', ...nats)),
+    /neither mux nor accounts, so nothing would be served/,
+  );
   const unknown = await muster(dir, ['start', '--role', 'mail']);
   assert.equal(unknown.code, 2);
   assert.match(unknown.err, /'mail' is invalid\. Allowed: mux, accounts, directory, admin\./);

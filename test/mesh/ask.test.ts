@@ -94,6 +94,20 @@ test('an answer that comes too late changes nothing', async (t) => {
   assert.equal(await a.ask('b/1', 'fast', {}, 1000), 'in time');
 });
 
+test('nobody answers in the place of another', async (t) => {
+  const { hub, a, b } = pair(t);
+  let release: (value: string) => void = () => {};
+  b.answer('slow', () => new Promise((resolve) => (release = resolve)));
+  const answer = a.ask('b/1', 'slow', {}, 10_000);
+  const stranger = openMesh(hub.wire('c/1', ['accounts']), { clock: systemClock, log: quiet });
+  t.after(() => stranger.close());
+  stranger.serve('admin', () => {});
+  for (let id = 1; id < 5; id++) stranger.send('a/1', 'admin', { t: 'answer', id, result: 'mine' });
+  await new Promise((resolve) => setTimeout(resolve, 50)); // long enough to be believed
+  release('of b');
+  assert.equal(await answer, 'of b');
+});
+
 test('so many questions may be open, and all end with the one who asked', async (t) => {
   const { a, b } = pair(t);
   b.answer('hang', () => new Promise(() => {}));

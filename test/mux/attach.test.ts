@@ -263,11 +263,9 @@ test('a login in SASL at an owner of an older epoch starts again', () => {
   const { conn } = rig.one('auth');
   client.read();
   moved(rig, 'a/1', 2);
-  assert.match(client.read(), /<temporary-auth-failure\/>/);
+  assert.equal(rig.one('auth').epoch, 2, 'the new owner gets the first message, too');
   rig.say({ t: 'authed', conn, account: 'alice@example.org', data: undefined });
-  assert.equal(client.read(), '');
-  client.send(plainAuth('alice'));
-  assert.equal(rig.one('auth').epoch, 2);
+  assert.equal(client.read(), '', 'the old one has nothing to say any more');
 });
 
 test('requests without an answer are kept up to a bound, the newest of them', () => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it, test } from 'node:test';
+import { Failure } from '../../src/base/failure.ts';
 import { verify } from '../../src/xmpp/sasl/keys.ts';
 import { sql } from '../../src/store/store.ts';
 import { enter, openPair, serverRow, type Server } from './pool.ts';
@@ -104,6 +105,16 @@ void describe('an administrator of two servers', () => {
       await new Promise((resolve) => setTimeout(resolve, 5));
   });
 
+  void it('takes for done what a lost owner did before it could say so', async (t) => {
+    const { one, two } = await openPair(t);
+    const theirs = of(two);
+    await one.administration.users.add(theirs, 'x');
+    const entry = await one.directory.find(theirs);
+    await two.administration.users.remove(theirs);
+    one.directory.find = () => Promise.resolve(entry);
+    await one.administration.users.remove(theirs);
+  });
+
   void it('never sends a password to another server', async (t) => {
     const { one, two, store } = await openPair(t);
     const sent: string[] = [];
@@ -196,3 +207,17 @@ async function added(server: Awaited<ReturnType<typeof openPair>>['one']): Promi
   const address = of(server);
   return server.administration.users.add(address, 'x');
 }
+
+test('while the store does not answer, a server still tells how it is', async (t) => {
+  const { one, store, pool } = await openPair(t);
+  const silent = () => Promise.reject(new Failure('store-unavailable', 'the database does not answer'));
+  const query = store.query.bind(store) as typeof store.query;
+  store.query = silent;
+  pool.servers = silent;
+  const status = await one.administration.status();
+  store.query = query;
+  assert.deepEqual(
+    [status.state, status.store, status.accounts, status.pool, status.sessions],
+    ['ready', 'unavailable', undefined, undefined, 0],
+  );
+});

@@ -6,7 +6,7 @@ import { systemClock } from '../../src/base/clock.ts';
 import { quiet, type Log } from '../../src/base/log.ts';
 import { systemRandom } from '../../src/base/random.ts';
 import { openPostgres } from '../../src/store/postgres.ts';
-import type { Shared } from '../../src/store/shared.ts';
+import type { Pooled } from '../../src/store/pooled.ts';
 import { sql, type Fence, type Store } from '../../src/store/store.ts';
 
 /** PostgreSQLs of one test file, each in a directory that goes with it. */
@@ -35,7 +35,7 @@ export class Databases {
 }
 
 /** Opens a store as the server `owner`. */
-export function openShared(url: string, owner = 'one/1', log: Log = quiet): Promise<Shared> {
+export function openPooled(url: string, owner = 'one/1', log: Log = quiet): Promise<Pooled> {
   return openPostgres({ url, owner, clock: systemClock, log, random: systemRandom });
 }
 

@@ -10,7 +10,7 @@ import { parseAddress } from '../../src/store/hosts.ts';
 import { migrations } from '../../src/store/migrate.ts';
 import { applicationName } from '../../src/store/postgres.ts';
 import { sql } from '../../src/store/store.ts';
-import { claimIn, Databases, openShared } from './database.ts';
+import { claimIn, Databases, openPooled } from './database.ts';
 import { inbound, message, readInbound, readMessages, storeSuite } from './suite.ts';
 
 const databases = new Databases();
@@ -19,7 +19,7 @@ before(async () => (server = await databases.start()));
 after(() => databases.close());
 
 storeSuite('PostgreSQL', async () => {
-  const store = await openShared(server.url);
+  const store = await openPooled(server.url);
   return { store, claim: (name) => claimIn(store, name) };
 });
 
@@ -27,7 +27,7 @@ describe('the store of a pool', { timeout: 60_000 }, () => {
   it('is made once by servers that start together', async () => {
     await server.psql('create database crowd owner muster');
     const url = server.url.replace('/muster?', '/crowd?');
-    const stores = await Promise.all(Array.from({ length: 6 }, (_value, id) => openShared(url, `s${id}/1`)));
+    const stores = await Promise.all(Array.from({ length: 6 }, (_value, id) => openPooled(url, `s${id}/1`)));
     const ids = await Promise.all(stores.map((store) => store.reserveIds(10)));
     assert.equal(new Set(ids).size, ids.length);
     assert.equal(new Set(ids.map((id) => Math.floor(id / 2 ** 33))).size, 1);
@@ -39,21 +39,21 @@ describe('the store of a pool', { timeout: 60_000 }, () => {
   it('refuses the data of a newer program in one line', async () => {
     await server.psql('create database future owner muster');
     const url = server.url.replace('/muster?', '/future?');
-    const store = await openShared(url);
+    const store = await openPooled(url);
     await store.query(
       sql`insert into schema (number, name, oldest, at) values (9999, 'future', 9999, 0)`,
       [],
     );
     await store.close();
     await assert.rejects(
-      openShared(url),
+      openPooled(url),
       (error) => failed(error, 'store-newer') && error.message.includes('9999'),
     );
   });
 
   it('says which hosts it tried, and never the password', async () => {
     const url = 'postgres://muster:very-secret@127.0.0.1:1,127.0.0.1:2/muster?tls=off';
-    await assert.rejects(openShared(url), (error) => {
+    await assert.rejects(openPooled(url), (error) => {
       assert.ok(failed(error, 'store-unavailable'));
       assert.match(error.message, /127\.0\.0\.1:1 .*127\.0\.0\.1:2 /);
       assert.ok(!`${error.message} ${String(error.cause)}`.includes('very-secret'));
@@ -61,16 +61,16 @@ describe('the store of a pool', { timeout: 60_000 }, () => {
     });
     const wrong = server.url.replace(/:[^:@]*@/, ':very-secret@');
     await assert.rejects(
-      openShared(wrong),
+      openPooled(wrong),
       (error) => failed(error, 'store-unavailable') && !error.message.includes('very-secret'),
     );
-    await assert.rejects(openShared('postgres://nonsense'), (error) => failed(error, 'store-address'));
+    await assert.rejects(openPooled('postgres://nonsense'), (error) => failed(error, 'store-address'));
   });
 
   it('asks for TLS unless told otherwise', async () => {
     const url = server.url.replace('?tls=off', '');
     await assert.rejects(
-      openShared(url),
+      openPooled(url),
       (error) => failed(error, 'store-unavailable') && /SSL/.test(error.message),
     );
     assert.deepEqual(parseAddress('postgres://a:p%40ss@[::1],db2:5433/x?ca=/ca.pem'), {
@@ -86,7 +86,7 @@ describe('the store of a pool', { timeout: 60_000 }, () => {
   });
 
   it('writes the owner beside its lanes, and calls itself by it', async () => {
-    const store = await openShared(server.url, 'server1/abc');
+    const store = await openPooled(server.url, 'server1/abc');
     const { lane } = await store.openLane();
     const [row] = await store.query<{ owner: string }>(sql`select owner from lane where id = $1`, [lane]);
     assert.equal(row?.owner, 'server1/abc');
@@ -102,7 +102,7 @@ describe('the store of a pool', { timeout: 60_000 }, () => {
   });
 
   it('refuses NUL in a text for that op alone, and the connection goes on', async () => {
-    const store = await openShared(server.url);
+    const store = await openPooled(server.url);
     const fence = await claimIn(store, 'account/9');
     const lane = await store.openLane();
     const nul = { ...message(fence.partition, 1, 2), params: [fence.partition, 1, 2, 9, 2, 'a\0b'] };
@@ -116,7 +116,7 @@ describe('the store of a pool', { timeout: 60_000 }, () => {
   });
 
   it('refuses what comes after close', async () => {
-    const store = await openShared(server.url);
+    const store = await openPooled(server.url);
     const asked = store.query(readInbound, [1, 1]);
     await store.close();
     assert.deepEqual(await asked, []);
@@ -133,7 +133,7 @@ describe('the store of a pool', { timeout: 60_000 }, () => {
         return [...source.matchAll(/\bsql`([^`]*)`/g)].map(([, text]) => ({ name, text: text! }));
       });
     assert.ok(texts.length > 40);
-    const store = await openShared(server.url);
+    const store = await openPooled(server.url);
     const bad: string[] = [];
     for (const [index, { name, text }] of texts.entries()) {
       const failure = await store.query({ text: `prepare p${index} as ${text}` }, []).then(
@@ -149,7 +149,7 @@ describe('the store of a pool', { timeout: 60_000 }, () => {
   it('logs nothing when all is well', async () => {
     const lines: string[] = [];
     const note = (_fields: object, text: string) => void lines.push(text);
-    const store = await openShared(server.url, 'one/1', { ...quiet, info: note, warn: note, error: note });
+    const store = await openPooled(server.url, 'one/1', { ...quiet, info: note, warn: note, error: note });
     await store.reserveIds(1);
     await store.close();
     assert.deepEqual(lines, []);

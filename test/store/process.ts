@@ -10,9 +10,14 @@ export class Child {
   #ended: Promise<unknown>;
   #waiting: { count: number; resolve(): void }[] = [];
 
-  constructor(...args: string[]) {
-    const script = new URL('child.ts', import.meta.url).pathname;
-    this.#process = spawn(process.execPath, [script, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
+  /** Runs a script of this folder. */
+  static run(script: string, ...args: string[]): Child {
+    return new Child(script, args);
+  }
+
+  private constructor(script: string, args: readonly string[]) {
+    const path = new URL(script, import.meta.url).pathname;
+    this.#process = spawn(process.execPath, [path, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
     this.pid = this.#process.pid!;
     this.#ended = once(this.#process, 'close');
     createInterface(this.#process.stdout!).on('line', (line) => {
@@ -29,6 +34,10 @@ export class Child {
     });
     await Promise.race([enough, this.#ended]);
     return this.lines;
+  }
+
+  signal(name: 'SIGSTOP' | 'SIGCONT'): void {
+    this.#process.kill(name);
   }
 
   /** kill -9, and everything it said before. */

@@ -17,7 +17,7 @@ let path: string;
 const opened: Volume[] = [];
 const children: Child[] = [];
 function start(...args: string[]): Child {
-  const child = new Child(path, ...args);
+  const child = Child.run('child.ts', path, ...args);
   children.push(child);
   return child;
 }

@@ -25,7 +25,7 @@ const SPAN = 2 ** 33;
  * The store of a pool: a connection for each lane, a few for questions, one for the rest. It never gives up by itself:
  * while the database is away, questions wait for their deadline and commits fail as unavailable, which their lane repeats.
  */
-export class Shared implements Store {
+export class Pooled implements Store {
   /** Resolves when it cannot be used any more: undefined after `close`, else why. */
   readonly closed: Promise<Failure | undefined>;
   #parts: Parts;
