@@ -19,7 +19,12 @@ export interface PoolOptions {
   readonly muxes?: number;
   readonly nats?: { readonly nodes?: 1 | 2 | 3 };
   /** `standby`: a synchronous one, named second in the servers' `store`. `directory`: of the primary, elsewhere. */
-  readonly postgres?: { readonly standby?: boolean; readonly directory?: string };
+  readonly postgres?: {
+    readonly standby?: boolean;
+    readonly directory?: string;
+    /** More of the primary's postgresql.conf. */
+    readonly settings?: Readonly<Record<string, string | number>>;
+  };
   readonly partitions?: number;
   /** Of the clients' plain port: off (default) or starttls. */
   readonly tls?: 'off' | 'starttls';
@@ -84,7 +89,10 @@ export async function openPool(options: PoolOptions): Promise<Pool> {
   try {
     const nats = await openNats({ directory: path('nats'), nodes: options.nats?.nodes ?? 1 });
     closing.push(() => nats.stop());
-    const primary = await openPostgresServer({ directory: options.postgres?.directory ?? path('postgres') });
+    const primary = await openPostgresServer({
+      directory: options.postgres?.directory ?? path('postgres'),
+      ...(options.postgres?.settings && { settings: options.postgres.settings }),
+    });
     const postgres: Pool['postgres'] = { primary, standby: undefined };
     closing.push(() => postgres.primary.stop());
     if (options.postgres?.standby === true) {
