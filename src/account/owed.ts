@@ -1,4 +1,3 @@
-import type { Timer } from '../base/clock.ts';
 import { fixed } from '../base/fixed.ts';
 import type { Element } from '../xmpp/element.ts';
 import { Jid } from '../xmpp/jid.ts';
@@ -18,7 +17,7 @@ export class Owed {
   readonly #env: Env;
   readonly #serving: (partition: number) => Partition | undefined;
   readonly #stanzas = new Map<string, Element>();
-  #timer: Timer | undefined;
+  #waiting = false;
 
   constructor(env: Env, serving: (partition: number) => Partition | undefined) {
     this.#env = env;
@@ -36,8 +35,10 @@ export class Owed {
         this.#stanzas.delete(oldest);
         break;
       }
-    this.#timer ??= this.#env.clock.after(fixed.owedRetry.value, () => {
-      this.#timer = undefined;
+    if (this.#waiting) return;
+    this.#waiting = true;
+    this.#env.clock.after(fixed.owedRetry.value, () => {
+      this.#waiting = false;
       const stanzas = [...this.#stanzas.values()];
       this.#stanzas.clear();
       for (const owed of stanzas) this.#again(owed);

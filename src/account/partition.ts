@@ -1,9 +1,9 @@
 import { sleep, type Timer } from '../base/clock.ts';
 import { fixed } from '../base/fixed.ts';
 import { Entities } from '../entity/entities.ts';
+import type { Gate } from '../base/gate.ts';
 import type { Up } from '../link/frames.ts';
 import type { Peer } from '../mesh/mesh.ts';
-import type { Gate } from '../base/gate.ts';
 import type { Post } from '../post/post.ts';
 import type { Lane } from '../store/lane.ts';
 import type { Fence } from '../store/store.ts';
@@ -11,8 +11,8 @@ import type { Element } from '../xmpp/element.ts';
 import type { Jid } from '../xmpp/jid.ts';
 import { Account, type Waiting } from './account.ts';
 import { accountRows, readPreferences, type AccountRow } from './accountrows.ts';
-import { takeCarried, type Carried } from './carry.ts';
 import { endAgain, endSession, removeRows } from './end.ts';
+import { takeCarried, type Carried } from './carry.ts';
 import type { Env } from './env.ts';
 import { messageRows, type Kind, type Origin } from './rows.ts';
 import { Session } from './session.ts';
@@ -306,7 +306,10 @@ export class Partition {
     const [row] = await store.query<AccountRow>(accountRows.load, [this.id, address]);
     if (row === undefined) return undefined;
     const [waiting, sessions] = await Promise.all([
-      store.query<Waiting>(messageRows.pending, [this.id, row.id, row.watermark]),
+      // Above the watermark there is nothing: the usual case costs no question.
+      (row.last ?? 0) > row.watermark
+        ? store.query<Waiting>(messageRows.pending, [this.id, row.id, row.watermark])
+        : [],
       this.dormant.has(address) ? store.query<SessionRow>(sessionRows.ofAccount, [this.id, row.id]) : [],
     ]);
     this.dormant.delete(address);
