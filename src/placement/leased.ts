@@ -79,11 +79,8 @@ export class LeasedPool implements Pool {
       may: () => this.#mayRenew(),
       dead,
       refused: () => count('renewal-refused'),
-      regained: () => {
-        // What kept us from renewing may have kept the others, and the first to be back must not judge them (invariant 7).
-        this.#rounds.restart();
-        void this.#rounds.look();
-      },
+      regained: () => void this.#rounds.look(),
+      stalled: () => this.#rounds.restart(),
     });
     mesh.serve('placement', (from, frame) => this.#hear(from, frame as Said));
     clock.soon(() => void this.#start());
