@@ -58,6 +58,8 @@ export class World {
   /** What the checkers have to say; for traces. */
   fault: (invariant: number, text: string) => void = () => {};
   note: (text: string) => void = () => {};
+  /** Is a client connected to this mux with this session? */
+  holds: (mux: Process, session: number) => boolean = () => false;
   /** The trace shows the frames that it matches, as JSON. */
   frames: RegExp | undefined;
   readonly log: Log;
