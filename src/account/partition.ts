@@ -16,6 +16,7 @@ import { Session } from './session.ts';
 import { inboundOp, recordOp, sessionRows, type SessionRow } from './sessionrows.ts';
 import { restore } from './record.ts';
 import type { Refresher } from './refresher.ts';
+import { openRetention } from './retention.ts';
 import type { Bucket } from './turnstile.ts';
 import { Work } from './work.ts';
 
@@ -73,6 +74,7 @@ export class Partition {
   closing = false;
   #ended = false;
   readonly #unfill: () => void;
+  readonly #retention: Timer;
 
   /** Sessions whose `in_n` or record the store does not know. */
   readonly #touched = new Set<Session>();
@@ -103,6 +105,7 @@ export class Partition {
       keep: () => shared.keep(),
     });
     this.#unfill = lane.onBatch((add) => this.#fill(add));
+    this.#retention = openRetention(this);
   }
 
   /** Takes frames and letters. */
@@ -256,6 +259,7 @@ export class Partition {
   stop(): void {
     this.#ended = true;
     this.#unfill();
+    this.#retention.cancel();
     this.#touchTimer?.cancel();
     this.#lazyTimer?.cancel();
     this.#expiryTimer?.cancel();
