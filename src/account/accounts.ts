@@ -20,7 +20,7 @@ import { Registration } from './registration.ts';
 import { Refresher } from './refresher.ts';
 import { resume } from './resume.ts';
 import type { Session } from './session.ts';
-import { ticketHolds } from './ticket.ts';
+import { proofHolds, ticketHolds } from './ticket.ts';
 import { sessionRows } from './sessionrows.ts';
 import { Bucket } from './turnstile.ts';
 
@@ -250,7 +250,6 @@ export class Accounts {
   /** A connection that authenticated binds or resumes. */
   #enter(partition: Partition, from: Peer, frame: Bind | Resume): void {
     const { partition: id, epoch, conn } = frame;
-    const who = this.#logins.find(from, conn);
     const refuse = () =>
       this.env.mesh.send(
         from,
@@ -275,16 +274,13 @@ export class Accounts {
               sent: undefined,
             },
       );
-    const entered = () => this.#logins.gone(from, conn);
-    if (who === undefined) {
+    if (!proofHolds(this.env, from, frame)) {
       refuse();
       return;
     }
     const enter = () =>
-      this.#withAccount(partition, who.address, refuse, (account) =>
-        frame.t === 'bind'
-          ? bind(account, from, frame, who.info, entered)
-          : resume(account, from, frame, who.info, entered),
+      this.#withAccount(partition, frame.account, refuse, (account) =>
+        frame.t === 'bind' ? bind(account, from, frame) : resume(account, from, frame),
       );
     if (frame.t === 'bind') enter();
     else void partition.reports().then(enter);
