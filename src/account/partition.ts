@@ -19,6 +19,7 @@ import { Session } from './session.ts';
 import { inboundOp, recordOp, sessionRows, type SessionRow } from './sessionrows.ts';
 import { restore } from './record.ts';
 import type { Refresher } from './refresher.ts';
+import { openRetention } from './retention.ts';
 import type { Bucket } from './turnstile.ts';
 import { Work } from './work.ts';
 
@@ -80,6 +81,7 @@ export class Partition {
   readonly behind: { readonly from: Peer; readonly frame: Up }[] = [];
   #ended = false;
   readonly #unfill: () => void;
+  readonly #retention: Timer;
 
   /** Sessions whose `in_n` or record the store does not know. */
   readonly #touched = new Set<Session>();
@@ -110,6 +112,7 @@ export class Partition {
       keep: () => shared.keep(),
     });
     this.#unfill = lane.onBatch((add) => this.#fill(add));
+    this.#retention = openRetention(this);
   }
 
   /** Takes frames and letters. */
@@ -263,6 +266,7 @@ export class Partition {
   stop(): void {
     this.#ended = true;
     this.#unfill();
+    this.#retention.cancel();
     this.#touchTimer?.cancel();
     this.#lazyTimer?.cancel();
     this.#expiryTimer?.cancel();

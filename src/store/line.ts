@@ -15,7 +15,7 @@ export interface Session {
   /** Sends a flight and gives the counts of all its statements; rejects with a `Crash`. */
   fly(bytes: Buffer): Promise<number[]>;
   /** Ends the socket at once; what is under way is rejected. Nothing is sent: a commit must not be cancelled. */
-  destroy(): void;
+  destroy(why: string): void;
   close(): Promise<void>;
 }
 
@@ -113,7 +113,7 @@ export class Line {
   }
 
   async #timed(job: Job, session: Session): Promise<void> {
-    const timer = this.#clock.after(job.ms, () => session.destroy());
+    const timer = this.#clock.after(job.ms, () => session.destroy('did not answer in time'));
     await job.run(session);
     timer.cancel();
     if (session.broken) this.#drop(session);

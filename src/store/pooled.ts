@@ -50,8 +50,10 @@ export class Pooled implements Store {
   async query<Row extends object>(statement: Statement, params: readonly Value[]): Promise<Row[]> {
     const line = this.#reading.reduce((least, line) => (line.depth < least.depth ? line : least));
     const { number } = this.#find(statement);
+    const { clock } = this.#parts;
+    const until = clock.mono() + fixed.query.value;
     const ask = () =>
-      line.run(fixed.query.value, (session) =>
+      line.run(until - clock.mono(), (session) =>
         session
           .query<Row>(statement.text, params, nameOf(number))
           .catch((error: unknown) => this.#why(session, error)),
@@ -59,7 +61,7 @@ export class Pooled implements Store {
     try {
       return await ask().catch((error: unknown) => {
         // A question that only reads may be asked again, on the connection after the broken one.
-        const again = error instanceof Broken && /^select /i.test(statement.text);
+        const again = error instanceof Broken && /^select /i.test(statement.text) && clock.mono() < until;
         return again ? ask() : Promise.reject(error as Error);
       });
     } catch (error) {
@@ -214,7 +216,7 @@ export class Pooled implements Store {
     if (!crash.sent) return this.#away(session, cause);
     const why = blame(cause);
     if (why === 'lost') {
-      session.destroy();
+      session.destroy('is of no use any more');
       this.#parts.hosts.lost(textOf(cause));
       throw new Failure('store-unknown', `the commit may or may not have happened: ${textOf(cause)}`, cause);
     }
@@ -247,7 +249,7 @@ export class Pooled implements Store {
   #away(session: Session, error: unknown): never {
     const why = blame(error);
     if (why === 'lost' || why === 'moved') {
-      session.destroy();
+      session.destroy('is of no use any more');
       this.#parts.hosts.lost(textOf(error));
     }
     throw new Failure('store-unavailable', `the store cannot write: ${textOf(error)}`, error);
@@ -287,7 +289,7 @@ export class Pooled implements Store {
   #why(session: Session, error: unknown): never {
     const why = blame(error);
     if (why === 'fault' || why === 'away') throw error;
-    session.destroy();
+    session.destroy('is of no use any more');
     this.#parts.hosts.lost(textOf(error));
     throw new Broken(textOf(error), { cause: error });
   }

@@ -67,7 +67,7 @@ async function migrated(session: Session, clock: Clock, random: Random): Promise
     await session.query('commit');
     return steps;
   } catch (error) {
-    session.destroy();
+    session.destroy('the schema could not be brought up to date');
     throw error;
   }
 }
@@ -132,9 +132,9 @@ async function dial(
     await session.query('set client_connection_check_interval = 1000').catch(() => {});
     return session;
   } catch (error) {
-    session.destroy();
+    session.destroy('is not used');
     if (error instanceof Failure) throw error;
-    throw new Error(session.why ?? textOf(error), { cause: error });
+    throw new Error(textOf(error), { cause: error });
   } finally {
     timer.cancel();
   }
@@ -165,7 +165,6 @@ class Connection implements Session {
   #broken = false;
   /** An admonition of the server since the last flight began: see `fly`. */
   #warned = false;
-  why: string | undefined;
 
   constructor(client: pg.Client, socket: Socket) {
     this.#client = client;
@@ -213,17 +212,19 @@ class Connection implements Session {
     return counts;
   }
 
-  destroy(why?: string): void {
+  destroy(why: string): void {
     this.#broken = true;
-    this.why ??= why;
-    this.#socket.destroy();
+    this.#socket.destroy(new Error(why));
   }
 
   async close(): Promise<void> {
     if (this.#broken) return;
     this.#broken = true;
-    // The farewell is not worth waiting for where the host hangs.
-    await Promise.race([this.#client.end(), new Promise((resolve) => this.#socket.once('close', resolve))]);
+    const closed = new Promise((resolve) => this.#socket.once('close', resolve));
+    // A farewell that no answer is waited for: the host may hang.
+    void this.#client.end();
+    this.#socket.destroySoon();
+    await closed;
   }
 
   #send(bytes: Buffer): Promise<number[]> {

@@ -223,6 +223,14 @@ describe('PostgreSQL hangs', { timeout: 120_000 }, () => {
     await traffic.stop();
     await traffic.check(store);
   });
+
+  it('and the store closes all the same', async () => {
+    const store = await open(server.url, 'one/1', hasty);
+    await store.reserveIds(1);
+    server.freeze();
+    await store.close();
+    server.thaw();
+  });
 });
 
 describe('a stale owner', { timeout: 120_000 }, () => {
