@@ -2,9 +2,9 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, openSync, closeSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { delimiter, join } from 'node:path';
 import { generate } from 'selfsigned';
+import { freePorts } from './ports.ts';
 
 /**
  * A private NATS on this machine: one to three nodes on loopback, with the configuration that docs/nats.md explains.
@@ -200,7 +200,11 @@ class Running implements Node {
     if (this.#child !== undefined) return;
     await this.#bury();
     const output = openSync(this.log, 'a', 0o600);
-    const child = spawn(this.#binary, ['-c', this.config], { stdio: ['ignore', output, output] });
+    const child = spawn(this.#binary, ['-c', this.config], {
+      stdio: ['ignore', output, output],
+      // Not in the terminal's group: its Ctrl-C is for whoever started us, who ends us in order.
+      detached: true,
+    });
     closeSync(output);
     this.#child = child;
     const ended = new Promise<void>((resolve) => {
@@ -296,14 +300,6 @@ async function recall(file: string, count: number): Promise<Kept> {
   const kept = { passwords, ports };
   write(file, `${JSON.stringify(kept, undefined, 2)}\n`);
   return kept;
-}
-
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
-  await Promise.all(servers.map((server) => once(server, 'listening')));
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => once(server.close(), 'close')));
-  return ports;
 }
 
 /** An authority of our own and a pair for loopback, made once. */

@@ -2,10 +2,11 @@ import { execFile, spawn, spawnSync, type ChildProcess } from 'node:child_proces
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { chownSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { delimiter, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { freePorts } from './ports.ts';
+import { alive, commandLine, signal } from './process.ts';
 
 /** A private PostgreSQL from the installed packages: for `npm run cluster`, the tests and the benches. */
 export interface PostgresServer {
@@ -14,6 +15,8 @@ export interface PostgresServer {
   readonly port: number;
   readonly pid: number;
   readonly directory: string;
+  /** False after `stop` and `kill`, and where it ended by itself. */
+  readonly running: boolean;
   /** Ends it in order (fast shutdown); starts again with `openPostgresServer` on the same directory. */
   stop(): Promise<void>;
   /** As a crash of the machine: `kill -9` of all its processes at once. */
@@ -23,8 +26,8 @@ export interface PostgresServer {
   thaw(): void;
   /** Makes a standby the primary. */
   promote(): Promise<void>;
-  /** Runs a script as the superuser; gives what it prints, unaligned. */
-  psql(script: string): Promise<string>;
+  /** Runs a script, as the superuser where no other role is named; gives what it prints, unaligned. */
+  psql(script: string, database?: string, role?: string): Promise<string>;
 }
 
 export interface PostgresOptions {
@@ -68,7 +71,8 @@ export async function openPostgresServer(options: PostgresOptions): Promise<Post
   const portFile = join(directory, 'port');
   const fresh = !existsSync(join(data, 'PG_VERSION'));
   const port =
-    options.port ?? (existsSync(portFile) ? Number(readFileSync(portFile, 'utf8')) : await freePort());
+    options.port ??
+    (existsSync(portFile) ? Number(readFileSync(portFile, 'utf8')) : (await freePorts(1))[0]!);
   writeFileSync(portFile, `${port}\n`);
   if (!existsSync(secret)) {
     const password =
@@ -124,12 +128,20 @@ class Server implements PostgresServer {
     return this.#process!.pid!;
   }
 
+  get running(): boolean {
+    const child = this.#process;
+    return child !== undefined && child.exitCode === null && child.signalCode === null;
+  }
+
   async start(settings: Record<string, string | number>): Promise<void> {
+    await this.#bury();
     const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
     const child = spawn(binary('postgres'), ['-D', join(this.directory, 'data'), ...flags], {
       ...this.#as,
       cwd: this.directory,
       stdio: ['ignore', 'ignore', 'pipe'],
+      // Not in the terminal's group: its Ctrl-C is for whoever started us, who ends us in order.
+      detached: true,
     });
     this.#process = child;
     child.stderr!.on('data', (data: Buffer) => (this.#said = (this.#said + String(data)).slice(-4000)));
@@ -169,8 +181,8 @@ class Server implements PostgresServer {
     await this.tool('pg_ctl', ['promote', '-w', '-D', join(this.directory, 'data')]);
   }
 
-  psql(script: string): Promise<string> {
-    const target = ['-h', host, '-p', String(this.port), '-U', superuser, '-d', 'postgres'];
+  psql(script: string, database = 'postgres', role = superuser): Promise<string> {
+    const target = ['-h', host, '-p', String(this.port), '-U', role, '-d', database];
     return this.tool('psql', ['-X', '-A', '-t', '-v', 'ON_ERROR_STOP=1', ...target, '-c', script]);
   }
 
@@ -183,6 +195,16 @@ class Server implements PostgresServer {
       env,
     });
     return stdout;
+  }
+
+  /** What a killed parent left behind. PostgreSQL writes its id and directory down itself. */
+  async #bury(): Promise<void> {
+    const data = join(this.directory, 'data');
+    const note = join(data, 'postmaster.pid');
+    const pid = existsSync(note) ? Number(readFileSync(note, 'utf8').split('\n')[0]) : 0;
+    if (!(pid > 1) || !commandLine(pid).includes(data)) return;
+    signal(pid, 'SIGINT');
+    await until(async () => !alive(pid), 'a PostgreSQL of an earlier start does not end');
   }
 
   /** The postmaster first, so that it starts no other in place of those that end. */
@@ -198,14 +220,6 @@ class Server implements PostgresServer {
     const ended = once(child, 'exit');
     end();
     await ended;
-  }
-}
-
-function signal(pid: number, name: NodeJS.Signals): void {
-  try {
-    process.kill(pid, name);
-  } catch {
-    // it has ended by itself
   }
 }
 
@@ -239,17 +253,6 @@ async function answers(port: number): Promise<boolean> {
     const child = spawn(binary('pg_isready'), ['-q', '-h', host, '-p', String(port)], { stdio: 'ignore' });
     child.once('exit', (code) => resolve(code === 0));
   });
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer();
-  await new Promise<void>((resolve, reject) => {
-    probe.once('error', reject);
-    probe.listen(0, host, resolve);
-  });
-  const { port } = probe.address() as { port: number };
-  await new Promise((resolve) => probe.close(resolve));
-  return port;
 }
 
 async function until(condition: () => Promise<boolean>, otherwise: string): Promise<void> {

@@ -1,7 +1,8 @@
-import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, readdirSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { installPackages, lacking } from '../cluster/packages.ts';
 
 /**
  * `npm test`: everything, from nothing. Installs the Debian packages that the tests need, checks the code, runs every
@@ -10,15 +11,12 @@ import { fileURLToPath } from 'node:url';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const seeds = process.env['SEEDS'] ?? '50';
 
-/** Debian package → a path that is there once it is installed. */
-const packages: Record<string, string> = {
-  chromium: '/usr/bin/chromium',
-  'python3-slixmpp': '/usr/lib/python3/dist-packages/slixmpp/__init__.py',
-};
+/** What the tests need of Debian. */
+const packages = ['chromium', 'nats-server', 'postgresql', 'python3-slixmpp'] as const;
 
 let passed = 0;
 let failed = 0;
-const faults: string[] = [];
+const bad: string[] = [];
 
 /** Runs a command with its output shown; resolves with its exit code and what it wrote. */
 function run(command: string, args: readonly string[]): Promise<{ code: number; output: string }> {
@@ -38,38 +36,34 @@ function count(what: string, ok: boolean): void {
   if (ok) passed++;
   else {
     failed++;
-    faults.push(what);
+    bad.push(what);
   }
 }
 
 function install(): void {
-  const missing = Object.keys(packages).filter((name) => !existsSync(packages[name]!));
-  const list = Object.keys(packages).join(', ');
+  const missing = lacking(packages);
+  const list = packages.join(', ');
   console.log(
     `Debian packages for the tests: ${list} (${missing.length ? `installing ${missing.join(', ')}` : 'all here'})`,
   );
-  if (missing.length === 0) return;
-  const command = `apt-get update && apt-get install -y --no-install-recommends ${missing.join(' ')}`;
-  const able = process.getuid?.() === 0 && existsSync('/usr/bin/apt-get');
-  const quiet = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  // Others may be installing at the same time: wait for them rather than fail.
-  const wait = command.replaceAll('apt-get ', 'apt-get -qq -o DPkg::Lock::Timeout=300 ');
-  if (able) spawnSync('sh', ['-c', wait], { stdio: ['ignore', 'ignore', 'inherit'], env: quiet });
-  const still = missing.filter((name) => !existsSync(packages[name]!));
-  if (still.length === 0) return;
-  console.error(`Cannot install ${still.join(', ')}. Run as root: ${command}`);
-  console.log('0 passed, 1 failed');
-  process.exit(1);
+  try {
+    installPackages(packages);
+  } catch (error) {
+    console.error((error as Error).message);
+    console.log('0 passed, 1 failed');
+    process.exit(1);
+  }
 }
 
-/** Test files below test/, those that run a real server apart from the others. */
-function testFiles(): { inside: string[]; outside: string[] } {
+/** Test files below test/, those that run a real server or a whole pool apart from the others. */
+function testFiles(): { inside: string[]; outside: string[]; faults: string[] } {
   const all = readdirSync(join(root, 'test'), { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.test.ts'))
     .map((name) => join('test', name))
     .sort();
-  const black = (name: string): boolean => name.startsWith(join('test', 'e2e'));
-  return { inside: all.filter((name) => !black(name)), outside: all.filter(black) };
+  const below = (folder: string) => all.filter((name) => name.startsWith(join('test', folder, '/')));
+  const [outside, pool] = [below('e2e'), below('faults')];
+  return { inside: all.filter((name) => ![...outside, ...pool].includes(name)), outside, faults: pool };
 }
 
 async function tests(what: string, files: readonly string[], options: readonly string[]): Promise<void> {
@@ -85,15 +79,15 @@ async function tests(what: string, files: readonly string[], options: readonly s
     Number(new RegExp(`^ℹ ${name} (\\d+)$`, 'm').exec(output)?.[1] ?? 0);
   passed += number('pass');
   // A skipped or unfinished test is one that has not passed.
-  const bad = number('fail') + number('cancelled') + number('skipped') + number('todo');
-  failed += bad || (code === 0 ? 0 : 1);
-  if (bad || code !== 0) faults.push(what);
+  const missed = number('fail') + number('cancelled') + number('skipped') + number('todo');
+  failed += missed || (code === 0 ? 0 : 1);
+  if (missed || code !== 0) bad.push(what);
 }
 
 install();
 console.log('\n# lint, types, format');
 count('check', (await run('npm', ['run', '--silent', 'check'])).code === 0);
-const { inside, outside } = testFiles();
+const { inside, outside, faults } = testFiles();
 await tests('units and parts', inside, ['--test-concurrency=2', '--test-timeout=180000']);
 // One at a time: each of them starts a server of its own and asks it for all it has. Forced to exit, because a failed
 // test leaves sockets open.
@@ -102,8 +96,13 @@ await tests('against a running server', outside, [
   '--test-force-exit',
   '--test-timeout=400000',
 ]);
+await tests('a pool of real processes, and its faults', faults, [
+  '--test-concurrency=1',
+  '--test-force-exit',
+  '--test-timeout=600000',
+]);
 console.log('\n# simulation');
 count('simulation', (await run(process.execPath, ['sim/sim.ts', '--seeds', seeds])).code === 0);
-if (faults.length > 0) console.log(`\nFailed: ${faults.join(', ')}`);
+if (bad.length > 0) console.log(`\nFailed: ${bad.join(', ')}`);
 console.log(`${passed} passed, ${failed} failed`);
 process.exit(failed === 0 ? 0 : 1);

@@ -3,6 +3,7 @@ import { after, before, describe, it } from 'node:test';
 import { Actor, roster } from './actor.ts';
 import { archive, type Kept } from './archive.ts';
 import { poll } from './child.ts';
+import { random } from './dice.ts';
 import { Loyal } from './loyal.ts';
 import { openTarget, type Target } from './server.ts';
 import { attr } from './xml.ts';
@@ -11,16 +12,6 @@ const kills = Number(process.env['KILLS'] ?? 30);
 const people = 20;
 const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
 const standIn = process.env['TARGET'] === 'prosody';
-
-/** mulberry32: small, seeded, good enough to choose moments. */
-function random(state: number): () => number {
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 /**
  * The kill loop: clients talk and change their contact lists while the server is killed with no warning, again and
@@ -41,7 +32,8 @@ void describe(
     before(async () => {
       target = await openTarget();
       await target.users(names);
-      for (const name of names) clients.push(new Loyal(target, name));
+      const doors = { domain: target.domain, port: () => target.ports.xmpp };
+      for (const name of names) clients.push(new Loyal(doors, name));
       await Promise.all(clients.map((one) => one.start()));
     });
     after(async () => {

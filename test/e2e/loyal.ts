@@ -1,8 +1,13 @@
 import { sm } from './actor.ts';
-import type { Target } from './server.ts';
 import { authenticate, bind, expectElement, open } from './stream.ts';
 import { Wire } from './wire.ts';
-import { attr, child, children, type Element, type Item, parse, text } from './xml.ts';
+import { attr, child, children, type Element, type Item, parse, show, text } from './xml.ts';
+
+/** Where a client connects: `port` is asked each time, so that it may name another mux of the same pool. */
+export interface Doors {
+  readonly domain: string;
+  port(): number;
+}
 
 /** A message that this client got: its body and the id under which its archive has it. */
 export interface Heard {
@@ -21,21 +26,32 @@ export class Loyal {
   /** Times that the server would not resume, with its reasons; a session was bound anew then. */
   readonly refusals: string[] = [];
   resumed = 0;
+  /** Times that the connection was lost. */
+  lost = 0;
   connected = false;
-  #target: Target;
+  /** Stanzas handed to `send` or sent at a bind, and how many of them the server has acknowledged. */
+  queued = 0;
+  settled = 0;
+  /** Milliseconds from `send` to the acknowledgement, the longest since somebody set it to 0. */
+  longest = 0;
+  /** Stanzas of type error that came back. */
+  readonly bounced: string[] = [];
+  /** Told of the presence of others. */
+  onPresence: ((from: string, type: string | undefined) => void) | undefined;
+  #doors: Doors;
   #wire: Wire | undefined;
   #id = '';
   #handled = 0;
   /** Number of the oldest stanza in #unacked, less one: what the server's `h` was. */
   #acked = 0;
-  #unacked: string[] = [];
+  #unacked: { readonly xml: string; readonly since: number }[] = [];
   #stop = false;
   #running: Promise<void> = Promise.resolve();
 
-  constructor(target: Target, user: string) {
-    this.#target = target;
+  constructor(doors: Doors, user: string) {
+    this.#doors = doors;
     this.user = user;
-    this.bare = `${user}@${target.domain}`;
+    this.bare = `${user}@${doors.domain}`;
   }
 
   async start(): Promise<void> {
@@ -45,12 +61,19 @@ export class Loyal {
 
   /** Queues a stanza; it is written when and as often as it takes. */
   send(stanza: string): void {
-    this.#unacked.push(stanza);
+    this.queued++;
+    this.#unacked.push({ xml: stanza, since: performance.now() });
     if (this.connected) this.#wire!.write(stanza);
   }
 
   get unacked(): number {
     return this.#unacked.length;
+  }
+
+  /** Milliseconds for which the oldest of them waits. */
+  get waiting(): number {
+    const oldest = this.#unacked[0];
+    return oldest === undefined ? 0 : performance.now() - oldest.since;
   }
 
   requestAck(): void {
@@ -68,6 +91,7 @@ export class Loyal {
     for (;;) {
       await this.#lost();
       this.connected = false;
+      if (!this.#stop) this.lost++;
       for (;;) {
         if (this.#stop) return;
         try {
@@ -91,10 +115,11 @@ export class Loyal {
   }
 
   async #connect(): Promise<void> {
-    const wire = await Wire.tcp(this.#target.ports.xmpp);
+    const { domain } = this.#doors;
+    const wire = await Wire.tcp(this.#doors.port());
     this.#wire = wire;
-    const features = await open(wire, this.#target.domain);
-    await authenticate(wire, this.#target.domain, features, this.user, 'secret');
+    const features = await open(wire, domain);
+    await authenticate(wire, domain, features, this.user, 'secret');
     if (this.#id) {
       wire.write(`<resume xmlns='${sm}' previd='${this.#id}' h='${this.#handled}'/>`);
       const answer = await expectElement(wire, 'resumed', 'failed');
@@ -113,14 +138,17 @@ export class Loyal {
     this.#handled = 0;
     this.#acked = 0;
     // A session bound anew starts its presence again; what is not acknowledged follows.
-    this.#unacked.unshift("<iq type='get' id='list'><query xmlns='jabber:iq:roster'/></iq>", '<presence/>');
+    const since = performance.now();
+    const start = ["<iq type='get' id='list'><query xmlns='jabber:iq:roster'/></iq>", '<presence/>'];
+    this.queued += start.length;
+    this.#unacked.unshift(...start.map((xml) => ({ xml, since })));
     this.#live(wire);
   }
 
   #live(wire: Wire): void {
     wire.taker = (item) => this.#take(item);
     for (const item of wire.items.splice(0)) this.#take(item);
-    for (const stanza of this.#unacked) wire.write(stanza);
+    for (const { xml } of this.#unacked) wire.write(xml);
     this.connected = true;
     this.requestAck();
   }
@@ -131,7 +159,10 @@ export class Loyal {
       throw new Error(
         `${this.user}: the server acknowledges ${h}, sent ${this.#acked + this.#unacked.length}`,
       );
-    this.#unacked.splice(0, count);
+    const now = performance.now();
+    for (const { since } of this.#unacked.splice(0, count))
+      this.longest = Math.max(this.longest, now - since);
+    this.settled += count;
     this.#acked = h;
   }
 
@@ -151,6 +182,8 @@ export class Loyal {
   #react(stanza: Element): void {
     const from = attr(stanza, 'from') ?? '';
     const type = attr(stanza, 'type');
+    if (type === 'error') this.bounced.push(show(stanza));
+    if (stanza.localName === 'presence') this.onPresence?.(from, type);
     if (stanza.localName === 'presence' && type === 'subscribe')
       this.send(`<presence type='subscribed' to='${from}'/>`);
     if (stanza.localName === 'iq' && type === 'set')

@@ -1,0 +1,28 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { nats, postgres } from './engines.ts';
+import { cuts, servers } from './servers.ts';
+import { openStage, type Stage } from './stage.ts';
+
+const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
+
+/** The short form of `npm run test:faults`: every kind of fault once or twice, in one pool. */
+void describe(`faults of a pool (SEED=${seed})`, () => {
+  let stage: Stage;
+  before(
+    async () => {
+      stage = await openStage(8);
+    },
+    { timeout: 120_000 },
+  );
+  after(() => stage?.[Symbol.asyncDispose]());
+
+  for (const scenario of [...servers, ...cuts, ...nats, ...postgres]) {
+    if (scenario.rounds.short === 0) continue;
+    void it(scenario.name, { timeout: 180_000 }, async (t) => {
+      const { line, problems } = await stage.run(scenario, scenario.rounds.short, { short: true, seed });
+      t.diagnostic(line);
+      assert.deepEqual(problems, []);
+    });
+  }
+});

@@ -1,0 +1,44 @@
+import { parseArgs } from 'node:util';
+import { installPackages } from '../../cluster/packages.ts';
+import { nats, postgres } from './engines.ts';
+import { disk } from './disk.ts';
+import { cuts, servers } from './servers.ts';
+import { openStage } from './stage.ts';
+
+/**
+ * `npm run test:faults -- [--only TEXT] [--rounds N] [--people N] [--seed N]`: every fault in its long form, one line
+ * each. Exit code 1 where something was noticed that should not have been.
+ */
+const { values } = parseArgs({
+  options: {
+    only: { type: 'string', default: '' },
+    rounds: { type: 'string' },
+    people: { type: 'string', default: '10' },
+    seed: { type: 'string', default: String(Date.now() % 1_000_000) },
+    short: { type: 'boolean', default: false },
+  },
+});
+const seed = Number(values.seed);
+const form = values.short ? 'short' : 'long';
+let failed = 0;
+
+installPackages(['nats-server', 'postgresql']);
+console.log(`seed ${seed}`);
+const chosen = [...servers, ...cuts, ...nats, ...postgres].filter(
+  ({ name, rounds }) => name.includes(values.only) && rounds[form] > 0,
+);
+if (chosen.length > 0) {
+  await using stage = await openStage(Number(values.people));
+  for (const scenario of chosen) {
+    const rounds = Math.min(scenario.rounds.long, Number(values.rounds ?? scenario.rounds[form]));
+    show(await stage.run(scenario, rounds, { short: values.short, seed }));
+  }
+}
+if (disk.name.includes(values.only)) show(await disk.run(Number(values.people), seed));
+process.exit(failed === 0 ? 0 : 1);
+
+function show({ line, problems }: { line: string; problems: readonly string[] }): void {
+  console.log(line);
+  for (const problem of problems.slice(0, 10)) console.log(`  ! ${problem}`);
+  failed += problems.length;
+}

@@ -1,0 +1,225 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Doors } from '../e2e/loyal.ts';
+import { Loyal } from '../e2e/loyal.ts';
+import { poll } from '../e2e/child.ts';
+import { tally, type Tally } from './tally.ts';
+
+/** What a client said, in its order. */
+export interface Said {
+  readonly to: string;
+  readonly body: string;
+}
+
+/** Somebody whose device vanished, and who is to be missed only after the resume window. */
+interface Goner {
+  readonly client: Loyal;
+  since: number;
+}
+
+/** Milliseconds after which a contact saw it go. */
+interface Missed {
+  readonly user: string;
+  readonly by: string;
+  readonly after: number;
+}
+
+/**
+ * Clients that talk while something breaks. Everybody is a contact of the next two, so that whoever goes offline for a
+ * moment is seen doing so.
+ */
+export class Load {
+  readonly clients: readonly Loyal[];
+  readonly said = new Map<string, Said[]>();
+  /** `unavailable` of a contact that was there all the time. */
+  readonly flaps: string[] = [];
+  readonly #goners: Goner[] = [];
+  readonly #missed: Missed[] = [];
+  readonly #present = new Map<string, Set<string>>();
+  readonly #pauses: number[] = [];
+  #talking: Promise<unknown> | undefined;
+  #stop = false;
+  readonly #every: number;
+
+  /** @param every milliseconds between two messages of a client, about */
+  constructor(doors: Doors, users: readonly string[], every = 150) {
+    this.#every = every;
+    this.clients = users.map((user) => new Loyal(doors, user));
+    for (const one of this.clients) {
+      this.said.set(one.bare, []);
+      this.#present.set(one.bare, new Set());
+      one.onPresence = (from, type) => this.#see(one, from.split('/')[0]!, type);
+    }
+  }
+
+  /** Logs in and makes contacts; resolves when all see each other. */
+  async start(): Promise<void> {
+    await Promise.all(this.clients.map((one) => one.start()));
+    for (const one of this.clients)
+      for (const peer of this.#contacts(one)) one.send(`<presence type='subscribe' to='${peer.bare}'/>`);
+    for (const one of this.clients)
+      await poll(
+        () => (this.#contacts(one).every((peer) => this.#sees(one, peer)) ? true : undefined),
+        () => `${one.user} does not see all its contacts`,
+        60_000,
+      );
+  }
+
+  talk(): void {
+    this.#stop = false;
+    this.#talking = Promise.all(this.clients.map((one) => this.#talk(one)));
+  }
+
+  /** The client's device vanishes; its contacts must not notice before the window is over, and then they must. */
+  async vanish(client: Loyal): Promise<void> {
+    const goner = { client, since: Infinity };
+    this.#goners.push(goner);
+    client.requestAck();
+    await poll(
+      () => (client.unacked === 0 ? true : undefined),
+      () => `${client.user} has ${client.unacked} unacknowledged`,
+    );
+    goner.since = performance.now();
+    await client.stop();
+  }
+
+  /** Resolves when everybody is connected, and all that was sent up to now is acknowledged: the fault is over. */
+  async calm(within = 60_000): Promise<void> {
+    const marks = new Map(this.#here.map((one) => [one, one.queued]));
+    const late = () => this.#here.filter((one) => !one.connected || one.settled < marks.get(one)!);
+    const told = (one: Loyal) =>
+      `${one.user} (${one.connected ? `waits ${Math.round(one.waiting)} ms` : 'away'})`;
+    await poll(
+      () => (late().length === 0 ? true : undefined),
+      () => `not over for ${late().map(told).join(', ')}`,
+      within,
+    );
+  }
+
+  /** What was waited before does not count. */
+  forget(): void {
+    for (const one of this.clients) one.longest = 0;
+  }
+
+  /** The longest wait of each client since then is one sample. */
+  sample(): void {
+    for (const one of this.#here) {
+      this.#pauses.push(Math.max(one.longest, one.waiting));
+      one.longest = 0;
+    }
+  }
+
+  /** Ends the talk, waits until all is acknowledged and has arrived. */
+  async hush(within = 60_000): Promise<void> {
+    this.#stop = true;
+    await this.#talking;
+    await poll(
+      () => {
+        for (const one of this.#here) if (one.unacked > 0) one.requestAck();
+        return this.#here.every((one) => one.connected && one.unacked === 0) ? true : undefined;
+      },
+      () => `not all is acknowledged: ${this.#here.map((one) => `${one.user}:${one.unacked}`).join(' ')}`,
+      within,
+    );
+    const due = () => this.#expected().filter(({ bodies, heard }) => bodies.some((body) => !heard.has(body)));
+    await poll(
+      () => (due().length === 0 ? true : undefined),
+      () => `not all arrived`,
+      15_000,
+    ).catch(() => undefined); // the tally counts what is lost
+  }
+
+  /**
+   * Waits until the contacts of those who vanished have seen them go: not before the `window` of the resumption (ms)
+   * was over, and, because a fault may have held that up or begun it anew, at the latest that long after `healed`.
+   */
+  async missed(window: number, healed: number): Promise<void> {
+    const end = healed + window + 15_000;
+    for (const { client } of this.#goners) {
+      const sighted = () => this.#missed.filter((one) => one.user === client.user);
+      const contacts = this.#here.filter((one) => this.#contacts(one).includes(client));
+      await poll(
+        () => (contacts.every((one) => sighted().some(({ by }) => by === one.user)) ? true : undefined),
+        () => `${client.user} is gone, and its contacts still see it`,
+        Math.max(0, end - performance.now()),
+      );
+      const early = sighted().find(({ after }) => after < window - 500);
+      if (early !== undefined)
+        throw new Error(`${client.user} was gone for its contacts after ${early.after} ms`);
+    }
+  }
+
+  tally(): Tally {
+    return tally(this.clients, this.#expected(), this.#pauses, this.flaps);
+  }
+
+  async close(): Promise<void> {
+    this.#stop = true;
+    await this.#talking;
+    await Promise.all(this.clients.map((one) => one.stop()));
+  }
+
+  get #here(): Loyal[] {
+    return this.clients.filter((one) => !this.#gone(one));
+  }
+
+  #gone(client: Loyal): boolean {
+    return this.#goners.some((one) => one.client === client);
+  }
+
+  async #talk(one: Loyal): Promise<void> {
+    const said = this.said.get(one.bare)!;
+    while (!this.#stop && !this.#gone(one)) {
+      const here = this.#here.filter((peer) => peer !== one);
+      const peer = here[Math.floor(Math.random() * here.length)]!;
+      if (one.unacked < 200) {
+        const body = `${one.user} ${said.length}`;
+        said.push({ to: peer.bare, body });
+        one.send(`<message type='chat' to='${peer.bare}' id='${body}'><body>${body}</body></message>`);
+        one.requestAck();
+      }
+      await pause(this.#every * (0.5 + Math.random()));
+    }
+  }
+
+  /** What each client is to hear from each other one. */
+  #expected(): { from: Loyal; to: Loyal; bodies: string[]; heard: Set<string> }[] {
+    const heard = new Map(this.clients.map((one) => [one, new Set(one.heard.map(({ body }) => body))]));
+    return this.clients.flatMap((from) =>
+      this.#here
+        .filter((to) => to !== from)
+        .map((to) => ({
+          from,
+          to,
+          heard: heard.get(to)!,
+          bodies: this.said
+            .get(from.bare)!
+            .filter((said) => said.to === to.bare)
+            .map(({ body }) => body),
+        })),
+    );
+  }
+
+  #contacts(one: Loyal): Loyal[] {
+    const at = this.clients.indexOf(one);
+    const next = [1, 2].map((step) => this.clients[(at + step) % this.clients.length]!);
+    return next.filter((peer) => peer !== one);
+  }
+
+  #sees(one: Loyal, peer: Loyal): boolean {
+    return this.#present.get(one.bare)!.has(peer.bare);
+  }
+
+  #see(one: Loyal, from: string, type: string | undefined): void {
+    const present = this.#present.get(one.bare)!;
+    if (type === undefined) present.add(from);
+    if (type !== 'unavailable' || !present.has(from)) return;
+    const goner = this.#goners.find(({ client }) => client.bare === from);
+    if (goner === undefined) this.flaps.push(`${one.user} saw ${from} go`);
+    else
+      this.#missed.push({
+        user: goner.client.user,
+        by: one.user,
+        after: Math.round(performance.now() - goner.since),
+      });
+  }
+}

@@ -1,0 +1,109 @@
+import type { Loyal } from '../e2e/loyal.ts';
+import type { Scenario } from './scenario.ts';
+
+/** What a scenario did to its clients. */
+export interface Tally {
+  readonly messages: number;
+  /** Milliseconds from send to acknowledgement: the longest of a client in a round is one sample. */
+  readonly pauses: readonly number[];
+  readonly disconnected: number;
+  readonly resumed: number;
+  /** Sessions that could not be resumed. */
+  readonly refused: number;
+  readonly lost: readonly string[];
+  readonly doubled: readonly string[];
+  /** Arrived under two ids: a second copy rather than the same one again. */
+  readonly copied: readonly string[];
+  readonly disordered: readonly string[];
+  readonly bounced: readonly string[];
+  readonly flaps: readonly string[];
+}
+
+interface Expected {
+  readonly from: Loyal;
+  readonly to: Loyal;
+  readonly bodies: readonly string[];
+}
+
+export function tally(
+  clients: readonly Loyal[],
+  expected: readonly Expected[],
+  pauses: readonly number[],
+  flaps: readonly string[],
+): Tally {
+  const lost: string[] = [];
+  const doubled: string[] = [];
+  const copied: string[] = [];
+  const disordered: string[] = [];
+  for (const { from, to, bodies } of expected) {
+    const heard = to.heard.filter(({ body }) => body.startsWith(`${from.user} `));
+    const ids = new Map<string, Set<string>>();
+    const times = new Map<string, number>();
+    for (const { body, stanzaId } of heard) {
+      times.set(body, (times.get(body) ?? 0) + 1);
+      ids.set(body, (ids.get(body) ?? new Set()).add(stanzaId));
+    }
+    for (const body of bodies) if (!times.has(body)) lost.push(`'${body}' at ${to.user}`);
+    for (const [body, count] of times) if (count > 1) doubled.push(`'${body}' ${count} times at ${to.user}`);
+    for (const [body, set] of ids) if (set.size > 1) copied.push(`'${body}' at ${to.user}`);
+    const order = [...times.keys()].map((body) => Number(body.split(' ')[1]));
+    order.forEach((number, at) => {
+      if (at > 0 && number < order[at - 1]!)
+        disordered.push(`'${from.user} ${number}' after ${order[at - 1]} at ${to.user}`);
+    });
+  }
+  const sum = (of: (one: Loyal) => number) => clients.reduce((total, one) => total + of(one), 0);
+  return {
+    messages: expected.reduce((total, { bodies }) => total + bodies.length, 0),
+    pauses,
+    disconnected: sum((one) => one.lost),
+    resumed: sum((one) => one.resumed),
+    refused: sum((one) => one.refusals.length),
+    lost,
+    doubled,
+    copied,
+    disordered,
+    bounced: clients.flatMap((one) => one.bounced),
+    flaps,
+  };
+}
+
+/** What the scenario does not allow. */
+export function problems(of: Scenario, counts: Tally): string[] {
+  const some = (what: string, list: readonly string[]) =>
+    list.length === 0 ? [] : [`${list.length} ${what}: ${list.slice(0, 3).join('; ')}`];
+  const none = (what: string, count: number) => (count === 0 ? [] : [`${count} ${what}`]);
+  const longest = Math.max(0, ...counts.pauses) / 1000;
+  return [
+    ...some('lost', counts.lost),
+    ...(of.repeats === true ? [] : some('doubled', counts.doubled)),
+    ...some('under two ids', counts.copied),
+    ...some('out of order', counts.disordered),
+    ...some('bounced', counts.bounced),
+    ...some('flaps', counts.flaps),
+    ...none('sessions not resumed', counts.refused),
+    ...(of.disconnects === true ? [] : none('disconnected', counts.disconnected)),
+    ...(longest > of.patience ? [`a pause of ${longest.toFixed(1)} s`] : []),
+  ];
+}
+
+/** One line for people. */
+export function told(name: string, rounds: number, of: Tally): string {
+  const sorted = [...of.pauses].sort((a, b) => a - b);
+  const at = (share: number) =>
+    ((sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0) / 1000).toFixed(2);
+  const counts = [
+    `${of.disconnected} disconnected`,
+    `${of.resumed} resumed`,
+    `${of.refused} refused`,
+    `${of.lost.length} lost`,
+    `${of.doubled.length} doubled`,
+    `${of.disordered.length} out of order`,
+    `${of.bounced.length} bounced`,
+    `${of.flaps.length} flaps`,
+  ];
+  return (
+    `${name.padEnd(34)} ${String(rounds).padStart(3)} rounds, ${String(of.messages).padStart(5)} messages, ` +
+    `pause p50 ${at(0.5)} p99 ${at(0.99)} max ${at(1)} s, ${counts.join(', ')}`
+  );
+}
