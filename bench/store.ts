@@ -1,16 +1,20 @@
 /**
  * The store's share of one chat message: two archive rows and the sender's inbound number, committed with a full sync by
- * the real engine (both threads). Prints CPU of the whole process; `node bench/store.ts [accounts]`
+ * the real engine. Prints CPU of this whole process and of the database's; `node bench/store.ts [accounts] [sqlite|postgres]`
  * (at a fixed rate, the CPU includes the timer that keeps the rate).
  */
 import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../src/base/clock.ts';
 import { quiet } from '../src/base/log.ts';
 import { systemRandom } from '../src/base/random.ts';
+import { openPostgresServer } from '../cluster/postgres.ts';
 import { openSqlite } from '../src/store/embedded.ts';
 import { openLane, type Unit } from '../src/store/lane.ts';
-import { sql, type Fence } from '../src/store/store.ts';
+import { openPostgres } from '../src/store/postgres.ts';
+import { sql, type Fence, type Store } from '../src/store/store.ts';
+import { cpu, family } from './proc.ts';
 
 const archive = sql`insert into message
   (partition, account, id, source, n, k, direction, kind, peer, target, session, shown, pending, sent, posted, xml)
@@ -19,6 +23,8 @@ const inbound = sql`insert into inbound (partition, session, n) values ($1, $2, 
   on conflict (partition, session) do update set n = excluded.n`;
 
 const accounts = Number(process.argv[2] ?? 1000);
+const engine = process.argv[3] ?? 'sqlite';
+const around = { clock: systemClock, log: quiet, random: systemRandom };
 const body =
   `<message xmlns="jabber:client" type="chat" id="aaaaaaaaaaaaaaaa" from="alice@example.org/phone" to="bob@example.org">` +
   `<body>hello there, how are you doing today my friend</body></message>`;
@@ -92,16 +98,46 @@ function traffic(fences: readonly Fence[], first: number): (done: () => void) =>
   };
 }
 
-const directory = mkdtempSync(join(process.cwd(), '.bench-'));
-const store = await openSqlite(directory, {
-  clock: systemClock,
-  log: quiet,
-  random: systemRandom,
-  host: 'bench',
-});
+/** A store, how a partition of it is taken, and the processes behind it. */
+interface Engine {
+  readonly store: Store;
+  readonly about: string;
+  readonly pids: () => readonly number[];
+  claim(name: string): Promise<Fence>;
+  close(): Promise<void>;
+}
+
+async function openEngine(directory: string): Promise<Engine> {
+  if (engine === 'sqlite') {
+    const store = await openSqlite(directory, { ...around, host: 'bench' });
+    const about = 'SQLite: WAL, synchronous=FULL';
+    return { store, about, pids: () => [], claim: (name) => store.claim(name), close: () => store.close() };
+  }
+  const server = await openPostgresServer({ directory });
+  const store = await openPostgres({ ...around, url: server.url, owner: 'bench/1' });
+  const claim = async (name: string): Promise<Fence> => {
+    await store.query(partition.add, [name]);
+    return (await store.query<Fence>(partition.read, [name]))[0]!;
+  };
+  const close = async (): Promise<void> => {
+    await store.close();
+    await server.stop();
+  };
+  const about = 'PostgreSQL on this machine: synchronous_commit=on, no standby';
+  return { store, about, pids: () => family(server.pid), claim, close };
+}
+
+const partition = {
+  add: sql`insert into partition (id, name, owner, epoch)
+    values ((select coalesce(max(id), 0) + 1 from partition), $1, 'bench/1', 1)`,
+  read: sql`select id as partition, epoch from partition where name = $1`,
+};
+
+const directory = mkdtempSync(join(engine === 'sqlite' ? process.cwd() : tmpdir(), '.bench-'));
+const { store, about, pids, claim, close } = await openEngine(directory);
 try {
   const fences: Fence[] = [];
-  for (let index = 0; index < 16; index++) fences.push(await store.claim(`account/${index}`));
+  for (let index = 0; index < 16; index++) fences.push(await claim(`account/${index}`));
   const next = traffic(fences, await store.reserveIds(accounts * 2));
   const lane = await openLane(store, { clock: systemClock, log: quiet });
 
@@ -141,13 +177,15 @@ try {
 
   const measure = async (label: string, messages: number, work: () => Promise<number[]>): Promise<void> => {
     const before = process.cpuUsage();
+    const theirs = cpu(pids());
     const since = performance.now();
     const times = await work();
     const { user, system } = process.cpuUsage(before);
     const rate = messages / ((performance.now() - since) / 1000);
     const at = (part: number): string => times[Math.floor(times.length * part)]!.toFixed(1);
-    const micros = [user + system, user, system]
-      .map((sum) => (sum / messages).toFixed(1).padStart(7))
+    const behind = (cpu(pids()) - theirs) * 1e6;
+    const micros = [user + system, user, system, behind]
+      .map((sum) => (sum / messages).toFixed(1).padStart(8))
       .join('');
     const rates = [rate, rate * 3].map((value) => value.toFixed(0).padStart(11)).join('');
     console.log(`${label.padEnd(24)}${micros}${rates}${at(0.5).padStart(9)}${at(0.99).padStart(9)}`);
@@ -155,15 +193,15 @@ try {
 
   await run(100, 100);
   console.log(
-    `${accounts} accounts; 3 ops a message; WAL, synchronous=FULL; CPU in µs a message, times in ms`,
+    `${accounts} accounts; 3 ops a message; ${about}; CPU in µs a message (database: its own processes), times in ms`,
   );
-  console.log(`${''.padEnd(24)}    CPU   user    sys messages/s     rows/s      p50      p99`);
-  for (const batch of [1, 10, 100]) {
+  console.log(`${''.padEnd(24)}    CPU   user    sys database messages/s     rows/s      p50      p99`);
+  for (const batch of [1, 10, 64, 100]) {
     await measure(`${batch} at a time`, batch * 300, () => run(batch, 300));
   }
   for (const rate of [200, 1000, 4000]) await measure(`${rate} a second`, rate * 3, () => flow(rate, 3));
   await lane.close();
 } finally {
-  await store.close();
+  await close();
   rmSync(directory, { recursive: true });
 }

@@ -19,7 +19,12 @@ export interface PoolOptions {
   readonly muxes?: number;
   readonly nats?: { readonly nodes?: 1 | 2 | 3 };
   /** `standby`: a synchronous one, named second in the servers' `store`. `directory`: of the primary, elsewhere. */
-  readonly postgres?: { readonly standby?: boolean; readonly directory?: string };
+  readonly postgres?: {
+    readonly standby?: boolean;
+    readonly directory?: string;
+    /** More of the primary's postgresql.conf. */
+    readonly settings?: Readonly<Record<string, string | number>>;
+  };
   readonly partitions?: number;
   /** Of the clients' plain port: off (default) or starttls. */
   readonly tls?: 'off' | 'starttls';
@@ -63,6 +68,8 @@ export interface Pool extends AsyncDisposable {
   /** The command `muster ARGS…` as the administrator of server `of` (default: the first). Rejects where it fails. */
   muster(args: readonly string[], of?: Part): Promise<string>;
   users(names: readonly string[], password?: string): Promise<void>;
+  /** Resolves when every server and mux is there (or so many servers), and every partition has an owner that lives. */
+  whole(servers?: number): Promise<void>;
   /** Ends everything that was started here, in order: muxes, servers, engines. */
   close(): Promise<void>;
 }
@@ -82,7 +89,10 @@ export async function openPool(options: PoolOptions): Promise<Pool> {
   try {
     const nats = await openNats({ directory: path('nats'), nodes: options.nats?.nodes ?? 1 });
     closing.push(() => nats.stop());
-    const primary = await openPostgresServer({ directory: options.postgres?.directory ?? path('postgres') });
+    const primary = await openPostgresServer({
+      directory: options.postgres?.directory ?? path('postgres'),
+      ...(options.postgres?.settings && { settings: options.postgres.settings }),
+    });
     const postgres: Pool['postgres'] = { primary, standby: undefined };
     closing.push(() => postgres.primary.stop());
     if (options.postgres?.standby === true) {
@@ -90,6 +100,8 @@ export async function openPool(options: PoolOptions): Promise<Pool> {
         directory: path('standby'),
         standbyOf: primary,
         synchronous: true,
+        // Else a primary that was away waits up to 5 s more for its standby.
+        settings: { wal_retrieve_retry_interval: '200ms' },
       });
       closing.push(() => postgres.standby?.stop());
     }
@@ -166,7 +178,8 @@ export async function openPool(options: PoolOptions): Promise<Pool> {
       ]);
       return stdout;
     };
-    if (servers.length > 0) await owned(muster);
+    const whole = (alive = servers.length) => wholeAgain(muster, alive, muxes.length);
+    if (servers.length > 0) await whole();
     return {
       directory,
       domain,
@@ -175,6 +188,7 @@ export async function openPool(options: PoolOptions): Promise<Pool> {
       nats,
       postgres,
       certificate: pair.cert,
+      whole,
       muster,
       users: async (list, password = 'secret') => {
         const file = path('users.csv');
@@ -190,13 +204,24 @@ export async function openPool(options: PoolOptions): Promise<Pool> {
   }
 }
 
-/** Waits until every partition has an owner that lives. */
-async function owned(muster: Pool['muster']): Promise<void> {
+interface Status {
+  readonly pool: {
+    readonly servers: readonly { readonly state: string; readonly present: boolean }[];
+    readonly muxes: readonly unknown[];
+    readonly ownerless: number;
+  };
+}
+
+async function wholeAgain(muster: Pool['muster'], servers: number, muxes: number): Promise<void> {
   const end = performance.now() + 60_000;
   for (;;) {
-    const { pool } = JSON.parse(await muster(['status', '--json'])) as { pool: { ownerless: number } };
-    if (pool.ownerless === 0) return;
-    if (performance.now() > end) throw new Error(`${pool.ownerless} partitions have no owner`);
+    const { pool } = JSON.parse(await muster(['status', '--json'])) as Status;
+    const up = pool.servers.filter(({ state, present }) => state === 'up' && present).length;
+    if (pool.ownerless === 0 && up === servers && pool.muxes.length === muxes) return;
+    if (performance.now() > end)
+      throw new Error(
+        `the pool is not whole: ${up} servers, ${pool.muxes.length} muxes, ${pool.ownerless} partitions without owner`,
+      );
   }
 }
 

@@ -42,8 +42,13 @@ export async function resume(
   takeOver(session, from);
   session.acknowledge(acked);
   const { generation } = session;
-  const work = new Work(account, session, session.inN);
-  work.ops.push(inboundOp(session, session.inN), recordOp(session));
+  const work = new Work(account);
+  // What was taken and is not stored yet; else nothing has to be, and its generation goes with the next batch.
+  if (session.inN > session.committedN) {
+    const n = session.inN;
+    work.ops.push(inboundOp(session, n), recordOp(session));
+    work.after(() => session.accepted(n));
+  } else session.recordDirty = true;
   work.onFailure(() => {
     fail('item-not-found');
     // Its client has been told that it is over.
@@ -62,6 +67,7 @@ export async function resume(
     // Only now, so that nothing reaches this mux before `resumed` does.
     session.mux = from;
     session.info = info;
+    session.mirrored = 0;
     const { enabled, cursor } = session;
     entered();
     env.mesh.send(from, 'mux', {
@@ -113,7 +119,7 @@ function acknowledged(session: Session, h: number): number | 'freed' | undefined
   const m = unacked.acked + ahead;
   if (m <= unacked.m) return m;
   // The link after the record that we were given died with its owner, and its client saw more than the record has.
-  if (!session.dormant || session.mirrored === session.generation) return undefined;
+  if (session.mirrored === 0) return undefined;
   unacked.m = m;
   return m;
 }
