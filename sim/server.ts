@@ -21,13 +21,15 @@ export interface Opened {
 /** An accounts server as `roles` builds it, of simulated engines. */
 export async function openServer(world: World, process: Server): Promise<Opened> {
   const { clock } = process;
-  const { random, log, broken, owners, partitionOf } = world;
+  const { random, log, broken, owners } = world;
   const plain = world.database.open(process);
   const store = broken.store?.(plain) ?? plain;
   const mesh = world.mesh(process);
   const routes = openTable(mesh, domains);
+  const { partitionOf } = routes;
   let pool: Pool | undefined;
-  const may = () => pool?.leased ?? false;
+  let announcer: Announcer | undefined;
+  const may = () => pool?.leased !== false;
   const lanes = await Promise.all(
     Array.from({ length: lanesEach }, async () => {
       const lane = await openLane(store, { clock, log, may });
@@ -62,11 +64,13 @@ export async function openServer(world: World, process: Server): Promise<Opened>
         .members()
         .filter(({ roles }) => roles.includes('mux'))
         .map(({ peer }) => peer),
-    lost: (partition) => host.forget(partition),
+    lost: (partition) => {
+      accounts.forget(partition);
+      announcer?.announce();
+    },
     count: () => {},
   };
   const accounts: Accounts = new Accounts(env);
-  let announcer: Announcer | undefined;
   const host: Host = {
     serve: async (partition, epoch, carried) => {
       await accounts.serve(partition, epoch, lanes[partition % lanes.length]!, carried as readonly Carried[]);
@@ -79,7 +83,7 @@ export async function openServer(world: World, process: Server): Promise<Opened>
     },
     forget: (partition) => accounts.forget(partition),
     availability: () => 100,
-    sessions: () => [...accounts.partitions()].reduce((sum, { sessions }) => sum + sessions.size, 0),
+    sessions: () => accounts.sessions,
     announce: () => announcer?.announce(),
     dead: () => world.ended(process),
   };
@@ -95,6 +99,7 @@ export async function openServer(world: World, process: Server): Promise<Opened>
     partitions,
   });
   world.range ??= pool.accounts;
+  routes.learn(pool.accounts);
   announcer = openAnnouncer(mesh, clock, pool.accounts, () => accounts.owned());
   return { accounts, pool };
 }

@@ -3,10 +3,9 @@ import { Failure } from '../src/base/failure.ts';
 import type { Log } from '../src/base/log.ts';
 import { decodePacket, encodePacket } from '../src/link/codec.ts';
 import { openMesh } from '../src/mesh/channel.ts';
-import type { Mesh } from '../src/mesh/mesh.ts';
+import type { Mesh, Packet } from '../src/mesh/mesh.ts';
 import { openMux, type Mux } from '../src/mux/mux.ts';
 import type { Health } from '../src/mesh/health.ts';
-
 import { placeInRange, type Range } from '../src/placement/placement.ts';
 import { openTable, type Table } from '../src/placement/table.ts';
 import { passing, type Break } from './breaks.ts';
@@ -70,7 +69,7 @@ export class World {
     this.log = watched(log, (text) => this.fault(11, text));
     this.broken = broken;
     const { scheduler, random } = this;
-    this.net = new Net(scheduler, random, (packet) => decodePacket(encodePacket(packet))!);
+    this.net = new Net(scheduler, random, (packet) => this.#copied(packet));
     this.owners = new Owners(this);
     this.database = new Database({
       scheduler,
@@ -201,6 +200,14 @@ export class World {
     const mesh = openMesh(this.net.wire(process, process.name), { clock, log: this.log });
     const heard = this.frames === undefined ? mesh : showing(this, process, mesh, this.frames);
     return this.broken.mesh?.(heard) ?? heard;
+  }
+
+  /** As it comes out of a wire that leaves the process. */
+  #copied(packet: Packet): Packet {
+    const copy = decodePacket(encodePacket(packet));
+    const lost = packet.frames.findIndex((frame, i) => frame !== undefined && copy?.frames[i] === undefined);
+    if (lost >= 0) this.fault(11, `a frame cannot be carried: ${JSON.stringify(packet.frames[lost])}`);
+    return copy ?? { ...packet, frames: [] };
   }
 
   #process(name: string, roles: readonly string[]): Process & { readonly clock: Clock } {

@@ -80,6 +80,7 @@ export class LeasedPool implements Pool {
       dead,
       refused: () => count('renewal-refused'),
       regained: () => void this.#rounds.look(),
+      stalled: () => this.#rounds.restart(),
     });
     mesh.serve('placement', (from, frame) => this.#hear(from, frame as Said));
     clock.soon(() => void this.#start());

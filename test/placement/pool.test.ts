@@ -107,6 +107,20 @@ describe('a pool', { timeout: 120_000 }, () => {
     assert.ok(servers.every(({ events }) => !events.includes('declared-dead')));
   });
 
+  it('moves nothing where the database was read and could not be written', async () => {
+    const { rig, servers } = await running(['a', 'b', 'c']);
+    const before = rig.rows();
+    for (const server of servers) server.full = true;
+    await rig.run(12_000);
+    for (const server of servers) {
+      server.full = false;
+      await rig.run(500);
+    }
+    await rig.run(10_000);
+    assert.deepEqual(rig.rows(), before);
+    assert.ok(servers.every(({ events }) => !events.includes('declared-dead')));
+  });
+
   it('moves nothing where the database comes back to one server after the other', async () => {
     const { rig, servers } = await running(['a', 'b', 'c']);
     const before = rig.rows();

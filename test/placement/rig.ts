@@ -27,6 +27,8 @@ export interface Faults {
   /** What its client of the mesh says of itself. */
   connected: boolean;
   database: boolean;
+  /** The database's disk is full: it is read, and nothing is written. */
+  full: boolean;
   /** Milliseconds that the database takes for each way. */
   slow: number;
   /** Commits happen and their answers are lost, in thousandths. */
@@ -289,6 +291,7 @@ export class Rig {
       side: 0,
       connected: true,
       database: true,
+      full: false,
       slow: 2,
       lost: 0,
       broken: 0,
@@ -345,6 +348,8 @@ class Line implements Link {
           return settle({ code: 'store-unknown', text: 'cut off' });
         }
         if (!server.database) return settle({ code: 'store-unavailable', text: 'cut off' });
+        if (server.full && call.ask !== 'query')
+          return settle({ code: 'store-unavailable', text: 'disk full' });
         const answer = serve(core, call);
         const lost = call.ask === 'commit' && random.int(1000) < server.lost;
         return settle(lost ? { code: 'store-unknown', text: 'the answer was lost' } : answer);
