@@ -26,8 +26,8 @@ export interface PostgresServer {
   thaw(): void;
   /** Makes a standby the primary. */
   promote(): Promise<void>;
-  /** Runs a script as the superuser; gives what it prints, unaligned. */
-  psql(script: string): Promise<string>;
+  /** Runs a script as the superuser, in the database `postgres` unless named; gives what it prints, unaligned. */
+  psql(script: string, database?: string): Promise<string>;
 }
 
 export interface PostgresOptions {
@@ -181,8 +181,8 @@ class Server implements PostgresServer {
     await this.tool('pg_ctl', ['promote', '-w', '-D', join(this.directory, 'data')]);
   }
 
-  psql(script: string): Promise<string> {
-    const target = ['-h', host, '-p', String(this.port), '-U', superuser, '-d', 'postgres'];
+  psql(script: string, database = 'postgres'): Promise<string> {
+    const target = ['-h', host, '-p', String(this.port), '-U', superuser, '-d', database];
     return this.tool('psql', ['-X', '-A', '-t', '-v', 'ON_ERROR_STOP=1', ...target, '-c', script]);
   }
 
