@@ -1,8 +1,13 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Peer, Running } from './peers/peer.ts';
+import type { Peer, Place, Running } from './peers/peer.ts';
+import type { Shape } from './peers/pool.ts';
+
+/** What happens to servers in the bench `kill`. */
+export const hows = ['kill', 'sigstop', 'drain', 'roll'] as const;
+export type How = (typeof hows)[number];
 
 /** What every bench is given. */
 export interface Setup {
@@ -12,6 +17,9 @@ export interface Setup {
   /** Smaller and shorter: to see that all works, not for figures. */
   quick: boolean;
   arena: Arena;
+  /** Of a pool: how many processes of each role; how it is hurt. */
+  shape: Shape;
+  how: How;
   say(text: string): void;
 }
 
@@ -21,19 +29,29 @@ export class Arena implements AsyncDisposable {
   #open = new Set<Running>();
 
   constructor() {
+    chmodSync(this.#dir, 0o711); // PostgreSQL’s own user passes through it
     const pair = ['-keyout', `${this.#dir}/key.pem`, '-out', `${this.#dir}/cert.pem`];
     const name = ['-subj', '/CN=bench.test', '-addext', 'subjectAltName=DNS:bench.test', '-days', '30'];
     const kind = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
     execFileSync('openssl', ['req', '-x509', ...kind, ...pair, ...name], { stdio: 'ignore' });
   }
 
-  /** Starts a server; `data` names its data directory, so that a later start can find the same data again. */
-  async start(peer: Peer, data: string): Promise<Running> {
-    const dir = join(this.#dir, peer.name.replace('/', '-'), data);
+  /** A private directory of this name, for what a bench starts by itself. */
+  place(name: string): Place {
+    const dir = join(this.#dir, name);
     mkdirSync(dir, { recursive: true });
-    const running = await peer.open({ dir, cert: `${this.#dir}/cert.pem`, key: `${this.#dir}/key.pem` });
+    return { dir, cert: `${this.#dir}/cert.pem`, key: `${this.#dir}/key.pem` };
+  }
+
+  /** Keeps `running` until `stop` or the end of the run. */
+  keep(running: Running): Running {
     this.#open.add(running);
     return running;
+  }
+
+  /** Starts a server; `data` names its data directory, so that a later start can find the same data again. */
+  async start(peer: Peer, data: string): Promise<Running> {
+    return this.keep(await peer.open(this.place(join(peer.name.replace('/', '-'), data))));
   }
 
   async stop(running: Running): Promise<void> {

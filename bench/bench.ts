@@ -1,42 +1,67 @@
 import { parseArgs } from 'node:util';
 import Table from 'cli-table3';
-import { Arena, type Setup } from './arena.ts';
+import { Arena, hows, type How, type Setup } from './arena.ts';
 import { idle } from './idle.ts';
 import { login } from './login.ts';
 import { message } from './message.ts';
+import { crowd } from './crowd.ts';
+import { kill } from './kill.ts';
+import { storm } from './storm.ts';
 import { ejabberd } from './peers/ejabberd.ts';
 import { floor } from './peers/floor.ts';
 import { muster } from './peers/muster.ts';
 import type { Peer } from './peers/peer.ts';
+import { pool, type Shape } from './peers/pool.ts';
 import { prosody } from './peers/prosody.ts';
 import { record, scene } from './record.ts';
-import { absolute, relative, type Report } from './table.ts';
+import { absolute, OURS, relative, type Report } from './table.ts';
 
 const HELP = `npm run bench [-- NAME…] [options]
 
-  NAME              message, idle, login (all of them where none is named)
-  --peer PEER       ejabberd, prosody, or one variant as ejabberd/sqlite; repeatable; none = Muster alone;
+  NAME              message, idle, login (all of these where none is named), and of a pool:
+                    kill, crowd, storm
+  --peer PEER       ejabberd, prosody, or one variant as ejabberd/sqlite; muster-pool; repeatable;
+                    none = Muster alone;
                     floor = a bare relay, for messages only
-  --alone           the peers without Muster
-  --rounds N        rounds of each bench (5; with --quick 2)
+  --alone           the peers without standalone Muster
+  --servers N       accounts servers of the pool (3)
+  --muxes M         its muxes (2; storm: 3; crowd: 1)
+  --how HOW         kill: what happens to a server: kill (default), sigstop, drain; or roll, all of them in turn
+  --rounds N        rounds of each bench (5; kill: 20; with --quick 2)
   --quick           smaller and shorter: shows that all works, no figures to keep; nothing is recorded
   --help
 
-Example: npm run bench -- message --peer ejabberd/none --peer ejabberd/sqlite --rounds 3
+Examples:
+  npm run bench -- message --peer ejabberd/none --peer ejabberd/sqlite --rounds 3
+  npm run bench -- message --alone --peer muster-pool --peer ejabberd/postgres --peer ejabberd/none
+  npm run bench -- kill --how sigstop --rounds 5
 Needs Linux, and root where Debian's ejabberd and prosody are to be installed.
 `;
 
-const benches: Record<string, (setup: Setup) => Promise<Report>> = { message, idle, login };
-const known: Peer[] = [
-  muster,
-  ...(['none', 'mnesia', 'sqlite'] as const).map(ejabberd),
-  ...(['none', 'internal', 'sqlite'] as const).map(prosody),
-  floor,
-];
+type Bench = (setup: Setup) => Promise<Report>;
+/** Those that compare servers, and those of a pool alone. */
+const comparing: Record<string, Bench> = { message, idle, login };
+const pooled: Record<string, Bench> = { kill, crowd, storm };
+const benches: Record<string, Bench> = { ...comparing, ...pooled };
+/** What a bench of a pool starts with where nothing is said. */
+const muxes: Record<string, number> = { crowd: 1, storm: 3 };
 
 class Usage extends Error {}
 
-function chosen(names: readonly string[], alone: boolean): Peer[] {
+function whole(option: string, text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1) throw new Usage(`${option} takes a number from 1`);
+  return value;
+}
+
+function chosen(names: readonly string[], alone: boolean, shape: Shape): Peer[] {
+  const known: Peer[] = [
+    muster,
+    pool(shape),
+    ...(['none', 'mnesia', 'sqlite', 'postgres'] as const).map(ejabberd),
+    ...(['none', 'internal', 'sqlite'] as const).map(prosody),
+    floor,
+  ];
   const wanted = names.filter((name) => name !== 'none');
   for (const name of wanted) {
     if (!known.some((peer) => fits(peer, name))) throw new Usage(`no peer ${name}`);
@@ -56,7 +81,7 @@ function fits(peer: Peer, name: string): boolean {
 
 function print(report: Report): void {
   process.stdout.write(`\n${report.name}: ${report.title}\n`);
-  for (const rows of [absolute(report), relative(report)]) {
+  for (const rows of [absolute(report), ...OURS.map((ours) => relative(report, ours))]) {
     const [head, ...body] = rows;
     if (!head) continue;
     const colAligns = head.map((_, at) => (at === 0 ? 'left' : 'right') as 'left' | 'right');
@@ -75,15 +100,24 @@ async function run(): Promise<void> {
       peer: { type: 'string', multiple: true, default: [] },
       alone: { type: 'boolean', default: false },
       rounds: { type: 'string' },
+      servers: { type: 'string', default: '3' },
+      muxes: { type: 'string' },
+      how: { type: 'string', default: 'kill' },
       quick: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   });
   if (values.help) return void process.stdout.write(HELP);
-  const names = positionals.length > 0 ? positionals : Object.keys(benches);
+  const names = positionals.length > 0 ? positionals : Object.keys(comparing);
   for (const name of names) if (!benches[name]) throw new Usage(`no bench ${name}`);
-  const rounds = Number(values.rounds ?? (values.quick ? 2 : 5));
-  if (!Number.isInteger(rounds) || rounds < 1) throw new Usage('--rounds takes a number from 1');
+  const rounds = (name: string) =>
+    whole('--rounds', values.rounds ?? (values.quick ? '2' : name === 'kill' ? '20' : '5'));
+  const shape = (name: string): Shape => {
+    const number = values.muxes ?? String(muxes[name] ?? 2);
+    return { servers: whole('--servers', values.servers), muxes: whole('--muxes', number) };
+  };
+  const how = values.how as How;
+  if (!hows.includes(how)) throw new Usage(`--how takes one of ${hows.join(', ')}`);
   const started = performance.now();
   await using arena = new Arena();
   // An interrupted run must not leave servers behind.
@@ -93,11 +127,19 @@ async function run(): Promise<void> {
     const seconds = Math.round((performance.now() - started) / 1000);
     process.stderr.write(`[${String(seconds).padStart(4)} s] ${text}\n`);
   };
-  const setup = { peers: chosen(values.peer, values.alone), rounds, quick: values.quick, arena, say };
   const where = scene(`npm run bench -- ${process.argv.slice(2).join(' ')}`.trim());
   const reports: Report[] = [];
   for (const name of names) {
-    const report = await benches[name]?.(setup);
+    const peers = pooled[name] ? [] : chosen(values.peer, values.alone, shape(name));
+    const report = await benches[name]?.({
+      peers,
+      rounds: rounds(name),
+      quick: values.quick,
+      arena,
+      shape: shape(name),
+      how,
+      say,
+    });
     if (!report) continue;
     reports.push(report);
     print(report);

@@ -6,7 +6,8 @@ import { type Mechanism, Scram } from './scram.ts';
 /** Where and how to log in. */
 export interface Target {
   host: string;
-  port: number;
+  /** More than one where the server has several muxes: clients spread over them. */
+  ports: readonly number[];
   domain: string;
   tls: 'off' | 'starttls' | 'direct';
   mechanism: Mechanism;
@@ -32,6 +33,10 @@ export class Client {
   readonly index: number;
   /** Our full address, once bound. */
   jid = '';
+  /** Which of the target's ports is ours; `resume` goes on to the next one. */
+  #port: number;
+  /** Names the session when it is resumed. */
+  #previd = '';
   #target: Target;
   #hooks: Hooks;
   #socket: Socket | undefined;
@@ -47,20 +52,14 @@ export class Client {
     this.#target = target;
     this.user = user;
     this.index = index;
+    // Both kinds of client of a pair, even and odd, on every port, and the two of a pair on different ones.
+    this.#port = index + (index >> 1);
     this.#hooks = hooks;
   }
 
   /** Connects, authenticates and binds; `source` is a loopback address to connect from, against port limits. */
   async login(password: string, resource: string, source?: string): Promise<void> {
-    await this.#connect(source);
-    let features = await this.#header();
-    if (this.#target.tls === 'starttls') {
-      await this.ask("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>", starts('<proceed'));
-      await this.#secure();
-      features = await this.#header();
-    }
-    await this.#authenticate(features, password);
-    features = await this.#header();
+    const features = await this.#enter(password, source);
     const bind = `<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>${resource}</resource></bind>`;
     const bound = await this.iq('set', bind);
     this.jid = content(bound, 'jid') ?? '';
@@ -71,7 +70,24 @@ export class Client {
 
   /** Switches stream management on; both counters start here (XEP-0198 §3). */
   async manage(): Promise<void> {
-    await this.ask(`<enable xmlns='${SM}' resume='true'/>`, starts('<enabled'));
+    const enabled = await this.ask(`<enable xmlns='${SM}' resume='true'/>`, starts('<enabled'));
+    this.#previd = attribute(enabled, 'id') ?? '';
+  }
+
+  /**
+   * After a loss: connects to the next port of `target`, authenticates and resumes (XEP-0198 §5). Returns the server's
+   * `h`; undefined where it refuses. Throws where the connection fails: to be tried again.
+   */
+  async resume(target: Target, password: string, source?: string): Promise<number | undefined> {
+    this.#target = target;
+    this.#port += 1;
+    this.#closing = false;
+    await this.#enter(password, source);
+    const answer = await this.ask(
+      `<resume xmlns='${SM}' h='${this.#inbound}' previd='${this.#previd}'/>`,
+      (text) => text.startsWith('<resumed') || text.startsWith('<failed'),
+    );
+    return answer.startsWith('<resumed') ? Number(attribute(answer, 'h')) : undefined;
   }
 
   /** Asks for the contact list and returns how many contacts it has that are subscribed both ways. */
@@ -122,8 +138,22 @@ export class Client {
     });
   }
 
+  /** Connects and authenticates; returns the features that the server offers then. */
+  async #enter(password: string, source?: string): Promise<string> {
+    await this.#connect(source);
+    let features = await this.#header();
+    if (this.#target.tls === 'starttls') {
+      await this.ask("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>", starts('<proceed'));
+      await this.#secure();
+      features = await this.#header();
+    }
+    await this.#authenticate(features, password);
+    return this.#header();
+  }
+
   async #connect(source?: string): Promise<void> {
-    const { host, port } = this.#target;
+    const { host, ports } = this.#target;
+    const port = ports[this.#port % ports.length] ?? 0;
     const socket = connectTcp({ host, port, noDelay: true, ...(source && { localAddress: source }) });
     await new Promise<void>((resolve, reject) => {
       socket.once('connect', resolve);

@@ -5,6 +5,7 @@
 import { Client, type Hooks, type Target } from './client.ts';
 import { latency, type Latency } from './stats.ts';
 import { type Flow, Traffic } from './traffic.ts';
+import { type Returned, type Seen, Vigil } from './vigil.ts';
 
 /** What a parent can ask for. Users are named `u0`, `u1`, …; `from` and `count` choose a range of them. */
 export type Order =
@@ -12,6 +13,9 @@ export type Order =
   | { do: 'saturate'; window: number; seconds: number; patience: number }
   | { do: 'steady'; rate: number; seconds: number; patience: number }
   | { do: 'login'; target: Target; password: string; users: number; count: number; at: number }
+  | { do: 'vigil'; target: Target; password: string; jitter: number }
+  | { do: 'watch'; rate: number; seconds: number; patience: number }
+  | { do: 'returned' }
   | { do: 'archive' }
   | { do: 'close' };
 
@@ -31,6 +35,9 @@ export interface Answers {
   steady: Flow;
   login: Logins;
   /** Archived messages that the first pair's two sides can page through (the newest page only). */
+  vigil: null;
+  watch: Seen;
+  returned: Returned;
   archive: { sender: number; recipient: number };
   close: null;
 }
@@ -38,12 +45,16 @@ export interface Answers {
 const STRIDE = 37;
 const clients: Client[] = [];
 let traffic: Traffic | undefined;
+let vigil: Vigil | undefined;
 const lost: string[] = [];
 
 const hooks: Hooks = {
-  message: (client, text) => traffic?.message(client, text),
-  acked: (client, h) => traffic?.acked(client, h),
-  lost: (client, reason) => void lost.push(`${client.user}: ${reason}`),
+  message: (client, text) => (vigil ?? traffic)?.message(client, text),
+  acked: (client, h) => (vigil ?? traffic)?.acked(client, h),
+  lost: (client, reason) => {
+    if (vigil) vigil.lost(client);
+    else lost.push(`${client.user}: ${reason}`);
+  },
 };
 
 async function run(order: Order): Promise<Answers[Order['do']]> {
@@ -57,6 +68,17 @@ async function run(order: Order): Promise<Answers[Order['do']]> {
       return chat().steady(order.rate, order.seconds, order.patience);
     case 'login':
       return logins(order);
+    case 'vigil':
+      vigil = new Vigil(order.target.domain, clients, async (client) => {
+        // As clients do it, so that a lost server does not get all of them in one instant.
+        await pause(Math.random() * order.jitter);
+        return client.resume(order.target, order.password, source(client.index));
+      });
+      return null;
+    case 'watch':
+      return watched().watch(order.rate, order.seconds, order.patience);
+    case 'returned':
+      return watched().returned();
     case 'archive':
       return { sender: await archived(clients[0]), recipient: await archived(clients[1]) };
     case 'close':
@@ -70,6 +92,7 @@ async function open(order: Order & { do: 'open' }): Promise<Logins> {
   const started = performance.now();
   const times: number[] = [];
   let contacts = 0;
+  const offset = clients.length;
   await parallel(order.count, order.at, async (n) => {
     const index = order.from + n;
     const client = new Client(order.target, `u${index}`, index, hooks);
@@ -79,11 +102,12 @@ async function open(order: Order & { do: 'open' }): Promise<Logins> {
     client.send('<presence/>');
     await client.manage();
     times.push(performance.now() - from);
-    clients[n] = client;
+    clients[offset + n] = client;
   });
   if (order.chat) {
     traffic = new Traffic(order.target.domain);
-    for (let n = 0; n + 1 < order.count; n += 2) traffic.pair(clients[n] as Client, clients[n + 1] as Client);
+    for (let n = 0; n + 1 < order.count; n += 2)
+      traffic.pair(clients[offset + n] as Client, clients[offset + n + 1] as Client);
   }
   return { done: times.length, seconds: since(started), latency: latency(times), contacts };
 }
@@ -131,9 +155,18 @@ function chat(): Traffic {
   return traffic;
 }
 
+function watched(): Vigil {
+  if (!vigil) throw new Error('nobody keeps vigil');
+  return vigil;
+}
+
 /** Spreads connections over loopback addresses: each has its own 28,000 ports. */
 function source(index: number): string {
   return `127.0.1.${1 + (index % 8)}`;
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 function since(started: number): number {
@@ -149,7 +182,12 @@ async function parallel(count: number, at: number, work: (n: number) => Promise<
   await Promise.all(Array.from({ length: Math.min(at, count) }, worker));
 }
 
-process.on('message', (order: Order) => {
+process.on('message', (order: Order | { do: 'stop' }) => {
+  // Ends what another order began; that one answers.
+  if (order.do === 'stop') {
+    vigil?.stop();
+    return;
+  }
   run(order).then(
     (result) => process.send?.({ result }),
     (error: unknown) => process.send?.({ error: error instanceof Error ? error.message : String(error) }),

@@ -9,7 +9,7 @@ export class Load implements AsyncDisposable {
 
   constructor() {
     const path = fileURLToPath(new URL('generator.ts', import.meta.url));
-    this.#child = fork(path, { execArgv: ['--max-semi-space-size=64'] });
+    this.#child = fork(path, { execArgv: ['--max-semi-space-size=64'], serialization: 'advanced' });
   }
 
   /** Gives one order and waits for its answer; throws what the generator reports, or when it dies. */
@@ -24,6 +24,11 @@ export class Load implements AsyncDisposable {
       });
       this.#child.send(order);
     });
+  }
+
+  /** Ends the traffic of a `watch` that is under way. */
+  stop(): void {
+    this.#child.send({ do: 'stop' });
   }
 
   /** CPU seconds that the generator has used. */

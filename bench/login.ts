@@ -1,6 +1,6 @@
 import { products, rotated, type Setup } from './arena.ts';
 import { Load } from './load.ts';
-import { metered } from './meter.ts';
+import { metered, resting, type Spent } from './meter.ts';
 import type { Peer, Running } from './peers/peer.ts';
 import type { Column, Report, Row } from './table.ts';
 
@@ -12,6 +12,8 @@ const AT = 8;
 const columns: Column[] = [
   { key: 'cpu', title: 'CPU ms/login, no contacts', digits: 2, compare: true },
   { key: 'contactsCpu', title: `CPU ms/login, ${CONTACTS} contacts`, digits: 2, compare: true },
+  { key: 'broker', title: '  of which NATS', digits: 2, compare: false },
+  { key: 'database', title: '  beside it: PostgreSQL', digits: 2, compare: false },
   { key: 'p50', title: `p50 ms, ${AT} at a time`, digits: 1, compare: true },
   { key: 'p99', title: 'p99 ms', digits: 1, compare: true },
   { key: 'generator', title: 'generator, share of a core', digits: 2, compare: false },
@@ -22,6 +24,7 @@ interface Stand {
   peer: Peer;
   bare: Running;
   befriended: Running;
+  rest: [Spent, Spent];
   row: Row;
 }
 
@@ -44,16 +47,18 @@ export async function login(setup: Setup): Promise<Report> {
       for (const running of [one.bare, one.befriended]) await load.ask(order(running, 2 * USERS));
     }
     for (let round = 0; round < setup.rounds; round++) {
-      for (const { peer, bare, befriended, row } of rotated(stands, round)) {
+      for (const { peer, bare, befriended, rest, row } of rotated(stands, round)) {
         setup.say(`login: round ${round + 1} of ${setup.rounds}, ${peer.name}`);
         const add = (key: string, value: number) => (row.figures[key] ??= []).push(value);
-        const first = await metered(bare, load, () => load.ask(order(bare, count)));
+        const first = await metered(bare, load, () => load.ask(order(bare, count)), rest[0]);
         add('cpu', (first.usage.server * 1e3) / count);
+        if (bare.broker) add('broker', (first.usage.broker * 1e3) / count);
+        if (bare.database) add('database', (first.usage.database * 1e3) / count);
         add('p50', first.result.latency.p50);
         add('p99', first.result.latency.p99);
         add('generator', first.usage.busy);
         add('others', first.usage.others);
-        const second = await metered(befriended, load, () => load.ask(order(befriended, count)));
+        const second = await metered(befriended, load, () => load.ask(order(befriended, count)), rest[1]);
         if (second.result.contacts !== CONTACTS)
           throw new Error(`${peer.name}: ${second.result.contacts} contacts`);
         add('contactsCpu', (second.usage.server * 1e3) / count);
@@ -74,5 +79,6 @@ async function stand(setup: Setup, peer: Peer): Promise<Stand> {
   const befriended = await setup.arena.start(peer, 'login-contacts');
   await befriended.accounts(USERS, PASSWORD, CONTACTS);
   const { name, conditions } = peer;
-  return { peer, bare, befriended, row: { name, version: bare.version, conditions, figures: {} } };
+  const rest: [Spent, Spent] = [await resting(bare), await resting(befriended)];
+  return { peer, bare, befriended, rest, row: { name, version: bare.version, conditions, figures: {} } };
 }

@@ -19,7 +19,17 @@ import { openNatsWire } from '../src/mesh/nats.ts';
  */
 const [, , first = '32', url = ''] = process.argv;
 const text = 'x'.repeat(400);
-const frame = (i: number) => ({ t: 'out', partition: 1, epoch: 2, session: 3, m: i, text, feed: 'a', pos: i, answers: 0 });
+const frame = (i: number) => ({
+  t: 'out',
+  partition: 1,
+  epoch: 2,
+  session: 3,
+  m: i,
+  text,
+  feed: 'a',
+  pos: i,
+  answers: 0,
+});
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 const spent = (begin: NodeJS.CpuUsage) => {
@@ -28,7 +38,13 @@ const spent = (begin: NodeJS.CpuUsage) => {
 };
 
 /** Sends `total` frames, `batch` a turn and at most 2,000 ahead of what is answered. */
-async function drive(mesh: Mesh, to: string, total: number, batch: number, answered: () => number): Promise<number> {
+async function drive(
+  mesh: Mesh,
+  to: string,
+  total: number,
+  batch: number,
+  answered: () => number,
+): Promise<number> {
   const base = answered();
   const begin = process.cpuUsage();
   for (let i = 0; i < total; i++) {

@@ -6,6 +6,7 @@ const TICKS = 100;
 
 interface Stat {
   parent: number;
+  /** Its own, and those of its children that have ended: a worker that was replaced has worked, too. */
   ticks: number;
 }
 
@@ -18,7 +19,10 @@ function stat(pid: number): Stat | undefined {
     return undefined;
   }
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-  return { parent: Number(fields[1]), ticks: Number(fields[11]) + Number(fields[12]) };
+  return {
+    parent: Number(fields[1]),
+    ticks: fields.slice(11, 15).reduce((sum, text) => sum + Number(text), 0),
+  };
 }
 
 /** `pid` and everything that descends from it. */
@@ -49,13 +53,16 @@ export function resident(pids: readonly number[]): number {
   return sum;
 }
 
-/** Waits until these processes use less than 2 % of a core over half a second, at most `limit` seconds. */
-export async function quiet(pids: readonly number[], limit: number): Promise<void> {
+/**
+ * Waits until these processes use less than 2 % of a core over half a second, or little more than `rest` (CPU seconds a
+ * second), at most `limit` seconds.
+ */
+export async function quiet(pids: readonly number[], limit: number, rest = 0): Promise<void> {
   const end = performance.now() + limit * 1000;
   while (performance.now() < end) {
     const before = cpu(pids);
     await pause(500);
-    if (cpu(pids) - before <= 0.01) return;
+    if (cpu(pids) - before <= Math.max(0.01, 0.65 * rest)) return;
   }
 }
 

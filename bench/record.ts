@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { arch, cpus, release, totalmem } from 'node:os';
+import { arch, cpus, loadavg, release, totalmem } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { absolute, markdown, relative, type Report } from './table.ts';
+import { absolute, markdown, OURS, relative, type Report } from './table.ts';
 
 /** Where and when a run took place. */
 export interface Scene {
@@ -13,6 +13,8 @@ export interface Scene {
   system: string;
   node: string;
   command: string;
+  /** The machine's load averages as the run began, over 1, 5 and 15 minutes. */
+  load: string;
 }
 
 /** Describes this machine now. */
@@ -27,6 +29,9 @@ export function scene(command: string): Scene {
     system,
     node: process.version,
     command,
+    load: loadavg()
+      .map((value) => value.toFixed(2))
+      .join(' '),
   };
 }
 
@@ -41,16 +46,18 @@ export function record(where: Scene, reports: readonly Report[]): string {
 }
 
 function page(where: Scene, reports: readonly Report[]): string {
-  const { cpu, cores, memory, kernel, system, node, command } = where;
+  const { cpu, cores, memory, kernel, system, node, command, load } = where;
   const parts = [
     `# Bench of ${where.date.replace('T', ' ')} UTC`,
-    `${cpu}, ${cores} cores, ${memory}; ${system}, kernel ${kernel}; Node ${node}. Command: \`${command}\``,
+    `${cpu}, ${cores} cores, ${memory}; ${system}, kernel ${kernel}; Node ${node}. Load average at the begin: ${load}. Command: \`${command}\``,
     'Loopback, shapers off. Cells: median (min–max) over the rounds; CPU: all threads of all server processes.',
   ];
   for (const report of reports) {
     parts.push(`## ${report.name}: ${report.title}`, markdown(absolute(report)));
-    const ratios = relative(report);
-    if (ratios.length > 0) parts.push(markdown(ratios));
+    for (const ours of OURS) {
+      const ratios = relative(report, ours);
+      if (ratios.length > 0) parts.push(markdown(ratios));
+    }
     parts.push(report.rows.map((row) => `- ${row.name} ${row.version}: ${row.conditions}`).join('\n'));
     if (report.notes.length > 0) parts.push(report.notes.map((note) => `- ${note}`).join('\n'));
   }

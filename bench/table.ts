@@ -44,9 +44,12 @@ export function absolute(report: Report): string[][] {
   return [header, ...lines];
 }
 
-/** Muster's medians divided by each peer's; empty where Muster or peers are missing. */
-export function relative(report: Report): string[][] {
-  const ours = report.rows.find(({ name }) => name === 'muster');
+/** The names under which Muster runs: standalone and as a pool. */
+export const OURS = ['muster', 'muster-pool'];
+
+/** Medians of `our` row of Muster divided by each peer's; empty where it or peers are missing. */
+export function relative(report: Report, our = 'muster'): string[][] {
+  const ours = report.rows.find(({ name }) => name === our);
   const theirs = report.rows.filter((row) => row !== ours);
   if (!ours || theirs.length === 0) return [];
   const median = (row: Row, key: string) => spread(row.figures[key] ?? []).median;
@@ -56,7 +59,7 @@ export function relative(report: Report): string[][] {
       title,
       ...theirs.map((row) => times(ratio(median(ours, key), median(row, key)))),
     ]);
-  return [['Muster’s as a multiple of', ...theirs.map(({ name }) => name)], ...lines];
+  return [[`${our}, as a multiple of`, ...theirs.map(({ name }) => name)], ...lines];
 }
 
 function times(value: number): string {

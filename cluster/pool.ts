@@ -19,7 +19,12 @@ export interface PoolOptions {
   readonly muxes?: number;
   readonly nats?: { readonly nodes?: 1 | 2 | 3 };
   /** `standby`: a synchronous one, named second in the servers' `store`. `directory`: of the primary, elsewhere. */
-  readonly postgres?: { readonly standby?: boolean; readonly directory?: string };
+  readonly postgres?: {
+    readonly standby?: boolean;
+    readonly directory?: string;
+    /** More of the primary's postgresql.conf. */
+    readonly settings?: Readonly<Record<string, string | number>>;
+  };
   readonly partitions?: number;
   /** Of the clients' plain port: off (default) or starttls. */
   readonly tls?: 'off' | 'starttls';
@@ -42,6 +47,15 @@ export interface Links {
   heal(): void;
 }
 
+export type Role = 'accounts' | 'mux';
+
+/** What `muster.yaml` says. */
+export interface Configuration {
+  readonly server: { readonly name: string; readonly address: string };
+  readonly store?: string;
+  readonly mesh: string;
+}
+
 /** On 127.0.0.1. Those of a role that the process does not have are not used. */
 export interface Ports {
   readonly xmpp: number;
@@ -60,9 +74,13 @@ export interface Pool extends AsyncDisposable {
   readonly postgres: { primary: PostgresServer; standby: PostgresServer | undefined };
   /** Certificate of the muxes, for clients that shall trust it. */
   readonly certificate: string;
+  /** One more process, not started: `change` may give it another configuration. */
+  part(name: string, role: Role, change?: (config: Configuration) => object): Promise<Part>;
   /** The command `muster ARGS…` as the administrator of server `of` (default: the first). Rejects where it fails. */
   muster(args: readonly string[], of?: Part): Promise<string>;
   users(names: readonly string[], password?: string): Promise<void>;
+  /** Resolves when every server and mux is there, and the partitions are shared out among them all. */
+  whole(): Promise<void>;
   /** Ends everything that was started here, in order: muxes, servers, engines. */
   close(): Promise<void>;
 }
@@ -82,7 +100,10 @@ export async function openPool(options: PoolOptions): Promise<Pool> {
   try {
     const nats = await openNats({ directory: path('nats'), nodes: options.nats?.nodes ?? 1 });
     closing.push(() => nats.stop());
-    const primary = await openPostgresServer({ directory: options.postgres?.directory ?? path('postgres') });
+    const primary = await openPostgresServer({
+      directory: options.postgres?.directory ?? path('postgres'),
+      ...(options.postgres?.settings && { settings: options.postgres.settings }),
+    });
     const postgres: Pool['postgres'] = { primary, standby: undefined };
     closing.push(() => postgres.primary.stop());
     if (options.postgres?.standby === true) {
@@ -90,6 +111,8 @@ export async function openPool(options: PoolOptions): Promise<Pool> {
         directory: path('standby'),
         standbyOf: primary,
         synchronous: true,
+        // Else a primary that was away waits up to 5 s more for its standby.
+        settings: { wal_retrieve_retry_interval: '200ms' },
       });
       closing.push(() => postgres.standby?.stop());
     }
@@ -114,7 +137,8 @@ export async function openPool(options: PoolOptions): Promise<Pool> {
       ...names('server', options.servers ?? 3),
       ...names('mux', options.muxes ?? 2),
     ]);
-    const open = async (name: string, role: 'accounts' | 'mux'): Promise<Part> => {
+    const part: Pool['part'] = async (name, role, change = (config) => config) => {
+      Object.assign(ports, await keptPorts(path('pool.json'), [name]));
       const links = options.proxied === true ? await openLinks(hosts) : noLinks(hosts);
       closing.push(() => links.close());
       const own = ports[name]!;
@@ -139,16 +163,20 @@ export async function openPool(options: PoolOptions): Promise<Pool> {
         ...(mux ? { tls: pair } : {}),
       };
       const file = path(name, 'muster.yaml');
-      writeFileSync(file, stringify(config), { mode: 0o600 });
-      const part = new Supervised({
+      writeFileSync(file, stringify(change(config)), { mode: 0o600 });
+      const made = new Supervised({
         name,
         config: file,
         log: path(`${name}.log`),
         set: options.set ?? [],
       });
-      await part.start();
-      closing.push(() => part.stop());
-      return Object.assign(part, { directory: path(name), ports: own, links });
+      closing.push(() => made.stop());
+      return Object.assign(made, { directory: path(name), ports: own, links });
+    };
+    const open = async (name: string, role: Role) => {
+      const made = await part(name, role);
+      await made.start();
+      return made;
     };
     const servers = await inTurn(names('server', options.servers ?? 3), (name) => open(name, 'accounts'));
     const muxes = await inTurn(names('mux', options.muxes ?? 2), (name) => open(name, 'mux'));
@@ -166,7 +194,8 @@ export async function openPool(options: PoolOptions): Promise<Pool> {
       ]);
       return stdout;
     };
-    if (servers.length > 0) await owned(muster);
+    const whole = () => wholeAgain(muster, servers.length, muxes.length);
+    if (servers.length > 0) await whole();
     return {
       directory,
       domain,
@@ -175,6 +204,8 @@ export async function openPool(options: PoolOptions): Promise<Pool> {
       nats,
       postgres,
       certificate: pair.cert,
+      whole,
+      part,
       muster,
       users: async (list, password = 'secret') => {
         const file = path('users.csv');
@@ -190,13 +221,31 @@ export async function openPool(options: PoolOptions): Promise<Pool> {
   }
 }
 
-/** Waits until every partition has an owner that lives. */
-async function owned(muster: Pool['muster']): Promise<void> {
+interface Status {
+  readonly pool: {
+    readonly servers: readonly {
+      readonly state: string;
+      readonly present: boolean;
+      readonly partitions: number;
+    }[];
+    readonly muxes: readonly unknown[];
+    readonly partitions: readonly unknown[];
+    readonly ownerless: number;
+  };
+}
+
+async function wholeAgain(muster: Pool['muster'], servers: number, muxes: number): Promise<void> {
   const end = performance.now() + 60_000;
-  for (;;) {
-    const { pool } = JSON.parse(await muster(['status', '--json'])) as { pool: { ownerless: number } };
-    if (pool.ownerless === 0) return;
-    if (performance.now() > end) throw new Error(`${pool.ownerless} partitions have no owner`);
+  for (let asked = false; ;) {
+    const { pool } = JSON.parse(await muster(['status', '--json'])) as Status;
+    const up = pool.servers.filter(({ state, present }) => state === 'up' && present);
+    if (pool.ownerless === 0 && up.length === servers && pool.muxes.length === muxes) {
+      const share = Math.floor(pool.partitions.length / servers / 2);
+      if (up.every(({ partitions }) => partitions >= share)) return;
+      if (!asked) await muster(['rebalance']);
+      asked = true;
+    }
+    if (performance.now() > end) throw new Error(`the pool is not whole: ${JSON.stringify(pool)}`);
   }
 }
 

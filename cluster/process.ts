@@ -47,7 +47,7 @@ export class Supervised {
 
   /** The worker's; undefined in the moments in which there is none. */
   get worker(): number | undefined {
-    return this.pid === undefined ? undefined : offspring(this.pid)[0];
+    return this.pid === undefined ? undefined : offspring(this.pid).find(alive);
   }
 
   /** Starts it; `ready` waits until it serves. */

@@ -1,17 +1,22 @@
 import type { Mesh } from '../src/mesh/mesh.ts';
 import type { Lane } from '../src/store/lane.ts';
-import type { Op } from '../src/store/store.ts';
+import type { Op, Store } from '../src/store/store.ts';
 import type { Volume } from '../src/store/volume.ts';
-import type { Model } from './store.ts';
+import type { Table } from '../src/placement/table.ts';
+import type { Database } from './database.ts';
 
 /** A fault planted at a seam, to see that the checkers find it: the product's own code is not touched. */
 export interface Break {
   /** The invariant that it breaks. */
   readonly invariant: number;
-  readonly prepare?: (model: Model) => void;
+  readonly prepare?: (database: Database) => void;
   readonly store?: (volume: Volume) => Volume;
   readonly lane?: (lane: Lane) => Lane;
   readonly mesh?: (mesh: Mesh) => Mesh;
+  /** What a mux hears and says; and what placement asks of the store and the mesh. */
+  readonly muxMesh?: (mesh: Mesh, table: () => Table | undefined) => Mesh;
+  readonly poolStore?: (store: Store) => Store;
+  readonly poolMesh?: (mesh: Mesh) => Mesh;
 }
 
 interface Numbered {
@@ -55,7 +60,7 @@ export const breaks: Readonly<Record<string, Break>> = {
   /** Nobody remembers the origin of what came by post. */
   'no-dedup': {
     invariant: 4,
-    prepare: (model) => void model.rows('drop index message_origin'),
+    prepare: (database) => void database.rows('drop index message_origin'),
   },
   /** The outbox is not written. */
   'forget-outbox': {
@@ -82,7 +87,7 @@ export const breaks: Readonly<Record<string, Break>> = {
 
 export const sound: Break = { invariant: 0 };
 
-function passing(mesh: Mesh): Mesh {
+export function passing(mesh: Mesh): Mesh {
   return {
     self: mesh.self,
     peers: () => mesh.peers(),

@@ -1,7 +1,8 @@
+import type { Partition } from '../src/account/partition.ts';
 import { defaultLimits } from '../src/base/limits.ts';
 import type { Client } from './client.ts';
 import type { History } from './history.ts';
-import type { World } from './world.ts';
+import { serverNames, type World } from './world.ts';
 
 interface Stored {
   readonly address: string;
@@ -13,7 +14,7 @@ interface Stored {
 
 /** What must hold when everything has healed and come to rest: invariants 2, 4, 5, 6 and 10. */
 export function check(world: World, people: readonly Client[], history: History): void {
-  const rows = world.model
+  const rows = world.database
     .rows<{ address: string; id: number; direction: number; pending: number; xml: string }>(
       `select a.address, m.id, m.direction, m.pending, m.xml from message m join account a on a.id = m.account
         where m.kind in (0, 3) order by a.address, m.id`,
@@ -68,7 +69,7 @@ function order(history: History, received: ReadonlyMap<string, readonly Stored[]
 /** Invariant 4: a change of a subscription has happened at both sides or at neither. */
 function mirrored(world: World, history: History): void {
   const lists = new Map<string, string>();
-  for (const { address, contact, subscription } of world.model.rows<{
+  for (const { address, contact, subscription } of world.database.rows<{
     address: string;
     contact: string;
     subscription: string;
@@ -92,7 +93,7 @@ function mirrored(world: World, history: History): void {
 
 /** Invariant 6: nothing waits any more, because everybody is there. */
 function atRest(world: World, people: readonly Client[], history: History): void {
-  const [outbox] = world.model.rows<{ n: number }>('select count(*) as n from outbox');
+  const [outbox] = world.database.rows<{ n: number }>('select count(*) as n from outbox');
   if (outbox!.n > 0) history.fault(6, `${outbox!.n} letters still wait in the outbox`);
   for (const person of people) {
     if (!person.ready) {
@@ -101,7 +102,7 @@ function atRest(world: World, people: readonly Client[], history: History): void
     }
     if (person.waiting > 0)
       history.fault(2, `${person.waiting} stanzas of ${person.name} are not acknowledged`);
-    const waiting = world.model.rows<{ id: number; target: string; kind: number; posted: number }>(
+    const waiting = world.database.rows<{ id: number; target: string; kind: number; posted: number }>(
       `select m.id, m.target, m.kind, m.posted from message m join account a on a.id = m.account
         where a.address = ?1 and m.pending = 1 and m.id > a.watermark and m.kind in (0, 3)`,
       person.address,
@@ -114,23 +115,83 @@ function atRest(world: World, people: readonly Client[], history: History): void
   }
 }
 
-/** Invariant 10: what sessions hold stays within its bounds. */
+/** Invariant 10: what sessions hold stays within its bounds. Invariants 1 and 8: each partition is served, once. */
 function bounded(world: World, history: History): void {
-  const { owner } = world;
-  if (owner === undefined) {
-    history.fault(8, 'no owner serves, although everything has healed');
-    return;
-  }
-  for (const partition of owner.accounts.partitions())
+  const served = new Map<number, number>();
+  for (const partition of partitionsOf(world)) {
+    served.set(partition.id, (served.get(partition.id) ?? 0) + 1);
     for (const session of partition.sessions.values())
       if (session.unacked.size > defaultLimits.unackedHard)
         history.fault(10, `${session.full} holds ${session.unacked.size} unacknowledged stanzas`);
+    if (partition.lane.depth > defaultLimits.lane)
+      history.fault(10, `${partition.lane.depth} units wait in the lane of ${partition.id}`);
+  }
+  const { first, count } = world.range!;
+  for (let id = first; id < first + count; id++) {
+    const times = served.get(id) ?? 0;
+    if (times === 0) history.fault(8, `nobody serves partition ${id}, although everything has healed`);
+    if (times > 1) history.fault(1, `${times} servers serve partition ${id}`);
+  }
+  const shares = new Map<string, number>();
+  for (const { owner } of world.database.rows<{ owner: string }>(
+    'select owner from partition where id >= ?1 and id < ?2',
+    first,
+    first + count,
+  ))
+    shares.set(owner, (shares.get(owner) ?? 0) + 1);
+  const fair = Math.ceil(count / serverNames.length);
+  for (const [owner, share] of shares)
+    if (share > fair + 1) history.fault(8, `${owner} still has ${share} partitions, a fair share is ${fair}`);
+}
+
+function partitionsOf(world: World): Partition[] {
+  return [...world.servers.values()].flatMap(({ life, opened }) =>
+    life.alive && opened !== undefined ? [...opened.accounts.partitions()].filter(({ ended }) => !ended) : [],
+  );
+}
+
+/**
+ * Invariant 9, `within` ms after everything has healed: who is there is seen by whoever may see it, as it is; and, once the
+ * resume window is over, nobody else is.
+ */
+export function seen(world: World, people: readonly Client[], history: History, within: number): void {
+  const { now } = world.scheduler;
+  const allowed = new Set(
+    world.database
+      .rows<{ address: string; contact: string }>(
+        `select a.address, r.contact from roster r join account a on a.id = r.account where r.subscription in ('to', 'both')`,
+      )
+      .map(({ address, contact }) => `${address} ${contact}`),
+  );
+  // Within 10 s of the moment at which both were connected again.
+  const settled = ({ ready, since }: Client) => ready && now - since >= Math.min(within, 20_000) - 2_000;
+  for (const subscriber of people) {
+    if (!settled(subscriber)) continue;
+    const ghosts = new Set(
+      [...subscriber.view.keys()].filter((full) =>
+        allowed.has(`${subscriber.address} ${full.split('/')[0]}`),
+      ),
+    );
+    for (const person of people) {
+      if (person === subscriber || !settled(person)) continue;
+      if (!allowed.has(`${subscriber.address} ${person.address}`)) continue;
+      const shown = subscriber.view.get(person.full);
+      ghosts.delete(person.full);
+      if (within < Infinity && !subscriber.steady && !person.steady) continue;
+      if (shown === undefined)
+        history.fault(9, `${subscriber.name} does not see ${person.full}, who is there`);
+      else if (shown !== person.status)
+        history.fault(9, `${subscriber.name} sees '${shown}' of ${person.full}, who says '${person.status}'`);
+    }
+    if (within === Infinity)
+      for (const ghost of ghosts) history.fault(9, `${subscriber.name} sees ${ghost}, who is not there`);
+  }
 }
 
 /** What the owner has of a person's sessions: for the reader of a violation. */
 function state(world: World, person: Client): string {
   const told: string[] = [];
-  for (const partition of world.owner?.accounts.partitions() ?? [])
+  for (const partition of partitionsOf(world))
     for (const session of partition.sessions.values()) {
       if (session.account.address !== person.address) continue;
       const { unacked, cursor, wanted, ready, dormant, account } = session;

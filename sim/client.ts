@@ -14,7 +14,7 @@ interface Managed {
   received: number;
   acked: number;
   /** Sent and not acknowledged, oldest first. */
-  readonly unacked: { readonly text: string; readonly message: Message | undefined }[];
+  readonly unacked: { readonly text: string; readonly message: Message | undefined; readonly at: number }[];
 }
 
 /**
@@ -28,6 +28,14 @@ export class Client {
   readonly name: string;
   readonly address: string;
   readonly friends: string[] = [];
+  /** Whose subscriptions never change: to these, `unavailable` means what it says. */
+  readonly steady: boolean;
+  /** The session's address, what it last said of itself, and since when it has been connected, or not. */
+  full = '';
+  status = '';
+  since = 0;
+  /** What it sees of others: by full address, what they say of themselves. */
+  readonly view = new Map<string, string>();
   /** Numbers its sessions: a session that could be resumed is the same one. */
   session = 0;
   ready = false;
@@ -44,8 +52,9 @@ export class Client {
   #sent = 0;
   #authenticated = false;
 
-  constructor(world: World, history: History, name: string) {
+  constructor(world: World, history: History, name: string, steady: boolean) {
     this.world = world;
+    this.steady = steady;
     this.history = history;
     this.name = name;
     this.address = `${name}@${domain}`;
@@ -70,7 +79,7 @@ export class Client {
 
   /** Asks to see a friend's presence, or gives that up; requests that come are granted. */
   befriend(): void {
-    if (!this.ready || this.#managed === undefined) return;
+    if (!this.ready || this.#managed === undefined || this.steady) return;
     const type = this.world.random.chance(0.5) ? 'subscribe' : 'unsubscribe';
     const to = this.world.random.pick(this.friends);
     this.history.note(`${this.name} sends ${type} to ${to}`);
@@ -80,12 +89,48 @@ export class Client {
   /** Something without lasting effects between the messages. */
   chatter(): void {
     if (!this.ready || this.#managed === undefined) return;
-    const kinds = [
-      `<iq xmlns="${NS.client}" type="get" id="p"><ping xmlns="${NS.ping}"/></iq>`,
-      `<presence xmlns="${NS.client}"><status>${this.world.random.int(1000)}</status></presence>`,
-      `<message xmlns="${NS.client}" to="${this.world.random.pick(this.friends)}" type="chat"><composing xmlns="${NS.chatstates}"/></message>`,
-    ];
-    this.#stanza(this.world.random.pick(kinds), undefined);
+    switch (this.world.random.int(3)) {
+      case 0:
+        this.#stanza(`<iq xmlns="${NS.client}" type="get" id="p"><ping xmlns="${NS.ping}"/></iq>`, undefined);
+        return;
+      case 1:
+        this.say(`${this.world.random.int(1000)}`);
+        return;
+      case 2:
+        this.compose(this.world.random.pick(this.friends), 'c');
+    }
+  }
+
+  /** Shows a status to everybody who sees its presence. */
+  say(status: string): void {
+    this.history.note(`${this.name} says ${status}`);
+    this.status = status;
+    this.#stanza(`<presence xmlns="${NS.client}"><status>${status}</status></presence>`, undefined);
+  }
+
+  /** Shows a friend that something is being written. */
+  compose(to: string, id: string): void {
+    this.#stanza(
+      `<message xmlns="${NS.client}" to="${to}" type="chat" id="${id}"><composing xmlns="${NS.chatstates}"/></message>`,
+      undefined,
+    );
+  }
+
+  /** The mux that it is connected to. */
+  get mux(): MuxProcess | undefined {
+    return this.#line === undefined ? undefined : this.#mux;
+  }
+
+  /** It has a session that it can go on with: connected, or waiting to resume. */
+  get lives(): boolean {
+    return this.#managed !== undefined;
+  }
+
+  /** The oldest message that nobody has acknowledged, and since when it waits at this connection. */
+  get oldest(): { readonly message: Message; readonly at: number } | undefined {
+    for (const { message, at } of this.#managed?.unacked ?? [])
+      if (message !== undefined) return { message, at: Math.max(at, this.since) };
+    return undefined;
   }
 
   /** Loses the connection without a word. */
@@ -117,6 +162,7 @@ export class Client {
 
   #lost(): void {
     this.#line = undefined;
+    if (this.ready) this.since = this.world.scheduler.now;
     this.ready = false;
     this.#watchdog?.cancel();
   }
@@ -127,7 +173,7 @@ export class Client {
 
   #connect(): void {
     if (this.#line !== undefined || this.stopped) return;
-    const muxes = [...this.world.muxes.values()].filter((mux) => mux.alive);
+    const muxes = [...this.world.muxes.values()].filter(({ life }) => life.alive);
     if (muxes.length === 0) return this.#connectSoon(500);
     const mux = this.world.random.pick(muxes);
     const number = ++this.#connection;
@@ -138,6 +184,7 @@ export class Client {
     this.#line = connect(
       this.#clock,
       this.world.random,
+      mux,
       (transport) => mux.mux.accept(transport, true),
       {
         frame: (text) => {
@@ -150,7 +197,6 @@ export class Client {
           this.#connectSoon(100 + this.world.random.int(1000));
         },
       },
-      () => mux.alive,
     );
     this.#watch();
     this.#open();
@@ -173,7 +219,7 @@ export class Client {
   }
 
   #stanza(text: string, message: Message | undefined): void {
-    this.#managed?.unacked.push({ text, message });
+    this.#managed?.unacked.push({ text, message, at: this.world.scheduler.now });
     this.#send(text);
   }
 
@@ -235,16 +281,14 @@ export class Client {
       case 'enabled':
         this.#mirrors = [this.#mux!];
         this.#managed = { previd: element.attrs['id']!, received: 0, acked: 0, unacked: [] };
-        this.ready = true;
-        this.#watchdog?.cancel();
+        this.#begin();
         for (const stanza of login) this.#stanza(stanza, undefined);
         return;
       case 'resumed': {
         this.#acknowledged(h);
         this.history.resumed(this, this.#bothDied());
         this.#mirrors = [this.#mux!];
-        this.ready = true;
-        this.#watchdog?.cancel();
+        this.#begin();
         // XEP-0198 §5: what is above h is sent again, and nothing else.
         for (const { text } of managed!.unacked) this.#send(text);
         return;
@@ -270,10 +314,14 @@ export class Client {
 
   /** Owner and mux died between two connections of one session (invariant 4). */
   #bothDied(): boolean {
-    const { ownerDiedAt } = this.world;
-    return this.#mirrors.some(
-      (mux) => mux.diedAt !== undefined && (mux.ownerHadAll !== true || ownerDiedAt >= mux.diedAt),
-    );
+    const partition = this.world.partitionOf(this.address)!;
+    return this.#mirrors.some((mux) => this.world.owners.diedWith(partition, mux));
+  }
+
+  #begin(): void {
+    this.ready = true;
+    this.since = this.world.scheduler.now;
+    this.#watchdog?.cancel();
   }
 
   #acknowledged(h: number): void {
@@ -297,6 +345,9 @@ export class Client {
     if (stanza.name === 'iq' && stanza.attrs['id'] === 'bind') {
       if (stanza.attrs['type'] !== 'result') return this.cut();
       this.session += 1;
+      this.full = stanza.child('bind', NS.bind)?.child('jid')?.text() ?? '';
+      this.status = '';
+      this.view.clear();
       this.history.bound(this);
       this.#send(`<enable xmlns="${NS.sm}" resume="true"/>`);
       return;
@@ -309,7 +360,10 @@ export class Client {
         `<presence xmlns="${NS.client}" type="subscribed" to="${stanza.attrs['from']}"/>`,
         undefined,
       );
+    if (stanza.name === 'presence') this.#sees(stanza);
     if (stanza.name !== 'message') return;
+    if (stanza.child('composing', NS.chatstates) !== undefined)
+      this.history.composing(stanza.attrs['id'] ?? '');
     const body = stanza.child('body')?.text();
     if (stanza.attrs['type'] === 'error') {
       this.history.bounced(stanza.attrs['id'] ?? '');
@@ -318,6 +372,17 @@ export class Client {
     const sid = stanza.child('stanza-id', NS.sid)?.attrs['id'];
     if (body !== undefined)
       this.history.got(this, body, Number(sid), stanza.child('delay', NS.delay) !== undefined);
+  }
+
+  #sees(stanza: Element): void {
+    const { from, type } = stanza.attrs;
+    if (from === undefined || from.startsWith(`${this.address}/`)) return;
+    if (type === undefined) this.view.set(from, stanza.child('status')?.text() ?? '');
+    else if (type === 'unavailable') {
+      this.history.unavailable(this, from);
+      for (const full of this.view.keys())
+        if (full === from || (!from.includes('/') && full.startsWith(`${from}/`))) this.view.delete(full);
+    }
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Client } from './client.ts';
+import { resume } from './server.ts';
 import type { World } from './world.ts';
 
 /** One message, from the moment a client sent it. */
@@ -30,6 +31,9 @@ interface Seen {
   mayRepeat: number;
 }
 
+/** Milliseconds for which a session without a connection lives at the least. */
+const window = (resume - 1) * 1000;
+
 /** What happened, as the clients saw it, checked as it happens where it can be (invariants 2, 3, 4, 5, 8). */
 export class History {
   readonly messages = new Map<string, Message>();
@@ -38,6 +42,7 @@ export class History {
   readonly #world: World;
   readonly #tracing: boolean;
   readonly #seen = new Map<string, Seen>();
+  readonly #states = new Set<string>();
   #numbers = 0;
   received = 0;
   /** Acknowledged although not committed then: right only for those that come back as errors. */
@@ -46,6 +51,8 @@ export class History {
   constructor(world: World, tracing: boolean) {
     this.#world = world;
     this.#tracing = tracing;
+    world.note = (text) => this.note(text);
+    world.fault = (invariant, text) => this.fault(invariant, text);
   }
 
   note(text: string): void {
@@ -84,7 +91,7 @@ export class History {
   got(client: Client, id: string, stanzaId: number, delayed: boolean): void {
     this.received += 1;
     this.note(`${client.name} gets ${id} (${stanzaId})${delayed ? ' late' : ''}`);
-    const found = this.#world.model.rows(
+    const found = this.#world.database.rows(
       'select 1 from message m join account a on a.id = m.account where a.address = ?1 and m.id = ?2',
       client.address,
       stanzaId,
@@ -131,8 +138,30 @@ export class History {
     if (ready) this.fault(8, `${client.name} was disconnected by a living mux`);
   }
 
+  composing(id: string): void {
+    this.#states.add(id);
+  }
+
+  composed(id: string): boolean {
+    return this.#states.has(id);
+  }
+
+  people: readonly Client[] = [];
+
+  /** Invariant 9: a contact whose session lives is not shown as gone. */
+  unavailable(client: Client, from: string): void {
+    this.note(`${client.name} sees ${from} go`);
+    if (!client.steady) return;
+    const person = this.people.find(({ address, full }) => full === from || address === from);
+    if (person === undefined || !person.lives) return;
+    const away = person.ready ? 0 : this.#world.scheduler.now - person.since;
+    const sick =
+      person.mux !== undefined && this.#world.healthySince(person.mux) > this.#world.scheduler.now - 60_000;
+    if (away < window && !sick) this.fault(9, `${client.name} sees ${from} go, whose session lives`);
+  }
+
   #stored(address: string, body: string): number {
-    return this.#world.model.rows(
+    return this.#world.database.rows(
       `select 1 from message m join account a on a.id = m.account where a.address = ?1 and m.xml like ?2 and m.kind <> 1`,
       address,
       `%<body>${body}</body>%`,

@@ -42,6 +42,49 @@ interface Entry {
   cancelled: boolean;
 }
 
+/**
+ * Whether a process runs. Frozen (SIGSTOP) nothing of it does, while its clocks go on; thawed (SIGCONT), what fell due
+ * meanwhile runs at once, in its order.
+ */
+export class Life {
+  #state: 'runs' | 'frozen' | 'over' = 'runs';
+  #held: Entry[] = [];
+
+  get alive(): boolean {
+    return this.#state !== 'over';
+  }
+
+  get frozen(): boolean {
+    return this.#state === 'frozen';
+  }
+
+  /** kill -9 */
+  end(): void {
+    this.#state = 'over';
+    this.#held = [];
+  }
+
+  freeze(): void {
+    if (this.alive) this.#state = 'frozen';
+  }
+
+  thaw(scheduler: Scheduler): void {
+    if (!this.frozen) return;
+    this.#state = 'runs';
+    const clock = scheduler.clock(this);
+    for (const entry of this.#held.splice(0))
+      clock.soon(() => {
+        if (!entry.cancelled) entry.run();
+      });
+  }
+
+  /** True where it has to wait for the thaw. */
+  hold(entry: Entry): boolean {
+    if (this.frozen) this.#held.push(entry);
+    return this.frozen;
+  }
+}
+
 /** Where the virtual wall clock begins: any time will do, as long as it is the same one. */
 const epoch = 1_700_000_000_000;
 
@@ -55,11 +98,12 @@ export class Scheduler {
     return this.#now;
   }
 
-  /** A clock for one process; `alive` false: nothing of it runs any more, as after a crash. */
-  clock(alive: () => boolean = () => true): Clock {
+  /** A clock for one process, which may be stopped for a while or for ever; without one it always runs. */
+  clock(life: Life | (() => boolean) = new Life()): Clock {
+    const may = typeof life === 'function' ? life : (entry: Entry) => life.alive && !life.hold(entry);
     const later = (ms: number, run: () => void): Timer => {
       const entry = this.#push(this.#now + Math.max(0, ms), () => {
-        if (alive()) run();
+        if (may(entry)) run();
       });
       return {
         cancel: () => {

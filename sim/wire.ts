@@ -1,5 +1,6 @@
 import type { Clock } from '../src/base/clock.ts';
 import type { Transport, TransportHandlers } from '../src/mux/transport.ts';
+import type { Process } from './net.ts';
 import type { Seeded } from './scheduler.ts';
 
 /** The client's end of a connection in memory. */
@@ -21,11 +22,11 @@ export interface LineHandlers {
 export function connect(
   clock: Clock,
   random: Seeded,
+  mux: Process,
   accept: (transport: Transport) => void,
   client: LineHandlers,
-  alive: () => boolean,
 ): Line {
-  const line = new Pair(clock, random, client, alive);
+  const line = new Pair(clock, random, client, mux);
   accept(line);
   return line;
 }
@@ -39,7 +40,7 @@ class Pair implements Transport, Line {
   readonly #clock: Clock;
   readonly #random: Seeded;
   readonly #client: LineHandlers;
-  readonly #alive: () => boolean;
+  readonly #mux: Process;
   #handlers: TransportHandlers | undefined;
   #open = true;
   #paused = false;
@@ -49,11 +50,11 @@ class Pair implements Transport, Line {
   #toClient = 0;
   queued = 0;
 
-  constructor(clock: Clock, random: Seeded, client: LineHandlers, alive: () => boolean) {
+  constructor(clock: Clock, random: Seeded, client: LineHandlers, mux: Process) {
     this.#clock = clock;
     this.#random = random;
     this.#client = client;
-    this.#alive = alive;
+    this.#mux = mux;
   }
 
   // ── the mux's end ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -96,7 +97,7 @@ class Pair implements Transport, Line {
 
   close(): void {
     this.flush();
-    this.#clock.after(40, () => this.destroy());
+    this.#mux.clock.after(40, () => this.destroy());
   }
 
   destroy(): void {
@@ -111,32 +112,30 @@ class Pair implements Transport, Line {
   send(text: string): void {
     this.#toMux = Math.max(this.#toMux, this.#clock.mono() + this.#random.int(20));
     this.#clock.after(this.#toMux - this.#clock.mono(), () => {
-      if (!this.#open || !this.#alive()) return;
-      this.#waiting.push(text);
-      this.#give();
+      this.#soon(() => {
+        if (!this.#open) return;
+        this.#waiting.push(text);
+        this.#give();
+      });
     });
   }
 
   cut(): void {
     if (!this.#open) return;
     this.#open = false;
-    this.#clock.after(this.#random.int(200), () => {
-      if (this.#alive()) this.#handlers?.closed();
-    });
+    this.#mux.clock.after(this.#random.int(200), () => this.#handlers?.closed());
   }
 
   #give(): void {
-    while (!this.#paused && this.#open && this.#alive()) {
+    while (!this.#paused && this.#open) {
       const text = this.#waiting.shift();
       if (text === undefined) return;
       this.#handlers?.data(text);
     }
   }
 
-  /** In the mux's process: nothing runs there once it is dead. */
+  /** In the mux's process: nothing runs there while it is frozen, or once it is dead. */
   #soon(run: () => void): void {
-    this.#clock.soon(() => {
-      if (this.#alive()) run();
-    });
+    this.#mux.clock.soon(run);
   }
 }

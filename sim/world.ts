@@ -1,182 +1,249 @@
-import { Accounts } from '../src/account/accounts.ts';
-import type { Env } from '../src/account/env.ts';
 import type { Clock } from '../src/base/clock.ts';
-import { defaultLimits } from '../src/base/limits.ts';
+import { Failure } from '../src/base/failure.ts';
 import type { Log } from '../src/base/log.ts';
-import { openEmbeddedDirectory } from '../src/directory/embedded.ts';
 import { decodePacket, encodePacket } from '../src/link/codec.ts';
 import { openMesh } from '../src/mesh/channel.ts';
-import { Hub } from '../src/mesh/local.ts';
-import type { Mesh, Peer } from '../src/mesh/mesh.ts';
+import type { Mesh, Packet } from '../src/mesh/mesh.ts';
 import { openMux, type Mux } from '../src/mux/mux.ts';
-import { openAnnouncer, openTable } from '../src/placement/table.ts';
-import { openIds } from '../src/store/ids.ts';
-import { openLane } from '../src/store/lane.ts';
-import type { Break } from './breaks.ts';
-import { Scheduler, Seeded } from './scheduler.ts';
-import { openModel, type Model } from './store.ts';
+import type { Health } from '../src/mesh/health.ts';
+import { placeInRange, type Range } from '../src/placement/placement.ts';
+import { openTable, type Table } from '../src/placement/table.ts';
+import { passing, type Break } from './breaks.ts';
+import { Net, type Process } from './net.ts';
+import { Owners } from './owners.ts';
+import { Life, Scheduler, Seeded } from './scheduler.ts';
+import { openServer, type Opened } from './server.ts';
+import { Database } from './database.ts';
+import { watchStale } from './stale.ts';
 
 export const domain = 'example.org';
-
-/** Two partitions, and so two lanes. */
-export const accounts = { first: 1, count: 2 };
-
-/** What may go wrong between processes, in probabilities per packet. */
-export interface WirePlan {
-  lost: number;
-  doubled: number;
-  /** Milliseconds: up to this long. */
-  delay: number;
-}
-
-export interface Process {
-  readonly name: string;
-  readonly peer: Peer;
-  alive: boolean;
-  /** Virtual time of its death. */
-  diedAt?: number;
-}
+export const domains: ReadonlySet<string> = new Set([domain]);
+export const partitions = 16;
+export const serverNames = ['accounts1', 'accounts2', 'accounts3'] as const;
+export const muxNames = ['mux1', 'mux2'] as const;
 
 export interface MuxProcess extends Process {
-  ownerHadAll?: boolean;
   readonly mux: Mux;
+  /** Virtual time of its death. */
+  diedAt?: number;
+  /** Partitions whose owner had taken over what this mux mirrored when it died. */
+  hadAll?: ReadonlySet<number>;
 }
 
-export interface OwnerProcess extends Process {
-  readonly accounts: Accounts;
+export interface Server extends Process {
+  /** Since it began to serve. */
+  opened: Opened | undefined;
 }
 
-/** Milliseconds in which a new owner has attached every session of every mux, whatever the wire does. */
-const takeover = 4_000;
+/** Milliseconds after which a supervisor starts a server again that ended by itself. */
+const supervised = 1_000;
+/** Milliseconds until a health port is given up that says nothing. */
+const patience = 1_000;
 
-/** A community in one thread: a store, one owner with two partitions and so two lanes, and muxes, on one virtual clock. */
+/** A community in one thread: a database, a broker, servers of accounts and muxes, on one virtual clock. */
 export class World {
   readonly scheduler = new Scheduler();
   readonly random: Seeded;
-  readonly hub: Hub;
-  readonly model: Model;
-  readonly wire: WirePlan = { lost: 0, doubled: 0, delay: 5 };
-  owner: OwnerProcess | undefined;
-  /** For traces. */
-  onServe: (() => void) | undefined;
+  readonly net: Net;
+  readonly database: Database;
+  readonly owners: Owners;
+  readonly servers = new Map<string, Server>();
   readonly muxes = new Map<string, MuxProcess>();
-  /** What checkers ask: when the last owner died, and when the one that serves began to. */
-  ownerDiedAt = -Infinity;
-  ownerBegan = Infinity;
-  readonly #log: Log;
-  readonly #broken: Break;
+  /** When something was last broken or mended. */
+  disturbed = 0;
+  range: Range | undefined;
+  readonly partitionOf = placeInRange(domains, () => this.range);
+  /** What the checkers have to say; for traces. */
+  fault: (invariant: number, text: string) => void = () => {};
+  note: (text: string) => void = () => {};
+  /** The trace shows the frames that it matches, as JSON. */
+  frames: RegExp | undefined;
+  readonly log: Log;
+  readonly broken: Break;
+  /** When each machine was last seen to be sick. */
+  readonly #sick = new Map<string, number>();
   #incarnations = 0;
 
   constructor(seed: number, log: Log, broken: Break) {
     this.random = new Seeded(seed);
-    this.#log = log;
-    this.#broken = broken;
-    const clock = this.scheduler.clock();
-    this.hub = new Hub(clock, {
-      plan: () => {
-        const { lost, doubled, delay } = this.wire;
-        if (this.random.chance(lost)) return [];
-        const one = () => this.random.int(delay + 1);
-        return this.random.chance(doubled) ? [one(), one()] : [one()];
-      },
-      copy: (packet) => decodePacket(encodePacket(packet)),
-      notice: 100,
+    this.log = watched(log, (text) => this.fault(11, text));
+    this.broken = broken;
+    const { scheduler, random } = this;
+    this.net = new Net(scheduler, random, (packet) => this.#copied(packet));
+    this.owners = new Owners(this);
+    this.database = new Database({
+      scheduler,
+      random,
+      onCommit: (by, fences) => this.owners.committed(by, fences),
     });
-    this.model = openModel({ clock, random: this.random });
-    broken.prepare?.(this.model);
+    broken.prepare?.(this.database);
   }
 
-  async startOwner(): Promise<void> {
-    const process = this.#process('owner');
-    const { clock } = process;
-    const volume = this.#broken.store?.(await this.model.open('owner')) ?? (await this.model.open('owner'));
-    const fences = [await volume.claim('account/1'), await volume.claim('account/2')];
-    const domains = new Set([domain]);
-    const mesh = this.#mesh(process.peer, clock);
-    const routes = openTable(mesh, domains);
-    routes.learn(accounts);
-    const { partitionOf } = routes;
-    const lanes = await Promise.all(fences.map(() => openLane(volume, { clock, log: this.#log })));
-    const ids = await openIds(volume, this.#log);
-    if (!process.alive) return;
-    const env: Env = {
-      clock,
-      random: this.random,
-      log: this.#log,
-      store: volume,
-      mesh,
-      directory: openEmbeddedDirectory({
-        store: volume,
-        laneOf: (partition) => ({
-          lane: lanes[0]!,
-          fences: fences.filter((fence) => fence.partition === partition),
-        }),
-        clock,
-        random: this.random,
-        partitionOf,
-        newId: () => ids.next(),
-      }),
-      routes,
-      partitionOf,
-      domains,
-      limits: { ...defaultLimits, resume: 25 },
-      registration: 'closed',
-      version: 'sim',
-      secret: new Uint8Array(32).fill(7),
-      newId: () => ids.next(),
-      muxes: () => [...this.muxes.values()].filter((mux) => mux.alive).map((mux) => mux.peer),
-      count: () => {},
-    };
-    const role = new Accounts(env);
-    for (const [i, fence] of fences.entries()) {
-      const lane = lanes[i]!;
-      await role.serve(fence.partition, fence.epoch, this.#broken.lane?.(lane) ?? lane);
-    }
-    if (!process.alive) return;
-    openAnnouncer(mesh, clock, accounts, () => role.owned());
-    this.onServe?.();
-    this.owner = Object.assign(process, { accounts: role });
-    this.ownerBegan = this.scheduler.now;
+  // ── servers ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+  startServer(name: string): void {
+    const process = this.#process(name, ['accounts']);
+    const server: Server = Object.assign(process, { opened: undefined });
+    this.servers.set(name, server);
+    this.note(`${process.peer} starts`);
+    openServer(this, server).then(
+      (opened) => {
+        server.opened = opened;
+        this.note(`${process.peer} is there`);
+      },
+      (error: unknown) => {
+        this.note(
+          `${process.peer} does not start: ${error instanceof Error ? error.message : String(error)}`,
+        );
+        this.ended(server);
+      },
+    );
   }
+
+  /** It ended by itself: its supervisor starts it again. */
+  ended(server: Server): void {
+    if (!server.life.alive) return;
+    this.crashServer(server.name);
+    this.scheduler.clock().after(supervised, () => {
+      if (this.servers.get(server.name) === server) this.startServer(server.name);
+    });
+  }
+
+  crashServer(name: string): void {
+    const server = this.servers.get(name);
+    if (server === undefined || !server.life.alive) return;
+    this.note(`${server.peer} dies`);
+    this.owners.died(server);
+    server.life.end();
+    this.net.gone(server.peer);
+  }
+
+  // ── muxes ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
   startMux(name: string): void {
-    const process = this.#process(name);
+    const process = this.#process(name, ['mux']);
     const { clock } = process;
-    const mesh = this.#mesh(process.peer, clock);
-    const domains = new Set([domain]);
-    const routes = openTable(mesh, domains);
-    const mux = openMux({ domains: [domain], mesh, routes, clock, random: this.random, log: this.#log });
+    const mesh = this.mesh(process);
+    let table: Table | undefined;
+    const watching = watchStale(this, process, mesh, () => table);
+    const heard = this.broken.muxMesh?.(watching.mesh, () => table) ?? watching.mesh;
+    table = openTable(heard, domains);
+    const mux = openMux({
+      domains: [domain],
+      mesh: heard,
+      routes: table,
+      clock,
+      random: this.random,
+      log: this.log,
+      count: watching.count,
+    });
     this.muxes.set(name, Object.assign(process, { mux }));
-  }
-
-  crashOwner(): void {
-    const { owner } = this;
-    if (owner === undefined || !owner.alive) return;
-    this.ownerDiedAt = this.scheduler.now;
-    this.ownerBegan = Infinity;
-    owner.alive = false;
-    this.model.crash();
-    this.hub.cut(owner.peer);
-    this.owner = undefined;
   }
 
   crashMux(name: string): void {
     const mux = this.muxes.get(name);
-    if (mux === undefined || !mux.alive) return;
-    mux.alive = false;
+    if (mux === undefined || !mux.life.alive) return;
+    mux.life.end();
     mux.diedAt = this.scheduler.now;
-    // Had the owner been there for long enough to have taken over what this mux mirrored?
-    mux.ownerHadAll = this.scheduler.now > this.ownerBegan + takeover;
-    this.hub.cut(mux.peer);
+    mux.hadAll = this.owners.settled();
+    this.net.gone(mux.peer);
   }
 
-  #process(name: string): Process & { readonly clock: Clock } {
-    const process = { name, peer: `${name}/${++this.#incarnations}`, alive: true };
-    return Object.assign(process, { clock: this.scheduler.clock(() => process.alive) });
+  // ── what is wrong ─────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** It runs, and reaches all that it needs: nothing is wrong but what is wrong for everybody. */
+  healthy(process: Process): boolean {
+    const { life, name } = process;
+    if (!life.alive || life.frozen) return false;
+    for (const cut of this.net.cuts) if (cut.split(' ').includes(name)) return false;
+    const way = this.database.way(name);
+    return way.there && way.back && way.slow < 200;
   }
 
-  #mesh(peer: Peer, clock: Clock): Mesh {
-    const mesh = openMesh(this.hub.wire(peer), { clock, log: this.#log });
-    return this.#broken.mesh?.(mesh) ?? mesh;
+  /** Virtual time since which it has been healthy. */
+  healthySince(process: Process): number {
+    return this.#sick.get(process.peer) ?? 0;
   }
+
+  /** Called often: writes down who is sick. */
+  observe(): void {
+    for (const process of [...this.servers.values(), ...this.muxes.values()])
+      if (!this.healthy(process) || !this.#sick.has(process.peer))
+        this.#sick.set(process.peer, this.scheduler.now);
+  }
+
+  disturb(text: string): void {
+    this.disturbed = this.scheduler.now;
+    this.observe();
+    this.note(`── ${text}`);
+  }
+
+  /** As the health port of the machine `at` would answer `asker`. */
+  health(asker: Process, at: string): Promise<Health> {
+    const server = this.servers.get(at) ?? this.muxes.get(at);
+    const { clock } = asker;
+    return new Promise((resolve) => {
+      const after = (ms: number, health: Health) => void clock.after(ms, () => resolve(health));
+      if (server === undefined || !server.life.alive) after(1 + this.random.int(5), 'refused');
+      else if (server.life.frozen || this.unreachable.has(at)) after(patience, 'silent');
+      else after(1 + this.random.int(5), { peer: server.peer });
+    });
+  }
+
+  /** Machines whose health port is cut off, too. */
+  readonly unreachable = new Set<string>();
+
+  // ── parts ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  mesh(process: Process): Mesh {
+    const { clock } = process;
+    const mesh = openMesh(this.net.wire(process, process.name), { clock, log: this.log });
+    const heard = this.frames === undefined ? mesh : showing(this, process, mesh, this.frames);
+    return this.broken.mesh?.(heard) ?? heard;
+  }
+
+  /** As it comes out of a wire that leaves the process. */
+  #copied(packet: Packet): Packet {
+    const copy = decodePacket(encodePacket(packet));
+    const lost = packet.frames.findIndex((frame, i) => frame !== undefined && copy?.frames[i] === undefined);
+    if (lost >= 0) this.fault(11, `a frame cannot be carried: ${JSON.stringify(packet.frames[lost])}`);
+    return copy ?? { ...packet, frames: [] };
+  }
+
+  #process(name: string, roles: readonly string[]): Process & { readonly clock: Clock } {
+    const life = new Life();
+    const peer = `${name}/${++this.#incarnations}`;
+    return { name, peer, roles, life, clock: this.scheduler.clock(life) };
+  }
+}
+
+/** Invariant 11: nothing that comes in may make a handler fail unforeseen. */
+function watched(log: Log, failed: (text: string) => void): Log {
+  return {
+    debug: (fields, text) => log.debug(fields, text),
+    info: (fields, text) => log.info(fields, text),
+    warn: (fields, text) => log.warn(fields, text),
+    error: (fields, text) => {
+      log.error(fields, text);
+      const { err } = fields as { err?: Error };
+      // A Failure is foreseen, and what it says may be simulated.
+      if (err !== undefined && !(err instanceof Failure)) failed(`${text}: ${err.stack ?? err.message}`);
+    },
+    child: (fields) => watched(log.child(fields), failed),
+  };
+}
+
+function showing(world: World, process: Process, mesh: Mesh, frames: RegExp): Mesh {
+  return {
+    ...passing(mesh),
+    get connected() {
+      return mesh.connected;
+    },
+    serve: (service, handler) =>
+      mesh.serve(service, (from, frame) => {
+        const text = JSON.stringify(frame);
+        if (frames.test(text)) world.note(`${process.peer} <- ${from} ${service} ${text.slice(0, 500)}`);
+        handler(from, frame);
+      }),
+  };
 }

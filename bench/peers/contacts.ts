@@ -1,6 +1,6 @@
 import { Client, type Hooks, type Target } from '../client.ts';
 import { attribute } from '../scan.ts';
-import { block, DOMAIN } from './peer.ts';
+import { block } from './peer.ts';
 
 const deaf: Hooks = { message() {}, acked() {}, lost() {} };
 
@@ -42,7 +42,7 @@ async function acquaint(
   for (const type of ['subscribe', 'subscribed']) {
     const waits = clients.flatMap((client) => {
       const others = block(client.index, count, contacts);
-      const stanzas = others.map((other) => `<presence to='u${other}@${DOMAIN}' type='${type}'/>`);
+      const stanzas = others.map((other) => `<presence to='u${other}@${target.domain}' type='${type}'/>`);
       return others.length === 0 ? [] : [client.ask(stanzas.join(''), counted(type, others.length))];
     });
     await Promise.all(waits);

@@ -1,15 +1,16 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
+import { openPostgresServer, type PostgresServer } from '../../cluster/postgres.ts';
 import type { Target } from '../client.ts';
 import { family } from '../proc.ts';
 import { install, ports, Process, version } from './debian.ts';
 import { DOMAIN, type Peer, type Place, type Running } from './peer.ts';
 import { reachable } from './reach.ts';
 
-type Archive = 'none' | 'mnesia' | 'sqlite';
+type Archive = 'none' | 'mnesia' | 'sqlite' | 'postgres';
 
 const LIBRARIES = '/usr/lib/x86_64-linux-gnu';
-const SCHEMA = '/usr/share/ejabberd/sql/lite.sql';
+const SCHEMAS = '/usr/share/ejabberd/sql';
 
 const CONDITIONS: Record<Archive, string> = {
   none: 'no archive; spool and contact lists in Mnesia, which logs without fsync',
@@ -19,6 +20,15 @@ const CONDITIONS: Record<Archive, string> = {
   sqlite:
     'archive in SQLite (rollback journal, synchronous=FULL by default): fsync of the sender’s copy before the ack, ' +
     'one transaction a copy; the recipient’s copy is written after the ack',
+  postgres:
+    'archive in a PostgreSQL of its own (fsync, synchronous_commit=on): the sender’s copy before the ack, ' +
+    'one transaction a copy; the recipient’s copy is written after the ack; spool and contact lists in Mnesia',
+};
+
+/** Debian's driver for each engine of the archive. */
+const DRIVERS: Partial<Record<Archive, string>> = {
+  sqlite: 'erlang-p1-sqlite3',
+  postgres: 'erlang-p1-pgsql',
 };
 
 /** ejabberd from Debian, run as a private instance without distribution (no epmd, no cookie, no fixed ports). */
@@ -33,14 +43,16 @@ export function ejabberd(archive: Archive): Peer {
 }
 
 async function open(archive: Archive, place: Place): Promise<Running> {
-  await install(['ejabberd', ...(archive === 'sqlite' ? ['erlang-p1-sqlite3'] : [])]);
+  const driver = DRIVERS[archive];
+  await install(['ejabberd', ...(driver === undefined ? [] : [driver])]);
+  const database = archive === 'postgres' ? await openDatabase(place) : undefined;
   const [plain = 0, secure = 0] = await ports(2);
-  write(archive, place, plain, secure);
+  write(archive, place, plain, secure, database);
   const control = new Control(place.dir);
   await reachable(secure, () => control.check());
   await control.evaluate('ejabberd_c2s:module_info(module)');
   const target = (port: number, tls: Target['tls']): Target => {
-    return { host: '127.0.0.1', port, domain: DOMAIN, tls, mechanism: 'SCRAM-SHA-256' };
+    return { host: '127.0.0.1', ports: [port], domain: DOMAIN, tls, mechanism: 'SCRAM-SHA-256' };
   };
   return {
     version: await version('ejabberd'),
@@ -48,11 +60,33 @@ async function open(archive: Archive, place: Place): Promise<Running> {
     secure: target(secure, 'direct'),
     pids: () => family(control.pid),
     accounts: (count, password, contacts) => accounts(control, count, password, contacts),
-    close: () => control.close(),
+    ...(database && { database: () => family(database.pid) }),
+    close: async () => {
+      await control.close();
+      await database?.stop();
+    },
   };
 }
 
-function write(archive: Archive, place: Place, plain: number, secure: number): void {
+/** A private PostgreSQL, set as that of the pool, with ejabberd's tables. */
+async function openDatabase(place: Place): Promise<PostgresServer> {
+  const directory = `${place.dir}/postgres`;
+  const fresh = !existsSync(directory);
+  const server = await openPostgresServer({ directory });
+  if (fresh) {
+    const { pathname } = new URL(server.url);
+    await server.psql(readFileSync(`${SCHEMAS}/pg.sql`, 'utf8'), pathname.slice(1), 'muster');
+  }
+  return server;
+}
+
+function write(
+  archive: Archive,
+  place: Place,
+  plain: number,
+  secure: number,
+  server: PostgresServer | undefined,
+): void {
   const { dir, cert, key } = place;
   mkdirSync(`${dir}/db`, { recursive: true });
   writeFileSync(`${dir}/pair.pem`, readFileSync(cert, 'utf8') + readFileSync(key, 'utf8'));
@@ -60,7 +94,8 @@ function write(archive: Archive, place: Place, plain: number, secure: number): v
   const mam = {
     none: '',
     mnesia: '\n  mod_mam: {default: always, db_type: mnesia, assume_mam_usage: true}',
-    sqlite: '\n  mod_mam: {default: always, db_type: sql, assume_mam_usage: true}',
+    sqlite: SQL,
+    postgres: SQL,
   }[archive];
   if (archive === 'sqlite') schema(database);
   writeFileSync(
@@ -74,7 +109,7 @@ listen:
 auth_method: internal
 auth_password_format: scram
 auth_scram_hash: sha256
-${archive === 'sqlite' ? `sql_type: sqlite\nsql_database: "${database}"` : ''}
+${server ? shared(server) : archive === 'sqlite' ? `sql_type: sqlite\nsql_database: "${database}"` : ''}
 modules:
   mod_disco: {}
   mod_ping: {}
@@ -88,10 +123,22 @@ modules:
   );
 }
 
+const SQL = '\n  mod_mam: {default: always, db_type: sql, assume_mam_usage: true}';
+
+function shared(server: PostgresServer): string {
+  const { hostname, port, username, password, pathname } = new URL(server.url);
+  return `sql_type: pgsql
+sql_server: "${hostname}"
+sql_port: ${port}
+sql_database: "${pathname.slice(1)}"
+sql_username: "${username}"
+sql_password: "${password}"`;
+}
+
 function schema(path: string): void {
   const database = new DatabaseSync(path);
   const known = database.prepare("SELECT count(*) AS n FROM sqlite_master WHERE name = 'archive'").get();
-  if (known?.['n'] === 0) database.exec(readFileSync(SCHEMA, 'utf8'));
+  if (known?.['n'] === 0) database.exec(readFileSync(`${SCHEMAS}/lite.sql`, 'utf8'));
   database.close();
 }
 

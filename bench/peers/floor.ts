@@ -19,7 +19,7 @@ async function open(_place: Place): Promise<Running> {
   const path = fileURLToPath(new URL('relay.ts', import.meta.url));
   const server = new Process(process.execPath, [path, String(port)], {});
   await reachable(port, () => server.check());
-  const target: Target = { host: '127.0.0.1', port, domain: DOMAIN, tls: 'off', mechanism: 'PLAIN' };
+  const target: Target = { host: '127.0.0.1', ports: [port], domain: DOMAIN, tls: 'off', mechanism: 'PLAIN' };
   return {
     version: process.version,
     plain: target,

@@ -45,7 +45,7 @@ async function open(place: Place): Promise<Running> {
   await reachable(plain, () => server.check());
   await reachable(secure, () => server.check());
   const target = (port: number, tls: Target['tls']): Target => {
-    return { host: '127.0.0.1', port, domain: DOMAIN, tls, mechanism: 'SCRAM-SHA-256' };
+    return { host: '127.0.0.1', ports: [port], domain: DOMAIN, tls, mechanism: 'SCRAM-SHA-256' };
   };
   return {
     version: (JSON.parse(readFileSync(`${ROOT}package.json`, 'utf8')) as { version: string }).version,

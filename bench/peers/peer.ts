@@ -4,7 +4,7 @@ import type { Target } from '../client.ts';
 export interface Peer {
   /** `product/variant`, as the tables show it. */
   readonly name: string;
-  readonly product: 'muster' | 'ejabberd' | 'prosody' | 'floor';
+  readonly product: 'muster' | 'muster-pool' | 'ejabberd' | 'prosody' | 'floor';
   /** True where messages are archived for both sides. */
   readonly archives: boolean;
   /** Archive engine, its sync setting, and whether the peer fsyncs before it acknowledges. */
@@ -27,8 +27,12 @@ export interface Running {
   /** Where clients connect: without TLS, and with TLS from the first byte. */
   plain: Target;
   secure: Target;
-  /** Every process of the server, helpers included. */
+  /** Every process of the server, helpers included, its message broker too. */
   pids(): number[];
+  /** Those of `pids` that are the message broker's. */
+  broker?(): number[];
+  /** The processes of the database beside the server; not in `pids`. */
+  database?(): number[];
   /**
    * Creates accounts `u0`…`u<count-1>`. With `contacts` > 0, blocks of `contacts + 1` consecutive accounts have each
    * other as contacts, subscribed both ways.

@@ -36,7 +36,7 @@ async function open(archive: Archive, place: Place): Promise<Running> {
   const server = new Process('prosody', ['--config', config, '-F'], {});
   await reachable(secure, () => server.check());
   const target = (port: number, tls: Target['tls']): Target => {
-    return { host: '127.0.0.1', port, domain: DOMAIN, tls, mechanism: 'SCRAM-SHA-256' };
+    return { host: '127.0.0.1', ports: [port], domain: DOMAIN, tls, mechanism: 'SCRAM-SHA-256' };
   };
   return {
     version: await version('prosody'),

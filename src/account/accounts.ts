@@ -8,7 +8,7 @@ import type { Lane } from '../store/lane.ts';
 import type { Account } from './account.ts';
 import { receiveDurable, receivePassing } from './arrive.ts';
 import { attach } from './attach.ts';
-import { carriedOf, takeCarried, type Carried } from './carry.ts';
+import { carriedOf, type Carried } from './carry.ts';
 import { bind, enable } from './bind.ts';
 import { detachSession, endSession } from './end.ts';
 import type { Env } from './env.ts';
@@ -20,7 +20,7 @@ import { Registration } from './registration.ts';
 import { Refresher } from './refresher.ts';
 import { resume } from './resume.ts';
 import type { Session } from './session.ts';
-import { ticketHolds } from './ticket.ts';
+import { proofHolds, ticketHolds } from './ticket.ts';
 import { sessionRows } from './sessionrows.ts';
 import { Bucket } from './turnstile.ts';
 
@@ -93,7 +93,7 @@ export class Accounts {
       [id],
     );
     for (const { address } of rows) partition.dormant.add(address);
-    if (carried.length > 0) await takeCarried(partition, carried);
+    for (const one of carried) partition.carried.set(one.session, one);
     const waiting: Letter[] = [];
     for await (const letter of letters(env.store, id)) waiting.push(letter);
     this.#partitions.set(id, partition);
@@ -127,7 +127,11 @@ export class Accounts {
   async release(id: number): Promise<readonly Carried[]> {
     const partition = this.at(id);
     if (partition === undefined) return [];
-    if (!(await partition.quiesce())) throw new Failure('busy', 'the partition does not come to rest');
+    if (!(await partition.quiesce())) {
+      // It goes on, as if nothing had been: what a session says has no gaps.
+      for (const { from, frame } of partition.behind.splice(0)) this.#receive(from, frame);
+      throw new Failure('busy', 'the partition does not come to rest');
+    }
     const carried = carriedOf(partition);
     this.forget(id);
     return carried;
@@ -144,9 +148,13 @@ export class Accounts {
   }
 
   #receive(from: Peer, frame: Up): void {
-    const partition = this.#partitions.get(frame.partition);
-    if (partition === undefined || !partition.serving || partition.epoch !== frame.epoch) {
+    const partition = this.at(frame.partition);
+    if (partition === undefined || partition.epoch !== frame.epoch) {
       this.env.count('stale-frame');
+      return;
+    }
+    if (partition.closing) {
+      partition.behind.push({ from, frame });
       return;
     }
     switch (frame.t) {
@@ -242,7 +250,6 @@ export class Accounts {
   /** A connection that authenticated binds or resumes. */
   #enter(partition: Partition, from: Peer, frame: Bind | Resume): void {
     const { partition: id, epoch, conn } = frame;
-    const who = this.#logins.find(from, conn);
     const refuse = () =>
       this.env.mesh.send(
         from,
@@ -267,16 +274,13 @@ export class Accounts {
               sent: undefined,
             },
       );
-    const entered = () => this.#logins.gone(from, conn);
-    if (who === undefined) {
+    if (!proofHolds(this.env, from, frame)) {
       refuse();
       return;
     }
     const enter = () =>
-      this.#withAccount(partition, who.address, refuse, (account) =>
-        frame.t === 'bind'
-          ? bind(account, from, frame, who.info, entered)
-          : resume(account, from, frame, who.info, entered),
+      this.#withAccount(partition, frame.account, refuse, (account) =>
+        frame.t === 'bind' ? bind(account, from, frame) : resume(account, from, frame),
       );
     if (frame.t === 'bind') enter();
     else void partition.reports().then(enter);

@@ -40,16 +40,23 @@ export async function attach(
     !session.dormant
   )
     return refused('superseded');
+  // A higher generation: it was resumed at the last owner, which had not written that. So what we took over from the link
+  // before is not the newest.
+  // What it handed over on purpose is all that it sent, also what this mux never got.
+  const known =
+    (!session.dormant && session.generation === frame.generation) || session.carried === frame.generation;
+  if (session.mux !== undefined && session.mux !== from)
+    session.frame({ t: 'close', condition: 'conflict', text: 'resumed elsewhere' });
   session.generation = frame.generation;
   session.mux = from;
   session.info = frame.info;
   session.expires = Infinity;
   session.wanted = false;
-  const known = !session.dormant;
   if (known) session.acknowledge(frame.acked);
   else adoptRecord(session, frame);
   session.dormant = false;
-  session.frame({ t: 'attached', n: session.inN });
+  // Not what waits for its commit: the mux takes it for accepted (invariant 2).
+  session.frame({ t: 'attached', n: session.committedN });
   session.tellRecord();
   if (known) session.resend(frame.m);
   for (const { n, stanza } of frame.open) await answerAgain(session, n, stanza);

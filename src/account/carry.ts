@@ -1,11 +1,12 @@
+import { fixed } from '../base/fixed.ts';
 import type { Attach, ConnInfo, Sent } from '../link/frames.ts';
 import { adoptRecord } from './attach.ts';
 import type { Partition } from './partition.ts';
 import type { Session } from './session.ts';
 
 /**
- * What an owner that hands a partition over on purpose knows of a session and no mux may: one whose connection is gone
- * waits to be resumed, and its mux may be gone, too (DESIGN §5, sessions; invariant 4). A value: it crosses the mesh.
+ * What an owner that hands a partition over on purpose knows of a session and no mux may: its connection, or its mux, may
+ * be gone, and what it was sent last may never arrive there (DESIGN §5, sessions; invariant 4). A value: it crosses the mesh.
  */
 export interface Carried {
   readonly address: string;
@@ -19,39 +20,47 @@ export interface Carried {
   >;
 }
 
-/** The sessions of a partition that are attached to no mux. */
+/**
+ * Every session that this owner knows better than its row does: also those of a mux that may have died a moment ago, and
+ * those whose mux has not yet got all that was sent.
+ */
 export function carriedOf(partition: Partition): Carried[] {
   const now = partition.env.clock.mono();
-  return [...partition.sessions.values()]
-    .filter((session) => session.mux === undefined && session.token !== undefined && !session.dormant)
+  const most = partition.env.limits.resume * 1000;
+  const known = [...partition.sessions.values()].filter(
+    (session) => !session.dormant || session.mirrored > 0,
+  );
+  // No mux may know those without one.
+  known.sort((a, b) => Number(a.mux !== undefined) - Number(b.mux !== undefined));
+  let bytes = 0;
+  return known
+    .filter(({ unacked }) => (bytes += unacked.bytes + sessionBytes) <= fixed.carried.value)
     .map((session) => ({
       address: session.account.address,
       session: session.id,
-      left: Math.max(0, session.expires - now),
+      left: Math.min(most, Math.max(0, session.expires - now)),
       info: session.info,
       record: {
-        generation: session.generation,
+        generation: session.dormant ? session.mirrored : session.generation,
         handled: session.inN,
         record: session.record(),
         m: session.unacked.m,
         acked: session.unacked.acked,
         enabled: session.enabled,
-        feeds: session.cursor.feeds(),
+        feeds: session.cursor.reached(),
         unacked: [...session.unacked].map(({ m, text, feed, pos }): Sent => ({ m, text, feed, pos })),
       },
     }));
 }
 
-/** Takes over what the last owner carried; what it did not is in the rows. */
-export async function takeCarried(partition: Partition, carried: readonly Carried[]): Promise<void> {
-  for (const { address, session: id, left, info, record } of carried) {
-    // oxlint-disable-next-line no-await-in-loop -- loads have a cap of their own; few sessions are detached
-    const account = await partition.account(address);
-    const session = account?.sessions.find((one: Session) => one.id === id);
-    if (session === undefined || !session.dormant || session.mirrored >= record.generation) continue;
-    session.generation = Math.max(session.generation, record.generation);
-    session.info = info;
-    session.expires = partition.env.clock.mono() + left;
-    adoptRecord(session, record);
-  }
+/** A session is read from its row: what the last owner carried over is newer. */
+export function takeCarried(session: Session, { left, info, record }: Carried, now: number): void {
+  session.generation = Math.max(session.generation, record.generation);
+  session.info = info;
+  if (session.token !== undefined) session.expires = now + left;
+  adoptRecord(session, record);
+  session.carried = record.generation;
 }
+
+/** What a session's record takes besides its stanzas, about. */
+const sessionBytes = 500;

@@ -91,6 +91,15 @@ export class Cursor {
     ];
   }
 
+  /** For an owner that takes over all that was sent, too: as far as that goes. */
+  reached(): [string, number][] {
+    return [
+      ['a', this.pos],
+      ['s', this.spoolPos],
+      ['r', this.rpos],
+    ];
+  }
+
   /**
    * Goes on where a mux says that the last owner stopped; `spoolUntil` came with the session record. What the client has
    * acknowledged is everything before the first stanza that the mux still holds.

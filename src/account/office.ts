@@ -11,6 +11,7 @@ import { receiveDurable } from './arrive.ts';
 import { unreachable } from './iqroute.ts';
 import { storeBounce } from './message.ts';
 import { outboxRows } from './outboxrows.ts';
+import { Owed } from './owed.ts';
 import type { Partition } from './partition.ts';
 import { sendPassing } from './route.ts';
 import { subscription, type Kind } from './rows.ts';
@@ -23,6 +24,7 @@ export function openOffice(env: Env, partitionAt: (id: number) => Partition | un
     const partition = partitionAt(id);
     return partition?.ended === false ? partition : undefined;
   };
+  const owed = new Owed(env, serving);
   return {
     serves: (id, epoch) => {
       const partition = partitionAt(id);
@@ -54,6 +56,10 @@ export function openOffice(env: Env, partitionAt: (id: number) => Partition | un
       );
     },
     lost: (stanza) => {
+      if (stanza.name === 'presence') {
+        owed.add(stanza);
+        return;
+      }
       const answer = stanza.name === 'iq' ? unreachable(stanza) : undefined;
       const back = Jid.parse(answer?.attrs['to'] ?? '');
       const home = back === undefined ? undefined : env.partitionOf(back.bare);

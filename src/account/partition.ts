@@ -2,6 +2,8 @@ import { sleep, type Timer } from '../base/clock.ts';
 import { fixed } from '../base/fixed.ts';
 import { Entities } from '../entity/entities.ts';
 import type { Gate } from '../base/gate.ts';
+import type { Up } from '../link/frames.ts';
+import type { Peer } from '../mesh/mesh.ts';
 import type { Post } from '../post/post.ts';
 import type { Lane } from '../store/lane.ts';
 import type { Fence } from '../store/store.ts';
@@ -10,6 +12,7 @@ import type { Jid } from '../xmpp/jid.ts';
 import { Account, type Waiting } from './account.ts';
 import { accountRows, readPreferences, type AccountRow } from './accountrows.ts';
 import { endAgain, endSession, removeRows } from './end.ts';
+import { takeCarried, type Carried } from './carry.ts';
 import type { Env } from './env.ts';
 import { messageRows, type Kind, type Origin } from './rows.ts';
 import { Session } from './session.ts';
@@ -70,8 +73,12 @@ export class Partition {
   readonly attaching = new Map<number, { open: number; readonly behind: (() => void)[] }>();
   /** Accounts, by address, that have session rows and have not been loaded. */
   readonly dormant = new Set<string>();
+  /** What the last owner handed over of sessions that have not been read from their rows yet. */
+  readonly carried = new Map<number, Carried>();
   /** It is being handed over: nothing new is taken in, and what was begun ends. */
   closing = false;
+  /** What came since then: the next owner gets it again, or it is taken in here where there is none. */
+  readonly behind: { readonly from: Peer; readonly frame: Up }[] = [];
   #ended = false;
   readonly #unfill: () => void;
   readonly #retention: Timer;
@@ -303,7 +310,10 @@ export class Partition {
     const [row] = await store.query<AccountRow>(accountRows.load, [this.id, address]);
     if (row === undefined) return undefined;
     const [waiting, sessions] = await Promise.all([
-      store.query<Waiting>(messageRows.pending, [this.id, row.id, row.watermark]),
+      // Above the watermark there is nothing: the usual case costs no question.
+      (row.last ?? 0) > row.watermark
+        ? store.query<Waiting>(messageRows.pending, [this.id, row.id, row.watermark])
+        : [],
       this.dormant.has(address) ? store.query<SessionRow>(sessionRows.ofAccount, [this.id, row.id]) : [],
     ]);
     this.dormant.delete(address);
@@ -336,6 +346,10 @@ export class Partition {
     session.expires = this.began + (session.token === undefined ? reportMs : resume * 1000);
     account.sessions.push(session);
     this.sessions.set(session.id, session);
+    const carried = this.carried.get(session.id);
+    if (carried === undefined) return;
+    this.carried.delete(session.id);
+    takeCarried(session, carried, this.began);
   }
 
   /** Reads again what `Account.reset` made doubtful. */

@@ -1,4 +1,4 @@
-import type { ConnInfo, Resume, Unresumed } from '../link/frames.ts';
+import type { Resume, Unresumed } from '../link/frames.ts';
 import type { Peer } from '../mesh/mesh.ts';
 import { detachSession, endSession } from './end.ts';
 import type { Account } from './account.ts';
@@ -11,13 +11,7 @@ import { Work } from './work.ts';
  * Resumes a session of the account that `conn` authenticated as (XEP-0198 §5, DESIGN §5). It raises the generation at
  * once, so that nothing of the old connection counts any more, commits what was taken, and then tells `h`.
  */
-export async function resume(
-  account: Account,
-  from: Peer,
-  frame: Resume,
-  info: ConnInfo,
-  entered: () => void,
-): Promise<void> {
+export async function resume(account: Account, from: Peer, frame: Resume): Promise<void> {
   const { partition } = account;
   const { env } = partition;
   const head = { partition: partition.id, epoch: partition.epoch, conn: frame.conn };
@@ -42,8 +36,13 @@ export async function resume(
   takeOver(session, from);
   session.acknowledge(acked);
   const { generation } = session;
-  const work = new Work(account, session, session.inN);
-  work.ops.push(inboundOp(session, session.inN), recordOp(session));
+  const work = new Work(account);
+  // What was taken and is not stored yet; else nothing has to be, and its generation goes with the next batch.
+  if (session.inN > session.committedN) {
+    const n = session.inN;
+    work.ops.push(inboundOp(session, n), recordOp(session));
+    work.after(() => session.accepted(n));
+  } else session.recordDirty = true;
   work.onFailure(() => {
     fail('item-not-found');
     // Its client has been told that it is over.
@@ -61,9 +60,9 @@ export async function resume(
     }
     // Only now, so that nothing reaches this mux before `resumed` does.
     session.mux = from;
-    session.info = info;
+    session.info = frame.info;
+    session.mirrored = 0;
     const { enabled, cursor } = session;
-    entered();
     env.mesh.send(from, 'mux', {
       ...head,
       t: 'resumed',
@@ -113,7 +112,7 @@ function acknowledged(session: Session, h: number): number | 'freed' | undefined
   const m = unacked.acked + ahead;
   if (m <= unacked.m) return m;
   // The link after the record that we were given died with its owner, and its client saw more than the record has.
-  if (!session.dormant || session.mirrored === session.generation) return undefined;
+  if (session.mirrored === 0) return undefined;
   unacked.m = m;
   return m;
 }

@@ -18,6 +18,11 @@ export function placeOf(partition: Partition, to: Jid): Place {
   return number === partition.id ? 'here' : 'elsewhere';
 }
 
+/** Whether one commit may hold both ends: not where an earlier stanza to the same recipient is still in the outbox. */
+export function sharesLane(work: Work, to: Jid): boolean {
+  return placeOf(work.partition, to) === 'here' && !work.account.detoured(to.bare);
+}
+
 /**
  * Sends a durable stanza, already stamped with `from`, on behalf of `work.account`: where the recipient shares the lane,
  * its part joins the work, so that one commit holds both; else the work gets an outbox row, and the post takes it from

@@ -32,6 +32,8 @@ export class Session {
   dormant = false;
   /** Generation of the mux's record that a dormant session was given; 0: it has only its row. */
   mirrored = 0;
+  /** The generation of the record that the last owner carried over; 0: none. */
+  carried = 0;
   /** On the monotonic clock, while detached. */
   expires = Infinity;
 

@@ -28,7 +28,7 @@ export interface ApiOptions {
  * Every request carries `authorization: Bearer TOKEN`; browsers never send that by themselves, so there is no CSRF.
  * Errors are `{code, message}` with the status of `failures.ts`.
  *
- * GET /admin/status, GET /admin/sessions?limit=N, GET /admin/users?after=ADDRESS&limit=N,
+ * GET /admin/alive (204, whatever else is out of order), GET /admin/status, GET /admin/sessions?limit=N, GET /admin/users?after=ADDRESS&limit=N,
  * POST /admin/users {address, password}, PUT /admin/users/ADDRESS {password}, DELETE /admin/users/ADDRESS,
  * GET /admin/partitions, POST /admin/servers/NAME {draining}, POST /admin/rebalance,
  * POST /admin/import with text/csv: answers one JSON object a line (`ImportEvent`) while the body is still coming.
@@ -59,6 +59,7 @@ function routes(app: FastifyInstance, { administration, log }: ApiOptions): void
   const { users } = administration;
   const named = (request: FastifyRequest) => (request.params as { address: string }).address;
 
+  app.get('/admin/alive', (_request, reply) => reply.code(204).send());
   app.get('/admin/status', () => administration.status());
   app.get('/admin/sessions', async (request) => administration.sessions(checked(page, request.query).limit));
   app.get('/admin/users', async (request) => {

@@ -11,6 +11,8 @@ import type { Announcement } from './token.ts';
 
 /** An `Administration` that asks the running server; over it, an import streams instead of asking line by line. */
 export interface Client extends Administration {
+  /** Resolves where a server answers, in whatever state the store behind it is. */
+  alive(): Promise<void>;
   import(csv: Readable): AsyncIterable<ImportEvent>;
 }
 
@@ -39,6 +41,7 @@ export function openClient(announcement: Announcement, token: string): Client {
   const user = (address: string) => `/admin/users/${encodeURIComponent(address)}`;
   const server = (name: string) => `/admin/servers/${encodeURIComponent(name)}`;
   return {
+    alive: () => ask('GET', '/admin/alive'),
     status: () => ask<Status>('GET', '/admin/status'),
     sessions: (limit) => ask<SessionInfo[]>('GET', `/admin/sessions?limit=${limit}`),
     users: {

@@ -198,6 +198,24 @@ export const fixed = {
     of: 'time in which all of them have had their turn',
     overflow: 'more of them go at a time',
   },
+  owed: {
+    value: 10_000,
+    unit: 'stanzas',
+    of: 'presence that could not be handed to another server, kept to be said again as it is then',
+    overflow: 'the oldest is forgotten; its recipient sees it with the next change',
+  },
+  owedRetry: {
+    value: 1000,
+    unit: 'ms',
+    of: 'time after which presence that could not be handed over is said again',
+    overflow: 'none',
+  },
+  carried: {
+    value: 512 * 1024,
+    unit: 'bytes',
+    of: 'records of sessions that go to the next owner with a partition, those without a mux first',
+    overflow: 'the next owner has further ones from their muxes, or from the store',
+  },
   leaseRenew: {
     value: 1000,
     unit: 'ms',
@@ -325,6 +343,12 @@ export const fixed = {
     of: 'time that a login waits for an owner of its account',
     overflow: 'it fails with `temporary-auth-failure` (RFC 6120 §6.5.11)',
   },
+  keysKept: {
+    value: 50_000,
+    unit: 'accounts',
+    of: 'accounts whose keys for logins are kept in memory',
+    overflow: 'those used longest ago are read again when they are needed',
+  },
   tidyLeast: {
     value: 32 * 1024 * 1024,
     unit: 'bytes',
@@ -445,6 +469,18 @@ export const fixed = {
     of: 'connections to the health port at a time, each for half a second at most',
     overflow: 'further ones are closed unanswered, which counts as silence',
   },
+  meshSay: {
+    value: 10,
+    unit: 'ms',
+    of: 'time until the sender of a frame hears that it was received',
+    overflow: 'it is told in a packet of its own, where no other went there meanwhile',
+  },
+  meshUnsaid: {
+    value: 256,
+    unit: 'frames',
+    of: 'frames received whose sender has not heard so',
+    overflow: 'it is told at once',
+  },
   meshProbe: {
     value: 16,
     unit: 'frames',
@@ -499,6 +535,12 @@ export const fixed = {
     of: 'time for which a change goes after an account whose owner is changing',
     overflow: 'it fails with `server-unreachable`',
   },
+  statusTime: {
+    value: 2000,
+    unit: 'ms',
+    of: 'time that the store has for its part of `muster status`',
+    overflow: 'the server tells of itself alone, and that the store does not answer',
+  },
   answerSize: {
     value: 524_288,
     unit: 'characters',
@@ -518,6 +560,7 @@ export const derived: readonly (readonly [of: string, by: string])[] = [
   ['tasks that wait in an account’s mailbox', '`unaccepted` of its sessions, and `meshWindow`'],
   ['frames to one process that wait behind `meshWindow`', '`unaccepted`, `unackedHard`, `lane` and `outbox`'],
   ['questions of other servers that are being answered', '`asks` of each of them'],
+  ['frames that wait while their partition is handed over', '`unaccepted` of its sessions, for `handOff`'],
   ['logins under way at an owner', '`unauthenticated` of each mux'],
   ['sessions whose mux lost their owner', '`resume`: then it forgets them'],
 ];

@@ -26,7 +26,7 @@ export async function connect(config: Config): Promise<Connection> {
   const client = await runningServer(config);
   if (client !== undefined) {
     try {
-      await client.status();
+      await client.alive();
       return { running: true, administration: client };
     } catch (error) {
       if (!failed(error, 'unreachable')) throw error; // a note that a killed server left behind

@@ -8,6 +8,7 @@ import { sql, type Fence, type Op, type Store } from '../store/store.ts';
 import { derive, saltBytes, usualIterations, type Hash, type Keys } from '../xmpp/sasl/keys.ts';
 import { pack, unpack, type Change, type Derived } from './change.ts';
 import type { Directory, Entry, Mechanism } from './directory.ts';
+import { KeyCache } from './keycache.ts';
 import { Gate } from '../base/gate.ts';
 
 export interface EmbeddedDirectoryOptions {
@@ -88,6 +89,7 @@ class Embedded implements EmbeddedDirectory {
    * stored, only a new password is hashed.
    */
   readonly #gate: Gate;
+  readonly #cache = new KeyCache();
 
   constructor(options: EmbeddedDirectoryOptions) {
     this.#options = options;
@@ -111,12 +113,18 @@ class Embedded implements EmbeddedDirectory {
   ): Promise<{ readonly entry: Entry; readonly keys: Keys } | undefined> {
     const partition = this.#options.partitionOf(address);
     if (partition === undefined) return undefined;
+    const owner = this.#options.laneOf(partition);
+    const known = owner && this.#cache.get(owner, address, mechanism);
+    if (known !== undefined) return known;
+    const { stamp } = this.#cache;
     const [found] = await this.#options.store.query<
       Stored & { salt: Uint8Array; iterations: number; stored_key: Uint8Array; server_key: Uint8Array }
     >(rows.keys, [partition, address, mechanism]);
     if (found === undefined) return undefined;
     const { salt, iterations, stored_key: storedKey, server_key: serverKey } = found;
-    return { entry: entry(found), keys: { salt, iterations, storedKey, serverKey } };
+    const read = { entry: entry(found), keys: { salt, iterations, storedKey, serverKey } };
+    if (owner !== undefined) this.#cache.put(owner, mechanism, read, stamp);
+    return read;
   }
 
   async add(address: string, password: string): Promise<Entry> {
@@ -170,7 +178,8 @@ class Embedded implements EmbeddedDirectory {
     const own = this.#options.laneOf(change.partition);
     const moved = new Failure('not-owner', 'another server has this account now, try again');
     if (own === undefined) return Promise.reject(moved);
-    return new Promise((resolve, reject) =>
+    this.#cache.change(change.id);
+    const stored = new Promise<number | undefined>((resolve, reject) =>
       own.lane.submit({
         ops: opsOf(change),
         fences: own.fences,
@@ -183,6 +192,7 @@ class Embedded implements EmbeddedDirectory {
         },
       }),
     );
+    return stored.finally(() => this.#cache.change(change.id));
   }
 
   /** Here where the partition is owned here, else at its owner. */

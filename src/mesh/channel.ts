@@ -52,6 +52,7 @@ class ChannelMesh implements Mesh {
   #own: Returned[] = [];
   #flushing = false;
   #retry: Timer | undefined;
+  #saying: Timer | undefined;
   #opened = 0;
   #closed = false;
 
@@ -122,6 +123,7 @@ class ChannelMesh implements Mesh {
   async close(): Promise<void> {
     this.#closed = true;
     this.#retry?.cancel();
+    this.#saying?.cancel();
     this.#own = [];
     this.#pairs.clear();
     await this.#wire.close();
@@ -199,19 +201,35 @@ class ChannelMesh implements Mesh {
       if (number++ !== pair.expected) continue;
       pair.expected += 1;
       if (held !== undefined) this.#handle(from, held.service, held.frame, pair);
+      if (pair.closed) return;
     }
-    if (packet.frames.length > 0) pair.owes = true;
+    if (packet.frames.length > 0) {
+      pair.unsaid += packet.frames.length;
+      if (pair.unsaid >= fixed.meshUnsaid.value) pair.owes = true;
+      else this.#sayLater();
+    }
     if (pair.owes || pair.waiting) this.#flushSoon();
+  }
+
+  /** What was received is said with what goes there anyway; where nothing does, in a packet of its own a little later. */
+  #sayLater(): void {
+    this.#saying ??= this.#clock.after(Math.min(fixed.meshSay.value, this.#resend / 4), () => {
+      this.#saying = undefined;
+      for (const pair of this.#pairs.values()) if (pair.unsaid > 0) pair.owes = true;
+      this.#flush();
+    });
   }
 
   #handle(from: Peer, service: Service, frame: object, pair?: Pair): void {
     const handler = this.#services.get(service);
-    if (handler === undefined || pair?.maySpeak(service) === false) {
+    if (pair?.maySpeak(service) === false) {
       this.#count('frame-refused');
-      if (pair?.refused(service) !== false)
-        this.#log.warn({ from, service }, 'frames are refused: no such service here, or not for this sender');
+      if (pair.refused(service))
+        this.#log.warn({ from, service }, 'frames are refused: this sender may not say such');
       return;
     }
+    // A process that starts is heard of before it does everything; a mux never does what an owner does.
+    if (handler === undefined) return;
     try {
       handler(from, frame);
     } catch (error) {

@@ -22,8 +22,11 @@ export class Pair {
   /** The peer's channel number and the frame that must come next. */
   heard = 0;
   expected = 1;
-  /** The peer waits to hear what was received. */
+  /** The peer is to hear now what was received. */
   owes = false;
+  /** Frames received of which nothing was said yet. */
+  unsaid = 0;
+  closed = false;
   /** A channel that the peer has to hear is given up; 0: none. */
   refuses = 0;
   readonly #shared: Shared;
@@ -74,6 +77,7 @@ export class Pair {
     this.#sent = Math.max(from, end);
     const refuses = this.refuses;
     this.owes = false;
+    this.unsaid = 0;
     this.refuses = 0;
     return {
       channel: this.number,
@@ -128,6 +132,7 @@ export class Pair {
 
   /** Nothing of it is on the wire any more. */
   close(): void {
+    this.closed = true;
     this.#land();
   }
 

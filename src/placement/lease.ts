@@ -18,6 +18,8 @@ export interface LeaseOptions {
   readonly refused: () => void;
   /** It holds again, or for the first time. */
   readonly regained: () => void;
+  /** The store took too long for a renewal to say anything about leases. */
+  readonly stalled: () => void;
 }
 
 /** One's own lease: renewed each second, good until `fixed.leaseOwn` after the last renewal that succeeded was sent. */
@@ -55,12 +57,14 @@ export class Lease {
     // While the store does not answer, the lane holds one renewal, and repeats it.
     if (this.#underway) return;
     this.#underway = true;
-    const { clock, lane, self, host } = this.#options;
+    const { clock, lane, self, host, stalled } = this.#options;
     const sent = clock.mono();
     const [count] = await change(lane, [
       { statement: serverRows.renew, params: [Math.round(host.availability()), host.sessions(), self] },
     ]);
     this.#underway = false;
+    // What kept us from renewing kept the others, too, and the first to be back must not judge them (invariant 7).
+    if (clock.mono() - sent > fixed.lookSlow.value) stalled();
     if (count === 1) this.#until = sent + fixed.leaseOwn.value;
     else if (count === 0 && !this.#closed) this.#options.dead();
   }

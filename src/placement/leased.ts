@@ -29,7 +29,7 @@ export class LeasedPool implements Pool {
   readonly #rounds: Rounds;
   #tidying: Timer | undefined;
   #hears = true;
-  #state: 'open' | 'closing' | 'dead' = 'open';
+  #state: 'open' | 'closing' | 'over' = 'open';
   #closed: Promise<void> | undefined;
 
   constructor(options: PoolOptions, accounts: Range, leasing: Lane, lane: Lane) {
@@ -59,6 +59,7 @@ export class LeasedPool implements Pool {
       log,
       serving: this.#serving,
       handoff: this.#handoff,
+      evict: options.evict ?? (() => Promise.resolve()),
       may: () => this.#state === 'open' && mesh.connected && this.#lease.held && this.#mayRenew(),
       dead,
       count,
@@ -79,13 +80,14 @@ export class LeasedPool implements Pool {
       dead,
       refused: () => count('renewal-refused'),
       regained: () => void this.#rounds.look(),
+      stalled: () => this.#rounds.restart(),
     });
     mesh.serve('placement', (from, frame) => this.#hear(from, frame as Said));
     clock.soon(() => void this.#start());
   }
 
   get leased(): boolean {
-    return this.#state !== 'dead' && this.#lease.held;
+    return this.#state !== 'over' && this.#lease.held;
   }
 
   owned(): { partition: number; epoch: number }[] {
@@ -239,15 +241,16 @@ export class LeasedPool implements Pool {
   /** Others own what was ours: whatever this process still believes, it has to end. */
   #dead(): void {
     if (this.#state !== 'open') return;
-    this.#state = 'dead';
     this.#options.log.error({ server: this.#options.mesh.self }, 'this server was declared dead');
     this.#stop();
-    this.#serving.close();
-    for (const { partition } of this.#serving.owned()) this.#options.host.forget(partition);
     this.#options.host.dead();
   }
 
+  /** From now on nothing is said for anybody. */
   #stop(): void {
+    this.#state = 'over';
+    this.#handoff.close();
+    this.#serving.close();
     this.#ring.close();
     this.#rounds.close();
     this.#lease.close();
@@ -255,30 +258,38 @@ export class LeasedPool implements Pool {
   }
 
   async #leave(): Promise<void> {
-    const { clock, self } = this.#options;
-    if (this.#state === 'open') {
-      await within(clock, fixed.leave.value, this.#rounds.look());
-      this.#state = 'closing';
-      this.#ring.close();
-      this.#rounds.close();
-      const heirs = [...this.#rounds.heirs()];
-      const given = heirs.map(([partition, to]) => this.#handoff.give(partition, to));
-      await within(clock, fixed.leave.value, Promise.all(given));
-      this.#lease.close();
-      const ended = change(this.#lane, [{ statement: serverRows.end, params: [clock.now(), self.peer] }]);
-      await within(clock, fixed.leave.value, ended);
-      this.#tell({ t: 'look' });
-      // One turn, so that the last words leave before the mesh is closed.
-      await sleep(clock, fixed.announceApart.value);
-    }
+    const { clock } = this.#options;
+    if (this.#state === 'open') await within(clock, fixed.leave.value, this.#rounds.look());
+    if (this.#state === 'open') await this.#handEverythingOver();
     this.#stop();
-    this.#handoff.close();
-    this.#serving.close();
     await Promise.all([this.#leasing.close(), this.#lane.close()]);
+  }
+
+  async #handEverythingOver(): Promise<void> {
+    const { clock, self } = this.#options;
+    this.#state = 'closing';
+    this.#ring.close();
+    this.#rounds.close();
+    const given = [...this.#rounds.heirs()].map(([partition, to]) => this.#handoff.give(partition, to));
+    await within(clock, fixed.leave.value, Promise.all(given));
+    // What could not be given in time goes with our row.
+    this.#stop();
+    const ended = change(this.#lane, [{ statement: serverRows.end, params: [clock.now(), self.peer] }]);
+    await within(clock, fixed.leave.value, ended);
+    this.#tell({ t: 'look' });
+    // One turn, so that the last words leave before the mesh is closed.
+    await sleep(clock, fixed.announceApart.value);
   }
 }
 
 /** Waits for what may never end, for so many ms at most. */
-async function within(clock: Clock, ms: number, end: Promise<unknown>): Promise<void> {
-  await Promise.race([end, sleep(clock, ms)]);
+function within(clock: Clock, ms: number, end: Promise<unknown>): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      timer.cancel();
+      resolve();
+    };
+    const timer = clock.after(ms, done);
+    end.then(done, done);
+  });
 }

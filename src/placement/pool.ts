@@ -44,6 +44,11 @@ export interface PoolOptions {
   readonly host: Host;
   /** Asks a health port (mesh/health.ts). */
   readonly health: (at: string) => Promise<Health>;
+  /**
+   * Ends what a dead server still has open at the database, before anything that it owned is claimed: half a commit of a
+   * frozen one would keep its rows locked. Never rejects.
+   */
+  readonly evict?: (peer: Peer) => Promise<void>;
   /** Partitions of accounts, where this start creates the pool; else the store knows. */
   readonly partitions: number;
   readonly count?: (event: PoolEvent) => void;

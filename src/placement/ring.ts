@@ -35,7 +35,9 @@ export function neighbours<Row extends { readonly peer: Peer }>(
 export class Ring {
   readonly #options: RingOptions;
   readonly #asking = new Set<Peer>();
-  readonly #missing = new Map<Peer, number>();
+  readonly #checking = new Set<Peer>();
+  /** Whom the mesh says to be nobody: since when without a break, and when last. */
+  readonly #missing = new Map<Peer, { since: number; last: number }>();
   #timer: Timer | undefined;
   #closed = false;
   /** When somebody last answered, on the monotonic clock. */
@@ -53,12 +55,18 @@ export class Ring {
   start(): void {
     if (this.#closed) return;
     this.#timer = this.#options.clock.after(fixed.ringPeriod.value, () => this.start());
-    for (const watched of this.#options.watched()) void this.#ask(watched);
+    const all = this.#options.watched();
+    for (const peer of this.#missing.keys())
+      if (!all.some((watched) => watched.peer === peer)) this.#missing.delete(peer);
+    for (const watched of all) void this.#ask(watched);
   }
 
-  /** The mesh itself says, just now, that nobody of this name is there. */
+  /** The mesh itself, which we are on, has said for `fixed.hearing` that nobody of this name is there. */
   missing(peer: Peer): boolean {
-    return this.#options.clock.mono() - (this.#missing.get(peer) ?? -Infinity) < fixed.hearing.value;
+    const missing = this.#missing.get(peer);
+    if (missing === undefined) return false;
+    const fresh = this.#options.clock.mono() - missing.last < fixed.hearing.value;
+    return fresh && missing.last - missing.since >= fixed.hearing.value;
   }
 
   close(): void {
@@ -67,24 +75,34 @@ export class Ring {
   }
 
   async #ask(watched: Watched): Promise<void> {
-    const { mesh, clock, health, proved } = this.#options;
+    const { mesh, clock } = this.#options;
     const { peer } = watched;
     if (this.#closed || this.#asking.has(peer)) return;
     this.#asking.add(peer);
-    try {
-      const found = await mesh.probe(peer);
-      if (found === 'there') this.heard = clock.mono();
-      if (found !== 'nobody') this.#missing.delete(peer);
-      // While we cannot hear anybody, nobody's silence says anything (invariant 7).
-      if (found !== 'nobody' || !mesh.connected) return;
-      this.#missing.set(peer, clock.mono());
-      if (watched.health === '') return;
-      const shown = await health(watched.health);
-      if (shown === 'silent' || (shown !== 'refused' && shown.peer === peer)) return;
-      if (!this.#closed && mesh.connected && this.#find(peer) !== undefined) proved(peer);
-    } finally {
-      this.#asking.delete(peer);
+    const found = await mesh.probe(peer);
+    this.#asking.delete(peer);
+    const now = clock.mono();
+    if (found === 'there') this.heard = now;
+    // While we cannot hear anybody, nobody's silence says anything (invariant 7).
+    if (found !== 'nobody' || !mesh.connected) {
+      this.#missing.delete(peer);
+      return;
     }
+    const before = this.#missing.get(peer);
+    const since = before !== undefined && now - before.last < fixed.hearing.value ? before.since : now;
+    this.#missing.set(peer, { since, last: now });
+    await this.#check(watched);
+  }
+
+  /** The second proof. */
+  async #check({ peer, health }: Watched): Promise<void> {
+    if (health === '' || this.#checking.has(peer)) return;
+    this.#checking.add(peer);
+    const shown = await this.#options.health(health);
+    this.#checking.delete(peer);
+    if (shown === 'silent' || (shown !== 'refused' && shown.peer === peer)) return;
+    if (this.#closed || !this.#options.mesh.connected || this.#find(peer) === undefined) return;
+    this.#options.proved(peer);
   }
 
   #find(peer: Peer): Watched | undefined {

@@ -20,6 +20,7 @@ export interface RoundsOptions {
   readonly log: Log;
   readonly serving: Serving;
   readonly handoff: Handoff;
+  readonly evict: (peer: Peer) => Promise<void>;
   /** May judge and claim: it is heard, and its own lease holds. */
   readonly may: () => boolean;
   /** The table says that this incarnation is dead. */
@@ -41,6 +42,8 @@ export class Rounds {
   readonly #free = new Map<number, number>();
   /** Ours according to its row, from a live server whose message is waited for. */
   readonly #awaited = new Map<number, { readonly from: Peer; readonly since: number }>();
+  /** The dead owners of what we are claiming that have nothing open any more. */
+  readonly #evicted = new Set<Peer>();
   #live: ServerRecord[] = [];
   #holdings: Holding[] = [];
   #timer: Timer | undefined;
@@ -138,8 +141,12 @@ export class Rounds {
   async #rounds(): Promise<void> {
     do {
       this.#again = false;
-      // oxlint-disable-next-line no-await-in-loop -- one round after the other
-      await this.#round();
+      try {
+        // oxlint-disable-next-line no-await-in-loop -- one round after the other
+        await this.#round();
+      } catch (error) {
+        this.#options.log.error({ err: error }, 'a look at the pool failed');
+      }
     } while (this.#again && !this.#closed);
   }
 
@@ -250,6 +257,7 @@ export class Rounds {
       return moving.get(partition) === mesh.self || (mayTake && waited >= 2 * fixed.claimLeft.value);
     });
     if (ours.length === 0 || !may()) return;
+    await this.#evict(ours);
     const ops: Op[] = ours.map(({ partition, owner, epoch }) => move(partition, owner, epoch, mesh.self));
     const counts = await change(lane, ops);
     let claimed = 0;
@@ -263,6 +271,16 @@ export class Rounds {
       }
     }
     if (claimed > 0) this.#options.log.info({ partitions: claimed }, 'partitions claimed');
+  }
+
+  /** Once for each of the dead. */
+  async #evict(rows: readonly Holding[]): Promise<void> {
+    const dead = new Set(rows.map(({ owner }) => owner));
+    dead.delete('');
+    for (const peer of this.#evicted) if (!dead.has(peer)) this.#evicted.delete(peer);
+    const fresh = [...dead].filter((peer) => !this.#evicted.has(peer));
+    for (const peer of fresh) this.#evicted.add(peer);
+    await Promise.all(fresh.map((peer) => this.#options.evict(peer)));
   }
 
   /** Planned moves: all of it where this server drains or the administrator says so, else a few each second. */

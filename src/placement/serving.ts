@@ -97,10 +97,12 @@ export class Serving {
     this.#tell();
   }
 
-  /** Nothing is loaded or said any more. */
+  /** Everything is forgotten, what is being loaded when that has ended. */
   close(): void {
     this.#closed = true;
     this.#telling?.cancel();
+    for (const entry of this.#here.values()) this.#end(entry);
+    this.#here.clear();
   }
 
   async #load(entry: Entry, carried: readonly object[]): Promise<void> {

@@ -104,6 +104,8 @@ type Frame = Spoken &
         readonly recipient: string;
         readonly stanza: Element;
       }
+    /** The answer to a `pass` for a partition that is served elsewhere by now; \`by\` is that frame's. */
+    | { readonly t: 'missed'; readonly stanza: Element }
   );
 
 /** Letters of one sender to one recipient, oldest first; only the first is ever under way. */
@@ -247,7 +249,11 @@ class LinePost implements Post {
     if (frame.t === 'pass') {
       if (office.serves(frame.partition, frame.epoch))
         office.arrive(frame.partition, frame.recipient, frame.stanza);
-      else office.lost(frame.stanza);
+      else mesh.send(from, 'post', { t: 'missed', by: frame.by, stanza: frame.stanza } satisfies Frame);
+      return;
+    }
+    if (frame.t === 'missed') {
+      office.lost(frame.stanza);
       return;
     }
     if (frame.t === 'letter') {

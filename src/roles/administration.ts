@@ -1,7 +1,9 @@
 import type { Accounts } from '../account/accounts.ts';
 import type { Administration, SessionInfo, Status, UserInfo } from '../admin/administration.ts';
+import type { Clock, Timer } from '../base/clock.ts';
 import type { Config } from '../base/config.ts';
 import { Failure, failed } from '../base/failure.ts';
+import { fixed } from '../base/fixed.ts';
 import { version } from '../base/version.ts';
 import type { Directory } from '../directory/directory.ts';
 import type { Peer } from '../mesh/mesh.ts';
@@ -86,7 +88,7 @@ export function openAdministration(over: Administered): Administration {
     servers: pooled === undefined ? noServers(notPool) : openServers(pooled.pool),
     sessions,
     status: async () => {
-      const stored = await known(store, pooled, clock.now());
+      const stored = await known(store, pooled, clock);
       return {
         ...identity(config),
         state: over.state(),
@@ -109,17 +111,25 @@ export function openAdministration(over: Administered): Administration {
 async function known(
   store: Store,
   pooled: Pooled | undefined,
-  now: number,
+  clock: Clock,
 ): Promise<Pick<Status, 'store' | 'accounts' | 'pool'>> {
+  let timer: Timer | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const failure = new Failure('store-unavailable', 'the store does not answer');
+    timer = clock.after(fixed.statusTime.value, () => reject(failure));
+  });
   try {
-    const [accounts, pool] = await Promise.all([
+    const asked = Promise.all([
       accountCount(store),
-      pooled && overview(pooled.pool, pooled.peers.mesh.members(), now),
+      pooled && overview(pooled.pool, pooled.peers.mesh.members(), clock.now()),
     ]);
+    const [accounts, pool] = await Promise.race([asked, late]);
     return { accounts, pool };
   } catch (error) {
     if (!failed(error, 'store-unavailable')) throw error;
     return { store: 'unavailable' };
+  } finally {
+    timer?.cancel();
   }
 }
 

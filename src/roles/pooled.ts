@@ -3,6 +3,7 @@ import { Failure } from '../base/failure.ts';
 import { fixed } from '../base/fixed.ts';
 import { version } from '../base/version.ts';
 import { askHealth } from '../mesh/health.ts';
+import { openAvailability, openSampler } from '../placement/availability.ts';
 import { openPool, type Pool } from '../placement/pool.ts';
 import { openAnnouncer, type Announcer } from '../placement/table.ts';
 import { laneLimitsOf, openLane, type Lane } from '../store/lane.ts';
@@ -20,6 +21,9 @@ export async function ownPool(parts: Parts): Promise<Ownership> {
       openLane(store, { clock, log, limits: laneLimitsOf(config.limits), may }),
     ),
   );
+  const fullest = () => Math.max(...lanes.map(({ depth }) => depth)) / config.limits.lane;
+  const sampler = openSampler(clock, fullest);
+  const availability = openAvailability(clock, sampler);
   const laneOf = (partition: number): Lane => lanes[partition % lanes.length]!;
   const self = mesh.members().find(({ peer }) => peer === mesh.self)!;
   return {
@@ -42,7 +46,7 @@ export async function ownPool(parts: Parts): Promise<Ownership> {
           },
           release: (partition) => accounts.release(partition),
           forget: (partition) => accounts.forget(partition),
-          availability: () => 100,
+          availability: () => availability.value,
           sessions: () => accounts.sessions,
           announce: () => announcer?.announce(),
           dead: () => breaks(new Failure('declared-dead', 'the other servers have declared this one dead')),
@@ -56,12 +60,14 @@ export async function ownPool(parts: Parts): Promise<Ownership> {
       accounts.forget(partition);
       announcer?.announce();
     },
-    constrained: () => false,
+    constrained: () => availability.value < fixed.floor.value,
     close: async () => {
       await pool?.close();
       await accounts.close();
       for (const lane of lanes) await lane.close();
       announcer?.close();
+      availability.close();
+      sampler[Symbol.dispose]();
     },
   };
 }

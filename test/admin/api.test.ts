@@ -216,10 +216,18 @@ test('over TLS the client trusts the certificate that the server announced, and 
   });
 });
 
+test('a server lives, whatever it cannot tell', async (t) => {
+  const { administration, client } = await open(t);
+  administration.status = () => Promise.reject(new Failure('store-unavailable', 'the disk is gone'));
+  await client.alive();
+  await assert.rejects(client.status(), { code: 'store-unavailable' });
+});
+
 test('a server that is gone is unreachable', async (t) => {
   const { api, client } = await open(t);
   await api.close();
   await assert.rejects(client.status(), { code: 'unreachable' });
+  await assert.rejects(client.alive(), { code: 'unreachable' });
 });
 
 test('the token is kept, private, and replaced once others could read it', (t) => {

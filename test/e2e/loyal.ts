@@ -29,8 +29,13 @@ export class Loyal {
   /** Times that the connection was lost. */
   lost = 0;
   connected = false;
+  /** Stanzas handed to `send` or sent at a bind, and how many of them the server has acknowledged. */
+  queued = 0;
+  settled = 0;
   /** Milliseconds from `send` to the acknowledgement, the longest since somebody set it to 0. */
   longest = 0;
+  /** Attempts to connect that failed, but for doors where nobody listens. */
+  readonly stumbles: string[] = [];
   /** Stanzas of type error that came back. */
   readonly bounced: string[] = [];
   /** Told of the presence of others. */
@@ -58,6 +63,7 @@ export class Loyal {
 
   /** Queues a stanza; it is written when and as often as it takes. */
   send(stanza: string): void {
+    this.queued++;
     this.#unacked.push({ xml: stanza, since: performance.now() });
     if (this.connected) this.#wire!.write(stanza);
   }
@@ -93,7 +99,9 @@ export class Loyal {
         try {
           await this.#connect();
           break;
-        } catch {
+        } catch (error) {
+          if ((error as NodeJS.ErrnoException).code !== 'ECONNREFUSED')
+            this.stumbles.push((error as Error).message);
           this.#wire?.cut();
           await new Promise((resolve) => setTimeout(resolve, 40));
         }
@@ -136,6 +144,7 @@ export class Loyal {
     // A session bound anew starts its presence again; what is not acknowledged follows.
     const since = performance.now();
     const start = ["<iq type='get' id='list'><query xmlns='jabber:iq:roster'/></iq>", '<presence/>'];
+    this.queued += start.length;
     this.#unacked.unshift(...start.map((xml) => ({ xml, since })));
     this.#live(wire);
   }
@@ -157,6 +166,7 @@ export class Loyal {
     const now = performance.now();
     for (const { since } of this.#unacked.splice(0, count))
       this.longest = Math.max(this.longest, now - since);
+    this.settled += count;
     this.#acked = h;
   }
 

@@ -13,7 +13,7 @@ export interface Said {
 /** Somebody whose device vanished, and who is to be missed only after the resume window. */
 interface Goner {
   readonly client: Loyal;
-  readonly since: number;
+  since: number;
 }
 
 /** Milliseconds after which a contact saw it go. */
@@ -71,19 +71,26 @@ export class Load {
 
   /** The client's device vanishes; its contacts must not notice before the window is over, and then they must. */
   async vanish(client: Loyal): Promise<void> {
-    this.#goners.push({ client, since: performance.now() });
+    const goner = { client, since: Infinity };
+    this.#goners.push(goner);
+    client.requestAck();
+    await poll(
+      () => (client.unacked === 0 ? true : undefined),
+      () => `${client.user} has ${client.unacked} unacknowledged`,
+    );
+    goner.since = performance.now();
     await client.stop();
   }
 
-  /** Resolves when everybody is connected and nothing waits for longer than `usual` ms: the fault is over for users. */
-  async calm(within = 60_000, usual = 1500): Promise<void> {
+  /** Resolves when everybody is connected, and all that was sent up to now is acknowledged: the fault is over. */
+  async calm(within = 60_000): Promise<void> {
+    const marks = new Map(this.#here.map((one) => [one, one.queued]));
+    const late = () => this.#here.filter((one) => !one.connected || one.settled < marks.get(one)!);
+    const told = (one: Loyal) =>
+      `${one.user} (${one.connected ? `waits ${Math.round(one.waiting)} ms` : 'away'})`;
     await poll(
-      () => (this.#here.every((one) => one.connected && one.waiting < usual) ? true : undefined),
-      () =>
-        `not over for ${this.#here
-          .filter((one) => !one.connected || one.waiting >= usual)
-          .map((one) => `${one.user} (${one.connected ? `waits ${Math.round(one.waiting)} ms` : 'away'})`)
-          .join(', ')}`,
+      () => (late().length === 0 ? true : undefined),
+      () => `not over for ${late().map(told).join(', ')}`,
       within,
     );
   }

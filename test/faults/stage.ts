@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { openPool, type Pool } from '../../cluster/pool.ts';
 import { random } from '../e2e/dice.ts';
+import { compare } from './archives.ts';
 import { Load } from './load.ts';
 import type { Scenario } from './scenario.ts';
 import { problems, told } from './tally.ts';
@@ -65,10 +66,12 @@ export async function openStage(people = 10, options: { postgres?: string } = {}
           await scenario.round(pool, how);
           await load.calm();
           load.sample();
+          await pool.whole();
         }
         const since = performance.now();
         await load.hush();
         await load.missed(window * 1000, since);
+        wrong.push(...(await compare(doors, load)));
       } catch (error) {
         wrong.push((error as Error).message);
       } finally {

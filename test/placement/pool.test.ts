@@ -107,6 +107,20 @@ describe('a pool', { timeout: 120_000 }, () => {
     assert.ok(servers.every(({ events }) => !events.includes('declared-dead')));
   });
 
+  it('moves nothing where the database was read and could not be written', async () => {
+    const { rig, servers } = await running(['a', 'b', 'c']);
+    const before = rig.rows();
+    for (const server of servers) server.full = true;
+    await rig.run(12_000);
+    for (const server of servers) {
+      server.full = false;
+      await rig.run(500);
+    }
+    await rig.run(10_000);
+    assert.deepEqual(rig.rows(), before);
+    assert.ok(servers.every(({ events }) => !events.includes('declared-dead')));
+  });
+
   it('moves nothing where the database comes back to one server after the other', async () => {
     const { rig, servers } = await running(['a', 'b', 'c']);
     const before = rig.rows();
@@ -174,6 +188,31 @@ describe('a pool', { timeout: 120_000 }, () => {
     assert.ok(servers.every(({ pool, events }) => pool!.leased && !events.includes('declared-dead')));
   });
 
+  it('declares nobody dead where the mesh is frozen and comes back to one after the other', async () => {
+    const { rig, servers } = await running(['a', 'b', 'c', 'd']);
+    const before = rig.rows();
+    for (const server of servers) server.hears = false;
+    await rig.run(20_000);
+    for (const server of servers) {
+      server.hears = true;
+      await rig.run(1200);
+    }
+    await rig.run(10_000);
+    assert.deepEqual(rig.rows(), before);
+    assert.ok(servers.every(({ pool }) => pool!.leased));
+  });
+
+  it('has one winner where several claim the same', async () => {
+    for (let seed = 1; seed <= 20; seed++) {
+      const rig = new Rig(seed);
+      const servers = ['a', 'b', 'c', 'd'].map((name) => rig.start(name));
+      for (const server of servers) server.lost = 200;
+      // oxlint-disable-next-line no-await-in-loop -- one after the other
+      await rig.until(() => rig.rows().length === 12 && rig.whole() && even(rig, servers), 10_000);
+      assert.deepEqual(rig.violations, [], `seed ${seed}`);
+    }
+  });
+
   it('of two whose machines lose each other, one goes on', async () => {
     const { rig, servers } = await running(['a', 'b']);
     for (const [side, server] of servers.entries()) server.side = side;
@@ -217,6 +256,20 @@ describe('a pool', { timeout: 120_000 }, () => {
     await rig.until(() => rig.whole() && even(rig, servers), 500);
     assert.ok(rig.pause < 100, `${rig.pause} ms`);
     assert.equal(rig.carriedLost, 0);
+  });
+
+  it('hands over whatever becomes of the commits that do it', async () => {
+    for (let seed = 1; seed <= 12; seed++) {
+      // oxlint-disable no-await-in-loop -- one after the other
+      const { rig, servers } = await running(['a', 'b'], new Rig(seed));
+      const [a, b] = servers as [Server, Server];
+      a.broken = 800;
+      await step(rig, b.pool!.drain('a'));
+      await rig.until(() => rig.whole() && rig.counts(a)[0] === 0, 10_000);
+      assert.equal(rig.carriedLost, 0);
+      assert.deepEqual(rig.violations, [], `seed ${seed}`);
+      // oxlint-enable no-await-in-loop
+    }
   });
 
   it('keeps on the last server what nobody can take, although it drains', async () => {
@@ -289,7 +342,15 @@ async function chaos(seed: number): Promise<void> {
   for (const name of ['a', 'b', 'c']) rig.start(name);
   rig.startMux('m');
   const heal = (server: Server) => {
-    Object.assign(server, { says: true, hears: true, connected: true, database: true, lost: 0 });
+    Object.assign(server, {
+      says: true,
+      hears: true,
+      connected: true,
+      database: true,
+      lost: 0,
+      broken: 0,
+      slow: 2,
+    });
     if (server.frozen) server.thaw();
   };
   const living = () => rig.servers.filter(({ alive, name }) => alive && name !== 'm');
@@ -299,7 +360,7 @@ async function chaos(seed: number): Promise<void> {
   for (let round = 0; round < 40; round++) {
     const some = living();
     const server = some.length > 0 ? random.pick(some) : rig.start('a');
-    const fault = random.int(9);
+    const fault = random.int(13);
     if (fault === 0) rig.kill(server);
     else if (fault === 1) server.freeze();
     else if (fault === 2) server.says = false;
@@ -307,7 +368,11 @@ async function chaos(seed: number): Promise<void> {
     else if (fault === 4) server.database = false;
     else if (fault === 5) server.connected = false;
     else if (fault === 6) server.lost = 500;
-    else if (fault === 7) void server.pool?.rebalance();
+    else if (fault === 7) server.broken = 500;
+    else if (fault === 8) void server.pool?.drain('b').catch(() => {});
+    else if (fault === 9) void server.pool?.undrain('b').catch(() => {});
+    else if (fault === 10) server.slow = 600;
+    else if (fault === 11) void server.pool?.rebalance();
     else void server.pool?.close().then(() => rig.kill(server));
     await rig.run(random.int(3000));
     for (const other of living()) if (random.int(2) === 0) heal(other);

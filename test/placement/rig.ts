@@ -5,8 +5,8 @@ import { Failure } from '../../src/base/failure.ts';
 import { quiet } from '../../src/base/log.ts';
 import { openMesh } from '../../src/mesh/channel.ts';
 import { Hub } from '../../src/mesh/local.ts';
-import type { Member, Mesh, Peer, Probe, Wire } from '../../src/mesh/mesh.ts';
 import type { Health } from '../../src/mesh/health.ts';
+import type { Member, Mesh, Peer, Probe, Wire } from '../../src/mesh/mesh.ts';
 import { openPool, type Host, type Pool, type PoolEvent } from '../../src/placement/pool.ts';
 import { Client, type Link } from '../../src/store/client.ts';
 import { migrate } from '../../src/store/migrate.ts';
@@ -27,8 +27,14 @@ export interface Faults {
   /** What its client of the mesh says of itself. */
   connected: boolean;
   database: boolean;
+  /** The database's disk is full: it is read, and nothing is written. */
+  full: boolean;
+  /** Milliseconds that the database takes for each way. */
+  slow: number;
   /** Commits happen and their answers are lost, in thousandths. */
   lost: number;
+  /** Commits fail or are cut off on their way, in thousandths; half of those arrive later. */
+  broken: number;
   /** Its machine has no power: its health port does not even refuse. */
   dark: boolean;
 }
@@ -66,6 +72,7 @@ export class Rig {
   #incarnations = 0;
   /** Who began to serve a partition in an epoch: never two. */
   readonly #writers = new Map<string, Peer>();
+  readonly #released = new Set<string>();
   readonly violations: string[] = [];
   /** Virtual time at which a partition was released. */
   readonly left = new Map<number, number>();
@@ -82,7 +89,8 @@ export class Rig {
       plan: (from, to) => {
         const [sender, reader] = [this.find(from), this.find(to)];
         const cut = sender?.says === false || reader?.hears === false || sender?.side !== reader?.side;
-        return cut ? [] : [this.random.int(3)];
+        // In order, as the engines carry them.
+        return cut ? [] : [1];
       },
       copy: (packet) => structuredClone(packet),
       // Nobody but heartbeats tells of a death.
@@ -203,6 +211,13 @@ export class Rig {
         if (writer !== undefined && writer !== server.peer)
           this.violations.push(`partition and epoch ${key}: ${writer} and ${server.peer}`);
         this.#writers.set(key, server.peer);
+        if (this.#released.has(key)) this.violations.push(`partition and epoch ${key} begin again`);
+        for (const other of this.servers)
+          if (other !== server && other.serves.has(partition) && acknowledges(other) && acknowledges(server))
+            this.violations.push(
+              `${other.peer} still acknowledges for ${partition} in ${other.serves.get(partition)}, ` +
+                `as ${server.peer} begins in ${epoch}`,
+            );
         server.serves.set(partition, epoch);
         const left = this.left.get(partition);
         this.left.delete(partition);
@@ -212,6 +227,7 @@ export class Rig {
       },
       release: async (partition) => {
         this.left.set(partition, this.now);
+        this.#released.add(`${partition} ${server.serves.get(partition)}`);
         await sleep(1 + this.random.int(5));
         server.serves.delete(partition);
         return [{ from: server.peer }];
@@ -275,7 +291,10 @@ export class Rig {
       side: 0,
       connected: true,
       database: true,
+      full: false,
+      slow: 2,
       lost: 0,
+      broken: 0,
       dark: false,
       availability: 100,
       pool: undefined,
@@ -293,6 +312,10 @@ export class Rig {
     server.mesh = openMesh(cable, { clock, log: quiet });
     return server;
   }
+}
+
+function acknowledges({ alive, pool }: Server): boolean {
+  return alive && pool?.leased === true;
 }
 
 /** One server's way to the database. */
@@ -313,13 +336,20 @@ class Line implements Link {
     if (call.ask === 'commit') core.define(call.packet.fresh);
     return new Promise((resolve, reject) => {
       const settle = (answer: Answer) =>
-        server.clock.after(random.int(3), () => {
+        server.clock.after(random.int(server.slow + 1), () => {
           if ('code' in answer) reject(new Failure(answer.code, answer.text));
           else resolve(answer.value as Answers[Asked['ask']]);
         });
-      scheduler.clock().after(random.int(3), () => {
+      scheduler.clock().after(random.int(server.slow + 1), () => {
         if (!server.alive) return;
+        if (call.ask === 'commit' && random.int(1000) < server.broken) {
+          if (random.int(3) === 0) return settle({ value: { result: 'failed', at: 0, text: 'at fault' } });
+          if (random.int(2) === 0) scheduler.clock().after(random.int(30), () => void serve(core, call));
+          return settle({ code: 'store-unknown', text: 'cut off' });
+        }
         if (!server.database) return settle({ code: 'store-unavailable', text: 'cut off' });
+        if (server.full && call.ask !== 'query')
+          return settle({ code: 'store-unavailable', text: 'disk full' });
         const answer = serve(core, call);
         const lost = call.ask === 'commit' && random.int(1000) < server.lost;
         return settle(lost ? { code: 'store-unknown', text: 'the answer was lost' } : answer);

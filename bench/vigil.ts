@@ -1,0 +1,232 @@
+import type { Client } from './client.ts';
+import { REQUEST } from './client.ts';
+import { attribute } from './scan.ts';
+
+/** What clients saw of a stretch of steady traffic in which something happened to the servers. */
+export interface Seen {
+  /** Milliseconds since the epoch, and to the acknowledgement: one entry for each message, in order of sending. */
+  sent: Float64Array;
+  /** NaN where none came. */
+  waited: Float64Array;
+  /** The sender of each. */
+  sender: Int32Array;
+  /** Messages that were acknowledged, and did not come, came twice, or not in their order. */
+  lost: number;
+  doubled: number;
+  reordered: number;
+  /** Messages that were never acknowledged. */
+  unacked: number;
+  /** Connections that ended, and what the clients that came back were told. */
+  disconnected: number;
+  resumed: number;
+  refused: number;
+}
+
+/** How the clients stand whose connections ended. Times in milliseconds since the epoch. */
+export interface Returned {
+  disconnected: number;
+  resumed: number;
+  refused: number;
+  /** When each of those that resumed had its answer. */
+  times: number[];
+}
+
+/** One client: what it sent and what came from its partner. */
+interface Watch {
+  client: Client;
+  partner: Client;
+  /** Messages sent and acknowledged since stream management began; the rest is said again after a resumption. */
+  sent: number;
+  acked: number;
+  /** Their places in the log of this stretch; `base` is the number of the first one. */
+  base: number;
+  places: number[];
+  /** The partner's next number, and lower ones that did not come yet. */
+  next: number;
+  missing: Set<number>;
+  away: boolean;
+}
+
+const BODY = 'The quick brown fox jumps over the lazy dog, and then once more. ';
+
+/**
+ * Clients that write to each other, two and two, both ways, and keep count: every message has the next number of its
+ * sender. A client whose connection ends comes back and resumes its session.
+ */
+export class Vigil {
+  #watches: Watch[] = [];
+  #byIndex = new Map<number, Watch>();
+  #domain: string;
+  #back: (client: Client) => Promise<number | undefined>;
+  #log: { sent: number[]; waited: number[]; sender: number[] } = { sent: [], waited: [], sender: [] };
+  #doubled = 0;
+  #reordered = 0;
+  #disconnected = 0;
+  #resumed = 0;
+  #refused = 0;
+  #times: number[] = [];
+  #stopped = false;
+
+  /** `back` connects and resumes; see `Client.resume`. */
+  constructor(
+    domain: string,
+    clients: readonly Client[],
+    back: (client: Client) => Promise<number | undefined>,
+  ) {
+    this.#domain = domain;
+    this.#back = back;
+    for (let n = 0; n + 1 < clients.length; n += 2) {
+      this.#add(clients[n] as Client, clients[n + 1] as Client);
+      this.#add(clients[n + 1] as Client, clients[n] as Client);
+    }
+  }
+
+  #add(client: Client, partner: Client): void {
+    const watch = {
+      client,
+      partner,
+      sent: 0,
+      acked: 0,
+      base: 0,
+      places: [],
+      next: 0,
+      missing: new Set<number>(),
+      away: false,
+    };
+    this.#watches.push(watch);
+    this.#byIndex.set(client.index, watch);
+  }
+
+  /** Ends the traffic of `watch` before its time. */
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  /** Sends `rate` messages a second in all for `seconds`, then waits up to `patience` seconds for what is under way. */
+  async watch(rate: number, seconds: number, patience: number): Promise<Seen> {
+    this.#log = { sent: [], waited: [], sender: [] };
+    this.#doubled = this.#reordered = this.#disconnected = this.#resumed = this.#refused = 0;
+    this.#times = [];
+    for (const watch of this.#watches) [watch.base, watch.places] = [watch.sent, []];
+    const start = performance.now();
+    const total = Math.round(rate * seconds);
+    this.#stopped = false;
+    for (let sent = 0; sent < total && !this.#stopped;) {
+      const due = Math.min(total, Math.floor(((performance.now() - start) / 1000) * rate) + 1);
+      for (; sent < due; sent++) this.#send(this.#watches[sent % this.#watches.length] as Watch);
+      await pause(1);
+    }
+    const end = performance.now() + patience * 1000;
+    while (this.#open() && performance.now() < end) await pause(20);
+    return this.#result();
+  }
+
+  /** Since the begin, or the last `watch`. */
+  returned(): Returned {
+    const times = this.#times;
+    return { disconnected: this.#disconnected, resumed: this.#resumed, refused: this.#refused, times };
+  }
+
+  acked(client: Client, h: number): void {
+    const watch = this.#byIndex.get(client.index);
+    if (watch !== undefined) this.#settle(watch, h);
+  }
+
+  message(client: Client, text: string): void {
+    const watch = this.#byIndex.get(client.index);
+    const id = attribute(text, 'id');
+    if (watch === undefined || !id?.startsWith('v')) return;
+    const number = Number(id.slice(1));
+    if (number === watch.next) watch.next += 1;
+    else if (number > watch.next) {
+      for (let at = watch.next; at < number; at++) watch.missing.add(at);
+      watch.next = number + 1;
+      this.#reordered += 1;
+    } else if (!watch.missing.delete(number)) this.#doubled += 1;
+  }
+
+  lost(client: Client): void {
+    const watch = this.#byIndex.get(client.index);
+    if (watch === undefined || watch.away) return;
+    watch.away = true;
+    this.#disconnected += 1;
+    void this.#return(watch);
+  }
+
+  async #return(watch: Watch): Promise<void> {
+    for (;;) {
+      try {
+        const h = await this.#back(watch.client);
+        if (h === undefined) {
+          this.#refused += 1;
+          return;
+        }
+        this.#resumed += 1;
+        this.#times.push(Date.now());
+        watch.away = false;
+        this.#settle(watch, h);
+        for (let number = watch.acked; number < watch.sent; number++) this.#write(watch, number);
+        return;
+      } catch {
+        await pause(200 + Math.random() * 300);
+      }
+    }
+  }
+
+  #send(watch: Watch): void {
+    watch.places.push(this.#log.sent.length);
+    this.#log.sent.push(Date.now());
+    this.#log.waited.push(-performance.now());
+    this.#log.sender.push(watch.client.index);
+    const number = watch.sent++;
+    if (!watch.away) this.#write(watch, number);
+  }
+
+  #write({ client, partner }: Watch, number: number): void {
+    const to = `${partner.user}@${this.#domain}`;
+    client.send(
+      `<message to='${to}' type='chat' id='v${number}'><body>${BODY}${number}</body></message>${REQUEST}`,
+    );
+  }
+
+  #settle(watch: Watch, h: number): void {
+    const now = performance.now();
+    const { waited } = this.#log;
+    for (; watch.acked < h; watch.acked++) {
+      const place = watch.places[watch.acked - watch.base];
+      if (place !== undefined) waited[place] = now + (waited[place] ?? 0);
+    }
+  }
+
+  #open(): boolean {
+    return this.#watches.some((watch) => watch.acked < watch.sent || this.#behind(watch) > 0);
+  }
+
+  /** How many of a client's messages its partner has not got. */
+  #behind({ partner, sent }: Watch): number {
+    const other = this.#byIndex.get(partner.index);
+    return other === undefined ? 0 : sent - other.next + other.missing.size;
+  }
+
+  #result(): Seen {
+    const sum = (count: (watch: Watch) => number) =>
+      this.#watches.reduce((all, watch) => all + count(watch), 0);
+    const unacked = sum((watch) => watch.sent - watch.acked);
+    return {
+      sent: Float64Array.from(this.#log.sent),
+      waited: Float64Array.from(this.#log.waited, (value) => (value < 0 ? Number.NaN : value)),
+      sender: Int32Array.from(this.#log.sender),
+      lost: Math.max(0, sum((watch) => this.#behind(watch)) - unacked),
+      doubled: this.#doubled,
+      reordered: this.#reordered,
+      unacked,
+      disconnected: this.#disconnected,
+      resumed: this.#resumed,
+      refused: this.#refused,
+    };
+  }
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

@@ -1,0 +1,105 @@
+import { Accounts } from '../src/account/accounts.ts';
+import type { Carried } from '../src/account/carry.ts';
+import type { Env } from '../src/account/env.ts';
+import { defaultLimits } from '../src/base/limits.ts';
+import { openEmbeddedDirectory } from '../src/directory/embedded.ts';
+import { openPool, type Host, type Pool } from '../src/placement/pool.ts';
+import { openAnnouncer, openTable, type Announcer } from '../src/placement/table.ts';
+import { openIds } from '../src/store/ids.ts';
+import { openLane } from '../src/store/lane.ts';
+import { domains, partitions, type Server, type World } from './world.ts';
+
+/** Seconds in which a session can be resumed. */
+export const resume = 25;
+const lanesEach = 2;
+
+export interface Opened {
+  readonly accounts: Accounts;
+  readonly pool: Pool;
+}
+
+/** An accounts server as `roles` builds it, of simulated engines. */
+export async function openServer(world: World, process: Server): Promise<Opened> {
+  const { clock } = process;
+  const { random, log, broken, owners } = world;
+  const plain = world.database.open(process);
+  const store = broken.store?.(plain) ?? plain;
+  const mesh = world.mesh(process);
+  const routes = openTable(mesh, domains);
+  const { partitionOf } = routes;
+  let pool: Pool | undefined;
+  let announcer: Announcer | undefined;
+  const may = () => pool?.leased !== false;
+  const lanes = await Promise.all(
+    Array.from({ length: lanesEach }, async () => {
+      const lane = await openLane(store, { clock, log, may });
+      return broken.lane?.(lane) ?? lane;
+    }),
+  );
+  const ids = await openIds(store, log);
+  const env: Env = {
+    clock,
+    random,
+    log,
+    store,
+    mesh,
+    directory: openEmbeddedDirectory({
+      store,
+      laneOf: (partition) => accounts.at(partition),
+      clock,
+      random,
+      partitionOf,
+      newId: () => ids.next(),
+    }),
+    routes,
+    partitionOf,
+    domains,
+    limits: { ...defaultLimits, resume },
+    registration: 'closed',
+    version: 'sim',
+    secret: new Uint8Array(32).fill(7),
+    newId: () => ids.next(),
+    muxes: () =>
+      mesh
+        .members()
+        .filter(({ roles }) => roles.includes('mux'))
+        .map(({ peer }) => peer),
+    lost: (partition) => {
+      accounts.forget(partition);
+      announcer?.announce();
+    },
+    count: () => {},
+  };
+  const accounts: Accounts = new Accounts(env);
+  const host: Host = {
+    serve: async (partition, epoch, carried) => {
+      await accounts.serve(partition, epoch, lanes[partition % lanes.length]!, carried as readonly Carried[]);
+      owners.served(partition, epoch, process);
+    },
+    release: async (partition) => {
+      const carried = await accounts.release(partition);
+      owners.released(partition, process);
+      return carried;
+    },
+    forget: (partition) => accounts.forget(partition),
+    availability: () => 100,
+    sessions: () => accounts.sessions,
+    announce: () => announcer?.announce(),
+    dead: () => world.ended(process),
+  };
+  pool = await openPool({
+    store: broken.poolStore?.(store) ?? store,
+    mesh: broken.poolMesh?.(mesh) ?? mesh,
+    clock,
+    random,
+    log,
+    self: { ...mesh.members()[0]!, name: process.name, version: 'sim' },
+    host,
+    health: (at) => world.health(process, at),
+    partitions,
+  });
+  world.range ??= pool.accounts;
+  routes.learn(pool.accounts);
+  announcer = openAnnouncer(mesh, clock, pool.accounts, () => accounts.owned());
+  return { accounts, pool };
+}

@@ -1,0 +1,53 @@
+import type { Down } from '../src/link/frames.ts';
+import type { Mesh } from '../src/mesh/mesh.ts';
+import type { Count, MuxEvent } from '../src/mux/core.ts';
+import type { Table } from '../src/placement/table.ts';
+import { passing } from './breaks.ts';
+import type { Process } from './net.ts';
+import type { World } from './world.ts';
+
+/** What a mux does about a frame that it acts on. */
+const acts: ReadonlySet<MuxEvent> = new Set(['stanza-out', 'attach', 'bound', 'resumed', 'stream-error']);
+
+/** Invariant 12 at a mux: what an owner says for an epoch that is known to be over has no effect. */
+export function watchStale(
+  world: World,
+  process: Process,
+  mesh: Mesh,
+  table: () => Table | undefined,
+): { readonly mesh: Mesh; readonly count: Count } {
+  let stale: Down | undefined;
+  /** Epochs as they were known before this moment: what comes in the same one may be handled before it is acted on. */
+  const known = new Map<number, { epoch: number; next: number; at: number }>();
+  const knownOf = (partition: number): number => {
+    const { now } = world.scheduler;
+    const heard = table()?.epoch(partition) ?? 0;
+    let entry = known.get(partition);
+    if (entry === undefined) known.set(partition, (entry = { epoch: 0, next: heard, at: now }));
+    if (now > entry.at) entry.epoch = entry.next;
+    if (heard !== entry.next) Object.assign(entry, { next: heard, at: now });
+    return entry.epoch;
+  };
+  return {
+    mesh: {
+      ...passing(mesh),
+      get connected() {
+        return mesh.connected;
+      },
+      serve: (service, handler) =>
+        mesh.serve(service, (from, frame) => {
+          const down = frame as Down;
+          if (service === 'mux' && down.epoch < knownOf(down.partition)) stale = down;
+          handler(from, frame);
+          stale = undefined;
+        }),
+    },
+    count: (event) => {
+      if (stale !== undefined && acts.has(event))
+        world.fault(
+          12,
+          `${process.peer}: ${event} for a '${stale.t}' of epoch ${stale.epoch} of partition ${stale.partition}`,
+        );
+    },
+  };
+}
