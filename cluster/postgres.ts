@@ -7,6 +7,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { freePorts } from './ports.ts';
 import { alive, commandLine, signal } from './process.ts';
+import { bound } from './bound.ts';
 
 /** A private PostgreSQL from the installed packages: for `npm run cluster`, the tests and the benches. */
 export interface PostgresServer {
@@ -26,13 +27,8 @@ export interface PostgresServer {
   thaw(): void;
   /** Makes a standby the primary. */
   promote(): Promise<void>;
-<<<<<<< HEAD
   /** Runs a script, as the superuser where no other role is named; gives what it prints, unaligned. */
   psql(script: string, database?: string, role?: string): Promise<string>;
-=======
-  /** Runs a script as the superuser, in the database `postgres` unless named; gives what it prints, unaligned. */
-  psql(script: string, database?: string): Promise<string>;
->>>>>>> faults
 }
 
 export interface PostgresOptions {
@@ -141,7 +137,7 @@ class Server implements PostgresServer {
   async start(settings: Record<string, string | number>): Promise<void> {
     await this.#bury();
     const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
-    const child = spawn(binary('postgres'), ['-D', join(this.directory, 'data'), ...flags], {
+    const child = spawn(...bound(binary('postgres'), ['-D', join(this.directory, 'data'), ...flags], 'INT'), {
       ...this.#as,
       cwd: this.directory,
       stdio: ['ignore', 'ignore', 'pipe'],
@@ -186,13 +182,8 @@ class Server implements PostgresServer {
     await this.tool('pg_ctl', ['promote', '-w', '-D', join(this.directory, 'data')]);
   }
 
-<<<<<<< HEAD
   psql(script: string, database = 'postgres', role = superuser): Promise<string> {
     const target = ['-h', host, '-p', String(this.port), '-U', role, '-d', database];
-=======
-  psql(script: string, database = 'postgres'): Promise<string> {
-    const target = ['-h', host, '-p', String(this.port), '-U', superuser, '-d', database];
->>>>>>> faults
     return this.tool('psql', ['-X', '-A', '-t', '-v', 'ON_ERROR_STOP=1', ...target, '-c', script]);
   }
 
