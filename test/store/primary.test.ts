@@ -300,7 +300,7 @@ describe('a stale owner', { timeout: 120_000 }, () => {
     toClose.push({ close: () => child.kill() });
     await child.said(200);
     child.signal('SIGSTOP');
-    await store.evict('owner/old');
+    await store.evict('a name that is too long for the database to keep all of it, by far/old');
     await store.query(move, [fence.partition, 'two/1']);
     const [before] = await store.query(sql`select count(*) as n from message where partition = $1`, [
       fence.partition,
