@@ -98,7 +98,7 @@ export class Pooled implements Store {
         // A half-sent flight of ours may hold the lane's row, where the connection was cut and the server knows nothing.
         if (line.left !== undefined)
           await session.query(`select ${end} from pg_stat_activity where ${idle} and pid = $2`, [
-            this.#parts.owner,
+            applicationName(this.#parts.owner),
             line.left,
           ]);
         line.left = undefined;
