@@ -361,8 +361,16 @@ export class Accounts {
     for (const partition of this.#partitions.values()) partition.claims.delete(peer);
     for (const partition of this.#partitions.values())
       for (const session of partition.sessions.values())
-        if (session.mux === peer)
-          session.account.mailbox.run(() => (session.mux === peer ? detachSession(session) : undefined));
+        if (session.mux === peer) {
+          // At once: what is sent from here on would be missing there, should the same process come back and attach.
+          session.mux = undefined;
+          const { generation } = session;
+          session.account.mailbox.run(() =>
+            session.mux === undefined && session.generation === generation
+              ? detachSession(session)
+              : undefined,
+          );
+        }
   }
 }
 
