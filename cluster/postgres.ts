@@ -26,13 +26,8 @@ export interface PostgresServer {
   thaw(): void;
   /** Makes a standby the primary. */
   promote(): Promise<void>;
-<<<<<<< HEAD
   /** Runs a script, as the superuser where no other role is named; gives what it prints, unaligned. */
   psql(script: string, database?: string, role?: string): Promise<string>;
-=======
-  /** Runs a script as the superuser, in the database `postgres` unless named; gives what it prints, unaligned. */
-  psql(script: string, database?: string): Promise<string>;
->>>>>>> faults
 }
 
 export interface PostgresOptions {
@@ -186,13 +181,8 @@ class Server implements PostgresServer {
     await this.tool('pg_ctl', ['promote', '-w', '-D', join(this.directory, 'data')]);
   }
 
-<<<<<<< HEAD
   psql(script: string, database = 'postgres', role = superuser): Promise<string> {
     const target = ['-h', host, '-p', String(this.port), '-U', role, '-d', database];
-=======
-  psql(script: string, database = 'postgres'): Promise<string> {
-    const target = ['-h', host, '-p', String(this.port), '-U', superuser, '-d', database];
->>>>>>> faults
     return this.tool('psql', ['-X', '-A', '-t', '-v', 'ON_ERROR_STOP=1', ...target, '-c', script]);
   }
 
