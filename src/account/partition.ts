@@ -44,6 +44,8 @@ export interface Shared {
   readonly loads: Gate;
   /** Idle accounts that each partition may keep in memory. */
   keep(): number;
+  /** Another partition, where it is served here. */
+  at(id: number): Partition | undefined;
 }
 
 /** A partition of accounts that this server owns: its lane, its entities, its sessions, and what is written lazily. */
@@ -68,6 +70,7 @@ export class Partition {
   /** It is being handed over: nothing new is taken in, and what was begun ends. */
   closing = false;
   #ended = false;
+  readonly #at: (id: number) => Partition | undefined;
   readonly #unfill: () => void;
 
   /** Sessions whose `in_n` or record the store does not know. */
@@ -87,6 +90,7 @@ export class Partition {
     this.post = shared.post;
     this.admission = shared.admission;
     this.refresher = shared.refresher;
+    this.#at = (number) => shared.at(number);
     this.id = id;
     this.epoch = epoch;
     this.lane = lane;
@@ -108,6 +112,13 @@ export class Partition {
 
   get ended(): boolean {
     return this.#ended;
+  }
+
+  /** The partition of this number, where it takes stanzas and its commits are this one's: one of them holds both ends. */
+  beside(id: number): Partition | undefined {
+    if (id === this.id) return this;
+    const other = this.#at(id);
+    return other?.serving === true && other.lane === this.lane ? other : undefined;
   }
 
   /** The account in memory or read; undefined where there is none. */
