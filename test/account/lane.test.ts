@@ -37,9 +37,11 @@ test('a recipient that is being handed over gets it by post', async (t) => {
   const alice = await rig.login('alice', 'balcony');
   await alice.says(message('dora@near.example', 'early'));
   alice.send(message('dora@near.example', 'one'));
-  for (let turn = 0; turn < 50 && rig.lane.depth === 0; turn++) await Promise.resolve();
-  assert.equal(rig.lane.depth, 1, 'it is in the lane');
+  for (let turn = 0; turn < 50 && alice.session.open === 0; turn++) await Promise.resolve();
+  assert.equal(alice.session.open, 1, 'it is in the lane');
   rig.near.closing = true; // and not sent to the store yet
+  await rig.still();
+  assert.deepEqual(spool(rig), ['early']);
   assert.deepEqual(await alice.says(message('dora@near.example', 'two')), []);
   assert.deepEqual(spool(rig), ['early']);
   assert.deepEqual(
