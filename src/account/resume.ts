@@ -42,8 +42,11 @@ export async function resume(
   takeOver(session, from);
   session.acknowledge(acked);
   const { generation } = session;
-  const work = new Work(account, session, session.inN);
-  work.ops.push(inboundOp(session, session.inN), recordOp(session));
+  // Where the store knows what h will say, nothing is written: the generation goes with the session's next batch.
+  const known = session.inN <= session.committedN;
+  const work = new Work(account, known ? undefined : session, session.inN);
+  if (known) session.recordDirty = true;
+  else work.ops.push(inboundOp(session, session.inN), recordOp(session));
   work.onFailure(() => {
     fail('item-not-found');
     // Its client has been told that it is over.

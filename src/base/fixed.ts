@@ -168,6 +168,12 @@ export const fixed = {
     of: 'time that a partition has to come to rest before it is handed over',
     overflow: 'it stays where it is, and is tried again',
   },
+  credentials: {
+    value: 50_000,
+    unit: 'accounts and mechanisms',
+    of: 'keys of accounts owned here that a server remembers from their logins',
+    overflow: 'those of the partition that was first are read again at their next login',
+  },
   lanes: {
     value: 2,
     unit: 'lanes',

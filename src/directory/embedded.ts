@@ -81,6 +81,10 @@ const mechanisms: readonly { readonly mechanism: Mechanism; readonly hash: Hash 
   { mechanism: 'SCRAM-SHA-256', hash: 'SHA-256' },
 ];
 
+type Known = { readonly entry: Entry; readonly keys: Keys };
+/** Of one partition in one epoch: what was read, by mechanism and address. */
+type Book = Map<string, Known> & { readonly epoch: number };
+
 class Embedded implements EmbeddedDirectory {
   readonly #options: EmbeddedDirectoryOptions;
   /**
@@ -88,6 +92,12 @@ class Embedded implements EmbeddedDirectory {
    * stored, only a new password is hashed.
    */
   readonly #gate: Gate;
+  /**
+   * What logins read, of partitions that are owned here: nobody else writes there, so only `apply` can change it. When a
+   * mux dies, its clients come back without a question to the store. Oldest partitions first.
+   */
+  readonly #books = new Map<number, Book>();
+  #kept = 0;
 
   constructor(options: EmbeddedDirectoryOptions) {
     this.#options = options;
@@ -111,12 +121,47 @@ class Embedded implements EmbeddedDirectory {
   ): Promise<{ readonly entry: Entry; readonly keys: Keys } | undefined> {
     const partition = this.#options.partitionOf(address);
     if (partition === undefined) return undefined;
+    const key = `${mechanism} ${address}`;
+    const book = this.#book(partition);
+    const kept = book?.get(key);
+    if (kept !== undefined) return kept;
     const [found] = await this.#options.store.query<
       Stored & { salt: Uint8Array; iterations: number; stored_key: Uint8Array; server_key: Uint8Array }
     >(rows.keys, [partition, address, mechanism]);
     if (found === undefined) return undefined;
     const { salt, iterations, stored_key: storedKey, server_key: serverKey } = found;
-    return { entry: entry(found), keys: { salt, iterations, storedKey, serverKey } };
+    const known = { entry: entry(found), keys: { salt, iterations, storedKey, serverKey } };
+    // Not what was read while it changed.
+    if (book !== undefined && book === this.#book(partition)) this.#keep(book, key, known);
+    return known;
+  }
+
+  /** The keys of a partition that were read since this server owns it; undefined where another one does. */
+  #book(partition: number): Book | undefined {
+    const epoch = this.#options
+      .laneOf(partition)
+      ?.fences.find((fence) => fence.partition === partition)?.epoch;
+    if (epoch === undefined) return undefined;
+    const kept = this.#books.get(partition);
+    if (kept?.epoch === epoch) return kept;
+    this.#forget(partition);
+    const book: Book = Object.assign(new Map<string, Known>(), { epoch });
+    this.#books.set(partition, book);
+    return book;
+  }
+
+  #keep(book: Book, key: string, known: Known): void {
+    for (const [oldest, other] of this.#books) {
+      if (this.#kept < fixed.credentials.value) break;
+      if (other !== book) this.#forget(oldest);
+    }
+    if (!book.has(key)) this.#kept += 1;
+    book.set(key, known);
+  }
+
+  #forget(partition: number): void {
+    this.#kept -= this.#books.get(partition)?.size ?? 0;
+    this.#books.delete(partition);
   }
 
   async add(address: string, password: string): Promise<Entry> {
@@ -170,7 +215,9 @@ class Embedded implements EmbeddedDirectory {
     const own = this.#options.laneOf(change.partition);
     const moved = new Failure('not-owner', 'another server has this account now, try again');
     if (own === undefined) return Promise.reject(moved);
-    return new Promise((resolve, reject) =>
+    const forget = () => this.#forget(change.partition);
+    forget();
+    return new Promise<number | undefined>((resolve, reject) =>
       own.lane.submit({
         ops: opsOf(change),
         fences: own.fences,
@@ -182,7 +229,7 @@ class Embedded implements EmbeddedDirectory {
           else reject(error);
         },
       }),
-    );
+    ).finally(forget);
   }
 
   /** Here where the partition is owned here, else at its owner. */
