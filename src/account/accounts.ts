@@ -49,6 +49,7 @@ export class Accounts {
       admission: new Bucket({ burst: logins * 10, perSecond: logins }, clock.mono()),
       refresher: new Refresher(clock),
       loads: new Gate(env.limits.loads, env.limits.loadsWaiting, 'too many accounts are being loaded'),
+      at: (id) => this.at(id),
       keep: () => Math.ceil(env.limits.idle / Math.max(1, this.#partitions.size)),
     };
     mesh.serve('account', (from, frame) => this.#receive(from, frame as Up));
