@@ -134,10 +134,11 @@ const partition = {
 };
 
 const directory = mkdtempSync(join(engine === 'sqlite' ? process.cwd() : tmpdir(), '.bench-'));
-const { store, about, pids, claim, close } = await openEngine(directory);
+const database = await openEngine(directory);
+const { store, about } = database;
 try {
   const fences: Fence[] = [];
-  for (let index = 0; index < 16; index++) fences.push(await claim(`account/${index}`));
+  for (let index = 0; index < 16; index++) fences.push(await database.claim(`account/${index}`));
   const next = traffic(fences, await store.reserveIds(accounts * 2));
   const lane = await openLane(store, { clock: systemClock, log: quiet });
 
@@ -177,13 +178,13 @@ try {
 
   const measure = async (label: string, messages: number, work: () => Promise<number[]>): Promise<void> => {
     const before = process.cpuUsage();
-    const theirs = cpu(pids());
+    const theirs = cpu(database.pids());
     const since = performance.now();
     const times = await work();
     const { user, system } = process.cpuUsage(before);
     const rate = messages / ((performance.now() - since) / 1000);
     const at = (part: number): string => times[Math.floor(times.length * part)]!.toFixed(1);
-    const behind = (cpu(pids()) - theirs) * 1e6;
+    const behind = (cpu(database.pids()) - theirs) * 1e6;
     const micros = [user + system, user, system, behind]
       .map((sum) => (sum / messages).toFixed(1).padStart(8))
       .join('');
@@ -202,6 +203,6 @@ try {
   for (const rate of [200, 1000, 4000]) await measure(`${rate} a second`, rate * 3, () => flow(rate, 3));
   await lane.close();
 } finally {
-  await close();
+  await database.close();
   rmSync(directory, { recursive: true });
 }

@@ -47,6 +47,15 @@ export interface Links {
   heal(): void;
 }
 
+export type Role = 'accounts' | 'mux';
+
+/** What `muster.yaml` says. */
+export interface Configuration {
+  readonly server: { readonly name: string; readonly address: string };
+  readonly store?: string;
+  readonly mesh: string;
+}
+
 /** On 127.0.0.1. Those of a role that the process does not have are not used. */
 export interface Ports {
   readonly xmpp: number;
@@ -65,11 +74,13 @@ export interface Pool extends AsyncDisposable {
   readonly postgres: { primary: PostgresServer; standby: PostgresServer | undefined };
   /** Certificate of the muxes, for clients that shall trust it. */
   readonly certificate: string;
+  /** One more process, not started: `change` may give it another configuration. */
+  part(name: string, role: Role, change?: (config: Configuration) => object): Promise<Part>;
   /** The command `muster ARGS…` as the administrator of server `of` (default: the first). Rejects where it fails. */
   muster(args: readonly string[], of?: Part): Promise<string>;
   users(names: readonly string[], password?: string): Promise<void>;
-  /** Resolves when every server and mux is there (or so many servers), and every partition has an owner that lives. */
-  whole(servers?: number): Promise<void>;
+  /** Resolves when every server and mux is there, and the partitions are shared out among them all. */
+  whole(): Promise<void>;
   /** Ends everything that was started here, in order: muxes, servers, engines. */
   close(): Promise<void>;
 }
@@ -126,7 +137,8 @@ export async function openPool(options: PoolOptions): Promise<Pool> {
       ...names('server', options.servers ?? 3),
       ...names('mux', options.muxes ?? 2),
     ]);
-    const open = async (name: string, role: 'accounts' | 'mux'): Promise<Part> => {
+    const part: Pool['part'] = async (name, role, change = (config) => config) => {
+      Object.assign(ports, await keptPorts(path('pool.json'), [name]));
       const links = options.proxied === true ? await openLinks(hosts) : noLinks(hosts);
       closing.push(() => links.close());
       const own = ports[name]!;
@@ -151,16 +163,20 @@ export async function openPool(options: PoolOptions): Promise<Pool> {
         ...(mux ? { tls: pair } : {}),
       };
       const file = path(name, 'muster.yaml');
-      writeFileSync(file, stringify(config), { mode: 0o600 });
-      const part = new Supervised({
+      writeFileSync(file, stringify(change(config)), { mode: 0o600 });
+      const made = new Supervised({
         name,
         config: file,
         log: path(`${name}.log`),
         set: options.set ?? [],
       });
-      await part.start();
-      closing.push(() => part.stop());
-      return Object.assign(part, { directory: path(name), ports: own, links });
+      closing.push(() => made.stop());
+      return Object.assign(made, { directory: path(name), ports: own, links });
+    };
+    const open = async (name: string, role: Role) => {
+      const made = await part(name, role);
+      await made.start();
+      return made;
     };
     const servers = await inTurn(names('server', options.servers ?? 3), (name) => open(name, 'accounts'));
     const muxes = await inTurn(names('mux', options.muxes ?? 2), (name) => open(name, 'mux'));
@@ -178,7 +194,7 @@ export async function openPool(options: PoolOptions): Promise<Pool> {
       ]);
       return stdout;
     };
-    const whole = (alive = servers.length) => wholeAgain(muster, alive, muxes.length);
+    const whole = () => wholeAgain(muster, servers.length, muxes.length);
     if (servers.length > 0) await whole();
     return {
       directory,
@@ -189,6 +205,7 @@ export async function openPool(options: PoolOptions): Promise<Pool> {
       postgres,
       certificate: pair.cert,
       whole,
+      part,
       muster,
       users: async (list, password = 'secret') => {
         const file = path('users.csv');
@@ -206,22 +223,29 @@ export async function openPool(options: PoolOptions): Promise<Pool> {
 
 interface Status {
   readonly pool: {
-    readonly servers: readonly { readonly state: string; readonly present: boolean }[];
+    readonly servers: readonly {
+      readonly state: string;
+      readonly present: boolean;
+      readonly partitions: number;
+    }[];
     readonly muxes: readonly unknown[];
+    readonly partitions: readonly unknown[];
     readonly ownerless: number;
   };
 }
 
 async function wholeAgain(muster: Pool['muster'], servers: number, muxes: number): Promise<void> {
   const end = performance.now() + 60_000;
-  for (;;) {
+  for (let asked = false; ;) {
     const { pool } = JSON.parse(await muster(['status', '--json'])) as Status;
-    const up = pool.servers.filter(({ state, present }) => state === 'up' && present).length;
-    if (pool.ownerless === 0 && up === servers && pool.muxes.length === muxes) return;
-    if (performance.now() > end)
-      throw new Error(
-        `the pool is not whole: ${up} servers, ${pool.muxes.length} muxes, ${pool.ownerless} partitions without owner`,
-      );
+    const up = pool.servers.filter(({ state, present }) => state === 'up' && present);
+    if (pool.ownerless === 0 && up.length === servers && pool.muxes.length === muxes) {
+      const share = Math.floor(pool.partitions.length / servers / 2);
+      if (up.every(({ partitions }) => partitions >= share)) return;
+      if (!asked) await muster(['rebalance']);
+      asked = true;
+    }
+    if (performance.now() > end) throw new Error(`the pool is not whole: ${JSON.stringify(pool)}`);
   }
 }
 

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { openPool, type Pool } from '../../cluster/pool.ts';
 import type { Target } from '../client.ts';
 import { family } from '../proc.ts';
+import { balanced } from '../status.ts';
 import { befriend } from './contacts.ts';
 import type { Peer, Place, Running } from './peer.ts';
 
@@ -30,6 +31,7 @@ export function pool(shape: Shape): Peer {
 async function open(shape: Shape, place: Place): Promise<Running> {
   const set = [`tls.cert=${place.cert}`, `tls.key=${place.key}`];
   const opened = await openPool({ directory: `${place.dir}/pool`, ...shape, set });
+  await balanced(opened, 120);
   return running(opened);
 }
 

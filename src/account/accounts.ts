@@ -20,7 +20,7 @@ import { Registration } from './registration.ts';
 import { Refresher } from './refresher.ts';
 import { resume } from './resume.ts';
 import type { Session } from './session.ts';
-import { ticketHolds } from './ticket.ts';
+import { proofHolds, ticketHolds } from './ticket.ts';
 import { sessionRows } from './sessionrows.ts';
 import { Bucket } from './turnstile.ts';
 
@@ -49,6 +49,7 @@ export class Accounts {
       admission: new Bucket({ burst: logins * 10, perSecond: logins }, clock.mono()),
       refresher: new Refresher(clock),
       loads: new Gate(env.limits.loads, env.limits.loadsWaiting, 'too many accounts are being loaded'),
+      at: (id) => this.at(id),
       keep: () => Math.ceil(env.limits.idle / Math.max(1, this.#partitions.size)),
     };
     mesh.serve('account', (from, frame) => this.#receive(from, frame as Up));
@@ -250,7 +251,6 @@ export class Accounts {
   /** A connection that authenticated binds or resumes. */
   #enter(partition: Partition, from: Peer, frame: Bind | Resume): void {
     const { partition: id, epoch, conn } = frame;
-    const who = this.#logins.find(from, conn);
     const refuse = () =>
       this.env.mesh.send(
         from,
@@ -275,16 +275,13 @@ export class Accounts {
               sent: undefined,
             },
       );
-    const entered = () => this.#logins.gone(from, conn);
-    if (who === undefined) {
+    if (!proofHolds(this.env, from, frame)) {
       refuse();
       return;
     }
     const enter = () =>
-      this.#withAccount(partition, who.address, refuse, (account) =>
-        frame.t === 'bind'
-          ? bind(account, from, frame, who.info, entered)
-          : resume(account, from, frame, who.info, entered),
+      this.#withAccount(partition, frame.account, refuse, (account) =>
+        frame.t === 'bind' ? bind(account, from, frame) : resume(account, from, frame),
       );
     if (frame.t === 'bind') enter();
     else void partition.reports().then(enter);

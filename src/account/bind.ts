@@ -1,5 +1,5 @@
 import { token } from '../base/random.ts';
-import type { Bind, ConnInfo, Enable } from '../link/frames.ts';
+import type { Bind, Enable } from '../link/frames.ts';
 import type { Peer } from '../mesh/mesh.ts';
 import { StanzaError } from '../xmpp/error.ts';
 import { Jid } from '../xmpp/jid.ts';
@@ -14,13 +14,7 @@ import { Work } from './work.ts';
  * Binds a resource (RFC 6120 §7): the session exists once its row is committed; then `entered` is called. Runs in the
  * account's mailbox.
  */
-export async function bind(
-  account: Account,
-  from: Peer,
-  frame: Bind,
-  info: ConnInfo,
-  entered: () => void,
-): Promise<void> {
+export async function bind(account: Account, from: Peer, frame: Bind): Promise<void> {
   const { partition } = account;
   const { env } = partition;
   const head = { partition: partition.id, epoch: partition.epoch, conn: frame.conn };
@@ -41,7 +35,7 @@ export async function bind(
     }
     await makeRoom(account);
     const session = new Session(account, env.newId(), resource, env.clock.now(), account.head);
-    session.info = info;
+    session.info = frame.info;
     const work = new Work(account);
     const { pos, rpos } = session.cursor;
     work.write(sessionRows.add, [
@@ -69,7 +63,6 @@ export async function bind(
         void endSession(session);
         return;
       }
-      entered();
       // Only now, so that nothing reaches the mux before `bound` does; what came meanwhile follows.
       session.mux = from;
       env.mesh.send(from, 'mux', {

@@ -6,26 +6,20 @@ import { openPlain } from '../xmpp/sasl/plain.ts';
 import type { Exchange, SaslCondition, Step } from '../xmpp/sasl/sasl.ts';
 import { openScram } from '../xmpp/sasl/scram.ts';
 import type { Env } from './env.ts';
-
-/** Who authenticated on a connection that has no session yet. */
-export interface Authenticated {
-  readonly address: string;
-  readonly info: ConnInfo;
-}
+import { proofFor } from './ticket.ts';
 
 interface Conn {
   readonly partition: number;
   readonly epoch: number;
   readonly info: ConnInfo;
   readonly exchange: Exchange;
-  address: string | undefined;
   /** A message of the client is being looked at. */
   busy: boolean;
 }
 
 /**
- * SASL at the owner (DESIGN §5): the mux relays, the owner checks, and remembers who a connection is until it binds,
- * resumes or goes. The muxes' own limit on connections without a session bounds what is kept here.
+ * SASL at the owner (DESIGN §5): the mux relays, the owner checks, and gives it the proof with which the connection binds
+ * or resumes. The muxes' own limit on connections without a session bounds what is kept here.
  */
 export class Logins {
   readonly #env: Env;
@@ -42,24 +36,18 @@ export class Logins {
       this.#refuse(from, frame, 'invalid-mechanism', undefined);
       return;
     }
-    const conn: Conn = { partition, epoch, info, exchange, address: undefined, busy: false };
+    const conn: Conn = { partition, epoch, info, exchange, busy: false };
     this.#conns.set(keyOf(from, frame.conn), conn);
     this.#step(from, frame.conn, conn, frame.data ?? new Uint8Array());
   }
 
   next(from: Peer, frame: AuthNext): void {
     const conn = this.#conns.get(keyOf(from, frame.conn));
-    if (conn === undefined || conn.busy || conn.address !== undefined) {
+    if (conn === undefined || conn.busy) {
       this.#refuse(from, frame, 'malformed-request', undefined);
       return;
     }
     this.#step(from, frame.conn, conn, frame.data);
-  }
-
-  /** Who this connection is. It may ask more than once, until it has its session: call `gone` then. */
-  find(from: Peer, conn: number): Authenticated | undefined {
-    const known = this.#conns.get(keyOf(from, conn));
-    return known?.address === undefined ? undefined : { address: known.address, info: known.info };
   }
 
   gone(from: Peer, conn: number): void {
@@ -129,10 +117,13 @@ export class Logins {
       case 'challenge':
         mesh.send(from, 'mux', { ...head, t: 'challenge', data: step.data });
         return;
-      case 'success':
-        conn.address = `${step.username}@${conn.info.domain}`;
-        mesh.send(from, 'mux', { ...head, t: 'authed', account: conn.address, data: step.data });
+      case 'success': {
+        const account = `${step.username}@${conn.info.domain}`;
+        const proof = proofFor(this.#env, from, number, account);
+        this.#conns.delete(keyOf(from, number));
+        mesh.send(from, 'mux', { ...head, t: 'authed', account, proof, data: step.data });
         return;
+      }
       case 'failure':
         count('login-failed');
         this.#conns.delete(keyOf(from, number));

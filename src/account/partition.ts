@@ -19,6 +19,7 @@ import { Session } from './session.ts';
 import { inboundOp, recordOp, sessionRows, type SessionRow } from './sessionrows.ts';
 import { restore } from './record.ts';
 import type { Refresher } from './refresher.ts';
+import { openRetention } from './retention.ts';
 import type { Bucket } from './turnstile.ts';
 import { Work } from './work.ts';
 
@@ -47,6 +48,8 @@ export interface Shared {
   readonly loads: Gate;
   /** Idle accounts that each partition may keep in memory. */
   keep(): number;
+  /** Another partition, where it is served here. */
+  at(id: number): Partition | undefined;
 }
 
 /** A partition of accounts that this server owns: its lane, its entities, its sessions, and what is written lazily. */
@@ -79,7 +82,9 @@ export class Partition {
   /** What came since then: the next owner gets it again, or it is taken in here where there is none. */
   readonly behind: { readonly from: Peer; readonly frame: Up }[] = [];
   #ended = false;
+  readonly #at: (id: number) => Partition | undefined;
   readonly #unfill: () => void;
+  readonly #retention: Timer;
 
   /** Sessions whose `in_n` or record the store does not know. */
   readonly #touched = new Set<Session>();
@@ -98,6 +103,7 @@ export class Partition {
     this.post = shared.post;
     this.admission = shared.admission;
     this.refresher = shared.refresher;
+    this.#at = (number) => shared.at(number);
     this.id = id;
     this.epoch = epoch;
     this.lane = lane;
@@ -110,6 +116,7 @@ export class Partition {
       keep: () => shared.keep(),
     });
     this.#unfill = lane.onBatch((add) => this.#fill(add));
+    this.#retention = openRetention(this);
   }
 
   /** Takes frames and letters. */
@@ -119,6 +126,13 @@ export class Partition {
 
   get ended(): boolean {
     return this.#ended;
+  }
+
+  /** The partition of this number, where it takes stanzas and its commits are this one's: one of them holds both ends. */
+  beside(id: number): Partition | undefined {
+    if (id === this.id) return this;
+    const other = this.#at(id);
+    return other?.serving === true && other.lane === this.lane ? other : undefined;
   }
 
   /** The account in memory or read; undefined where there is none. */
@@ -263,6 +277,7 @@ export class Partition {
   stop(): void {
     this.#ended = true;
     this.#unfill();
+    this.#retention.cancel();
     this.#touchTimer?.cancel();
     this.#lazyTimer?.cancel();
     this.#expiryTimer?.cancel();

@@ -1,4 +1,4 @@
-import type { ConnInfo, Resume, Unresumed } from '../link/frames.ts';
+import type { Resume, Unresumed } from '../link/frames.ts';
 import type { Peer } from '../mesh/mesh.ts';
 import { detachSession, endSession } from './end.ts';
 import type { Account } from './account.ts';
@@ -11,13 +11,7 @@ import { Work } from './work.ts';
  * Resumes a session of the account that `conn` authenticated as (XEP-0198 §5, DESIGN §5). It raises the generation at
  * once, so that nothing of the old connection counts any more, commits what was taken, and then tells `h`.
  */
-export async function resume(
-  account: Account,
-  from: Peer,
-  frame: Resume,
-  info: ConnInfo,
-  entered: () => void,
-): Promise<void> {
+export async function resume(account: Account, from: Peer, frame: Resume): Promise<void> {
   const { partition } = account;
   const { env } = partition;
   const head = { partition: partition.id, epoch: partition.epoch, conn: frame.conn };
@@ -66,10 +60,9 @@ export async function resume(
     }
     // Only now, so that nothing reaches this mux before `resumed` does.
     session.mux = from;
-    session.info = info;
+    session.info = frame.info;
     session.mirrored = 0;
     const { enabled, cursor } = session;
-    entered();
     env.mesh.send(from, 'mux', {
       ...head,
       t: 'resumed',

@@ -50,9 +50,9 @@ export const messageRows = {
     (partition, account, id, source, n, k, direction, kind, peer, target, session, shown, pending, posted, sent, xml)
     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) on conflict do nothing`,
   exists: sql`select 1 as found from message where partition = $1 and account = $2 and id = $3`,
-  /** All rows above a position, for sessions that catch up. */
+  /** All rows above a position, for sessions that catch up; a stub (retention.ts) has nothing to show. */
   after: sql`select id, direction, kind, peer, target, session, shown, sent, xml from message
-    where partition = $1 and account = $2 and id > $3 order by id limit $4`,
+    where partition = $1 and account = $2 and id > $3 and xml <> '' order by id limit $4`,
   /** Rows in the spool between two positions. */
   spooled: sql`select id, direction, kind, peer, target, session, shown, sent, xml from message
     where partition = $1 and account = $2 and id > $3 and id <= $4 and pending = 1 order by id limit $5`,

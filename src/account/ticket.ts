@@ -1,5 +1,5 @@
 import { createHmac, createSecretKey, hash, timingSafeEqual } from 'node:crypto';
-import type { Link } from '../link/frames.ts';
+import type { Link, Proven } from '../link/frames.ts';
 import type { Peer } from '../mesh/mesh.ts';
 import type { Env } from './env.ts';
 
@@ -12,8 +12,22 @@ export function ticketFor(env: Env, mux: Peer, session: number, account: string,
 }
 
 export function ticketHolds(env: Env, mux: Peer, link: Omit<Link, 'resource'>): boolean {
-  const expected = Buffer.from(ticketFor(env, mux, link.session, link.account, link.generation));
-  const shown = Buffer.from(link.ticket);
+  return same(ticketFor(env, mux, link.session, link.account, link.generation), link.ticket);
+}
+
+/** Proves to any owner that a connection of this mux has authenticated as this account. */
+export function proofFor(env: Env, mux: Peer, conn: number, account: string): string {
+  return createHmac('sha256', createSecretKey(env.secret))
+    .update(JSON.stringify(['login', conn, account, mux]))
+    .digest('base64url');
+}
+
+export function proofHolds(env: Env, mux: Peer, { conn, account, proof }: Proven): boolean {
+  return same(proofFor(env, mux, conn, account), proof);
+}
+
+function same(one: string, other: string): boolean {
+  const [expected, shown] = [Buffer.from(one), Buffer.from(other)];
   return expected.length === shown.length && timingSafeEqual(expected, shown);
 }
 

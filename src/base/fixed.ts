@@ -72,6 +72,18 @@ export const fixed = {
     of: 'rows that one reading step of an archive query passes over',
     overflow: 'the query goes on in another step, behind what others asked meanwhile',
   },
+  retentionSlice: {
+    value: 200,
+    unit: 'rows',
+    of: 'old messages removed in one commit',
+    overflow: 'further ones go with the next one, after a pause of `retentionPause`',
+  },
+  retentionPause: {
+    value: 100,
+    unit: 'ms',
+    of: 'time between two such commits of a partition',
+    overflow: 'what others store goes first',
+  },
   archiveWait: {
     value: 30_000,
     unit: 'ms',

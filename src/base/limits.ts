@@ -325,6 +325,14 @@ export const limits = {
     of: 'time for which a message waits to be handed over to its recipient',
     overflow: 'it goes back to its sender as `remote-server-timeout`',
   },
+  retention: {
+    unit: 'days',
+    default: 0,
+    min: 0,
+    max: 36_500,
+    of: 'age of archived messages; 0 keeps them for ever',
+    overflow: 'older ones are removed, never one that waits for its recipient',
+  },
   lazy: {
     unit: 'ms',
     default: 2000,

@@ -81,11 +81,9 @@ export interface Challenge extends Head {
   readonly conn: number;
   readonly data: Uint8Array;
 }
-/** SASL succeeded; the owner now holds `conn` as authenticated for `account` until bind, resume or `gone`. */
-export interface Authed extends Head {
+/** SASL succeeded: `conn` is authenticated for `account`. */
+export interface Authed extends Head, Proven {
   readonly t: 'authed';
-  readonly conn: number;
-  readonly account: string;
   readonly data: Uint8Array | undefined;
 }
 export interface Refused extends Head {
@@ -95,14 +93,22 @@ export interface Refused extends Head {
   readonly condition: string;
   readonly text: string | undefined;
 }
+/** That a connection of this mux has authenticated: `proof` convinces every owner, so that its end costs no login. */
+export interface Proven {
+  readonly conn: number;
+  /** The account's bare address. */
+  readonly account: string;
+  /** HMAC over conn, account and the mux's incarnation, keyed by what only owners know. */
+  readonly proof: string;
+}
 /** The connection ended (or aborted SASL) before it had a session. */
 export interface Gone extends Head {
   readonly t: 'gone';
   readonly conn: number;
 }
-export interface Bind extends Head {
+export interface Bind extends Head, Proven {
   readonly t: 'bind';
-  readonly conn: number;
+  readonly info: ConnInfo;
   readonly resource: string | undefined;
 }
 /** Comes after the commit of the session row. */
@@ -238,9 +244,9 @@ export interface Close extends Head {
 // ── resume (XEP-0198 §5) and attach (DESIGN §5) ─────────────────────────────────────────────────────────────────
 
 /** An authenticated connection asks for a session of its account. */
-export interface Resume extends Head {
+export interface Resume extends Head, Proven {
   readonly t: 'resume';
-  readonly conn: number;
+  readonly info: ConnInfo;
   readonly previd: string;
   readonly h: number;
 }

@@ -222,12 +222,14 @@ class ChannelMesh implements Mesh {
 
   #handle(from: Peer, service: Service, frame: object, pair?: Pair): void {
     const handler = this.#services.get(service);
-    if (handler === undefined || pair?.maySpeak(service) === false) {
+    if (pair?.maySpeak(service) === false) {
       this.#count('frame-refused');
-      if (pair?.refused(service) !== false)
-        this.#log.warn({ from, service }, 'frames are refused: no such service here, or not for this sender');
+      if (pair.refused(service))
+        this.#log.warn({ from, service }, 'frames are refused: this sender may not say such');
       return;
     }
+    // A process that starts is heard of before it does everything; a mux never does what an owner does.
+    if (handler === undefined) return;
     try {
       handler(from, frame);
     } catch (error) {

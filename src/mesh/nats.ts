@@ -5,7 +5,6 @@ import {
   type Msg,
   type NatsConnection,
 } from '@nats-io/transport-node';
-import { checkServerIdentity, type PeerCertificate } from 'node:tls';
 import { sleep, type Clock, type Timer } from '../base/clock.ts';
 import { Failure } from '../base/failure.ts';
 import { fixed } from '../base/fixed.ts';
@@ -14,7 +13,8 @@ import type { Random } from '../base/random.ts';
 import type { Codec, Member, Packet, Peer, Probe, Returned, Wire } from './mesh.ts';
 import { beaconOf, farewell, Roster, type Heard } from './roster.ts';
 import { answers, here, heres, inboxes, probe, sideOf, whose, type End } from './subjects.ts';
-import { natsAddress, type NatsAddress } from './url.ts';
+import { failureOf, forbidden, tooSmall } from './trouble.ts';
+import { natsAddress, tlsFor, type NatsAddress } from './url.ts';
 
 /**
  * The wire between processes: NATS. One inbox per process, one message per packet, the sender known by the subject, which
@@ -190,8 +190,6 @@ class NatsWire implements Wire {
     await link.nats.close().catch(() => {});
   }
 
-  // ── sending ───────────────────────────────────────────────────────────────────────────────────────────────────
-
   /** In one message, or in as many as the server's `max_payload` asks for: a packet may be cut between any two frames. */
   #publish(link: Link, subject: string, packet: Packet, texts: readonly string[]): void {
     const data = Buffer.from(this.#options.codec.join(packet, texts), 'utf8');
@@ -231,8 +229,6 @@ class NatsWire implements Wire {
     const { t } = frame.frame as { readonly t?: unknown };
     this.#options.log.error({ service: frame.service, frame: t }, `a frame is not sent: ${why}`);
   }
-
-  // ── receiving ─────────────────────────────────────────────────────────────────────────────────────────────────
 
   #packet(subject: string, data: Uint8Array): void {
     const from = this.#roster.sender(subject);
@@ -319,7 +315,10 @@ class NatsWire implements Wire {
         else this.#link = link;
         return undefined;
       } catch (error) {
-        const failure = error instanceof Failure ? error : this.#failure(server, error);
+        const failure =
+          error instanceof Failure
+            ? error
+            : failureOf(this.#address, server, error, error instanceof errors.AuthorizationError);
         // One that refuses says more than one that does not answer.
         if (problem?.code !== 'mesh-refused') problem = failure;
       }
@@ -334,7 +333,7 @@ class NatsWire implements Wire {
       name: this.self.peer,
       user,
       pass: password,
-      tls: this.#tls(server),
+      tls: tlsFor(this.#address, server) as ConnectionOptions['tls'],
       inboxPrefix: answers(this.#me.side),
       timeout: fixed.meshAnswer.value,
       pingInterval: 1000,
@@ -357,11 +356,7 @@ class NatsWire implements Wire {
   async #enter(nats: NatsConnection, server: string): Promise<Link> {
     const { clock } = this.#options;
     const most = nats.info?.max_payload ?? 0;
-    if (most < leastPayload)
-      throw new Failure(
-        'mesh-refused',
-        `mesh: NATS at ${server} has max_payload ${most}; Muster needs ${leastPayload} or more (max_payload: 8MB)`,
-      );
+    if (most < leastPayload) throw tooSmall(server, most, leastPayload);
     const maxPayload = most - headroom;
     const link: Link = { nats, server, maxPayload, pong: clock.mono(), pending: 0, unasked: 0, denied: [] };
     this.#watch(link);
@@ -379,7 +374,7 @@ class NatsWire implements Wire {
       if (message.reply?.startsWith('_INBOX_') === true) message.respond();
     });
     await Promise.race([nats.flush(), this.#gone(nats)]);
-    if (link.denied.length > 0) throw this.#forbidden(link.denied[0]!);
+    if (link.denied.length > 0) throw forbidden(this.#address, this.#me.side, link.denied[0]!);
     this.#limit = maxPayload - headroom;
     return link;
   }
@@ -388,27 +383,6 @@ class NatsWire implements Wire {
   async #gone(nats: NatsConnection): Promise<never> {
     const why = await Promise.race([nats.closed(), sleep(this.#options.clock, fixed.meshAnswer.value)]);
     throw why ?? new Error('no answer');
-  }
-
-  #forbidden(subject: string): Failure {
-    const wanted = this.#me.side === 'm' ? 'a process that is only a mux' : 'a process with accounts';
-    return new Failure(
-      'mesh-refused',
-      `mesh: NATS does not let the user “${this.#address.user}” listen to ${subject}: is it the user for ${wanted}? (docs/nats.md)`,
-    );
-  }
-
-  /** undefined takes the system's authorities, and refuses a server without TLS (the type knows less than the library). */
-  #tls(server: string): ConnectionOptions['tls'] {
-    const { tls } = this.#address;
-    if (tls === 'off') return null;
-    const host = server.replace(/:\d+$/, '').replace(/^\[|\]$/g, '');
-    const identity = {
-      // The library names no host where the server is an address, and Node then takes `localhost`.
-      checkServerIdentity: (_name: string, certificate: PeerCertificate) =>
-        checkServerIdentity(host, certificate),
-    };
-    return (tls === 'system' ? identity : { ca: tls.ca, ...identity }) as ConnectionOptions['tls'];
   }
 
   #watch(link: Link): void {
@@ -462,22 +436,6 @@ class NatsWire implements Wire {
     log.info({ server: link.server, after: Math.round(clock.mono() - since) }, 'the mesh is back');
     this.#roster.fresh();
     link.nats.publish(here(this.#me), this.#beacon);
-  }
-
-  #failure(server: string, error: unknown): Failure {
-    const { user, servers } = { ...this.#address };
-    const message = error instanceof Error ? error.message : String(error);
-    if (error instanceof errors.AuthorizationError && !/timeout/i.test(message))
-      return new Failure(
-        'mesh-refused',
-        `mesh: NATS at ${server} refuses the user “${user}”: its name or password is wrong`,
-        error,
-      );
-    return new Failure(
-      'mesh-unavailable',
-      `mesh: NATS cannot be reached at ${servers.join(', ')} (${message === '' ? 'no answer' : message})`,
-      error,
-    );
   }
 
   #name(key: string, fields: object, text: string): void {

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { checkServerIdentity, type PeerCertificate } from 'node:tls';
 import { Failure } from '../base/failure.ts';
 
 /** Where NATS is and who we are to it: what the configuration key `mesh` says. */
@@ -54,4 +55,19 @@ function plain(text: string): string {
   } catch (error) {
     throw new Failure('config', 'mesh: a % in user or password is written %25', error);
   }
+}
+
+/**
+ * What the client library is to hand to `tls.connect` for this server; null: no TLS, anything else refuses a server that
+ * has none.
+ */
+export function tlsFor({ tls }: NatsAddress, server: string): object | null {
+  if (tls === 'off') return null;
+  const host = server.replace(/:\d+$/, '').replace(/^\[|\]$/g, '');
+  const identity = {
+    // The library names no host where the server is an address, and Node then takes `localhost`.
+    checkServerIdentity: (_name: string, certificate: PeerCertificate) =>
+      checkServerIdentity(host, certificate),
+  };
+  return tls === 'system' ? identity : { ca: tls.ca, ...identity };
 }

@@ -2,6 +2,7 @@ import type { Bound, Unbound } from '../link/frames.ts';
 import type { Element } from '../xmpp/element.ts';
 import { NS } from '../xmpp/namespaces.ts';
 import { attribute, text } from '../xmpp/serialise.ts';
+import { ask, answered } from './asking.ts';
 import type { Connection, Login } from './connection.ts';
 import { Session } from './session.ts';
 
@@ -10,21 +11,12 @@ export function bind(conn: Connection, login: Login, iq: Element): void {
   const { id, type } = iq.attrs;
   if (type !== 'set' || id === undefined || id === '')
     return reject(conn, login, id ?? '', 'modify', 'bad-request', undefined);
-  const { route } = login;
-  if (route === undefined) return conn.fail('reset');
   login.request = id;
-  login.waits = 'bind';
-  const { partition, epoch } = route;
-  const resource = iq.child('bind', NS.bind)?.child('resource', NS.bind)?.text();
-  conn.core.send(route.server, {
-    t: 'bind',
-    partition,
-    epoch,
-    conn: conn.id,
-    // RFC 6120 §7.6: no resource, or an empty one: the server makes one up.
-    resource: resource === '' ? undefined : resource,
-  });
-  conn.stop();
+  const wanted = iq.child('bind', NS.bind)?.child('resource', NS.bind)?.text();
+  // RFC 6120 §7.6: no resource, or an empty one: the server makes one up.
+  const resource = wanted === '' ? undefined : wanted;
+  const account = login.account!;
+  ask(conn, login, 'bind', account, { t: 'bind', account, proof: login.proof, info: conn.info(), resource });
 }
 
 export function onBound(conn: Connection, login: Login, frame: Bound): Session | undefined {
@@ -41,7 +33,7 @@ export function onBound(conn: Connection, login: Login, frame: Bound): Session |
 
 export function onUnbound(conn: Connection, login: Login, frame: Unbound): void {
   if (login.waits !== 'bind') return;
-  login.waits = undefined;
+  answered(login);
   reject(conn, login, login.request, frame.type, frame.condition, frame.text);
   conn.ready();
 }

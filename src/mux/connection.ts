@@ -8,6 +8,7 @@ import { NS } from '../xmpp/namespaces.ts';
 import { openParser, parseFragment } from '../xmpp/parser.ts';
 import type { Parser, ParserEvents } from '../xmpp/parser.ts';
 import { closeFrame, footer, framed, header, openFrame, streamError } from '../xmpp/stream.ts';
+import type { Asked } from './asking.ts';
 import type { Core, Flushed, Wait, Waiter } from './core.ts';
 import type { Outlet, Session } from './session.ts';
 import type { Transport, TransportHandlers } from './transport.ts';
@@ -25,13 +26,6 @@ export interface Verbs {
   gone(conn: Connection): void;
 }
 
-/** What begins SASL: whose account it is, and what its owner is told. */
-export interface First {
-  readonly address: string;
-  readonly mechanism: string;
-  readonly data: Uint8Array;
-}
-
 /** What is known until there is a session; given up then. */
 export class Login {
   /** Elements since the connection was accepted, and failed attempts. */
@@ -45,10 +39,11 @@ export class Login {
   waits: 'sasl' | 'bind' | 'resume' | 'register' | undefined;
   /** The owner expects the client's next SASL message. */
   challenged = false;
-  /** The first message, until its owner has answered: it goes to the next owner where there is none, or not any more. */
-  first: First | undefined;
-  /** The bare address, once authenticated. */
+  /** The question that waits for its answer; a later message of a SASL exchange is none, its owner alone can answer it. */
+  asked: Asked | undefined;
+  /** The bare address, once authenticated, and what proves that to every owner. */
   account: string | undefined;
+  proof = '';
   /** The id of the bind iq; `h` and `previd` of a resume. */
   request = '';
   h = 0;

@@ -2,6 +2,7 @@ import type { Enabled, Resumed, Unresumed } from '../link/frames.ts';
 import type { Element } from '../xmpp/element.ts';
 import { NS } from '../xmpp/namespaces.ts';
 import { attribute } from '../xmpp/serialise.ts';
+import { answered, ask } from './asking.ts';
 import type { Connection, Login } from './connection.ts';
 import { parseH, wrap } from './serial.ts';
 import { Session } from './session.ts';
@@ -72,13 +73,16 @@ function resume(conn: Connection, login: Login, element: Element): void {
   const h = parseH(element.attrs['h']);
   const { previd } = element.attrs;
   if (h === undefined || previd === undefined) return failed(conn, 'bad-request');
-  const { route } = login;
-  if (route === undefined) return conn.fail('reset');
   login.h = h;
-  login.waits = 'resume';
-  const { partition, epoch } = route;
-  conn.core.send(route.server, { t: 'resume', partition, epoch, conn: conn.id, previd, h });
-  conn.stop();
+  const account = login.account!;
+  ask(conn, login, 'resume', account, {
+    t: 'resume',
+    account,
+    proof: login.proof,
+    info: conn.info(),
+    previd,
+    h,
+  });
 }
 
 export function onResumed(conn: Connection, login: Login, frame: Resumed): Session | undefined {
@@ -95,7 +99,7 @@ export function onResumed(conn: Connection, login: Login, frame: Resumed): Sessi
 
 export function onUnresumed(conn: Connection, login: Login, frame: Unresumed): void {
   if (login.waits !== 'resume') return;
-  login.waits = undefined;
+  answered(login);
   if (frame.condition === 'h-too-high') return tooHigh(conn, login.h, wrap(frame.sent ?? 0));
   // XEP-0198 §5: the client may bind instead; each try counts, so that nobody searches for ids.
   failed(conn, frame.condition, frame.h === undefined ? undefined : wrap(frame.h));

@@ -5,6 +5,7 @@ import type { Down, End, Up } from '../link/frames.ts';
 import type { Mesh, Peer } from '../mesh/mesh.ts';
 import type { Route, Routes } from '../placement/routes.ts';
 import { attach } from './attach.ts';
+import { askAgain } from './asking.ts';
 import { bounds as usual } from './bounds.ts';
 import type { Bounds } from './bounds.ts';
 import { Connection } from './connection.ts';
@@ -13,7 +14,7 @@ import type { Core, Count, Flushed, Wait, Waiter } from './core.ts';
 import { Deadlines } from './deadlines.ts';
 import { forLogin, forSession } from './owner.ts';
 import type { ForLogin } from './owner.ts';
-import { begin, onOwnerLost } from './sasl.ts';
+import { onOwnerLost } from './sasl.ts';
 import type { Session } from './session.ts';
 import type { StreamCondition } from '../xmpp/error.ts';
 import type { Transport } from './transport.ts';
@@ -309,11 +310,12 @@ export class Mux implements Core {
   #abandon(conn: Connection, stale: (route: Route) => boolean): void {
     const { login } = conn;
     if (login?.route === undefined || !stale(login.route)) return;
-    // Whoever is authenticated, or in the middle of registering, was so at the lost owner only.
-    if (login.account !== undefined || login.waits === 'register') {
+    // What may have been done must not be asked for twice.
+    if (login.waits === 'register') {
       login.route = undefined;
       conn.fail('reset');
-    } else onOwnerLost(conn, login);
+    } else if (login.asked !== undefined) askAgain(conn, login);
+    else if (login.account === undefined) onOwnerLost(conn, login);
   }
 
   #learn(partition: number): void {
@@ -350,7 +352,7 @@ export class Mux implements Core {
     }
     for (const conn of this.#logins.values()) {
       const { login } = conn;
-      if (login?.first !== undefined && login.route === undefined) begin(conn, login);
+      if (login?.asked !== undefined && login.route === undefined) askAgain(conn, login);
       else
         this.#abandon(conn, (old) => {
           const route = moved.get(old.partition);

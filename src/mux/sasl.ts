@@ -3,6 +3,7 @@ import type { Element } from '../xmpp/element.ts';
 import { Jid } from '../xmpp/jid.ts';
 import { NS } from '../xmpp/namespaces.ts';
 import { text } from '../xmpp/serialise.ts';
+import { answered, ask } from './asking.ts';
 import type { Connection, Login } from './connection.ts';
 import { mechanisms } from './features.ts';
 
@@ -54,48 +55,25 @@ function answer(conn: Connection, login: Login, said: string): void {
     const address = Jid.of(user, conn.domain);
     // A name that cannot be an account is answered as one that is none.
     if (address === undefined || address.local === '') return refuse(conn, login, 'not-authorized');
-    login.first = { address: address.bare, mechanism, data };
-    begin(conn, login);
+    return ask(conn, login, 'sasl', address.bare, { t: 'auth', mechanism, data, info: conn.info() });
   }
   login.waits = 'sasl';
   conn.stop();
 }
 
-/** Tells the owner of the account, or waits for one: a partition that moves is back in a moment. */
-export function begin(conn: Connection, login: Login): void {
-  const { first } = login;
-  if (first === undefined) return;
-  const route = conn.core.locate(first.address);
-  if (route === undefined) return conn.core.wait('route', conn);
-  conn.core.unwait('route', conn);
-  login.route = route;
-  const { partition, epoch } = route;
-  const { mechanism, data } = first;
-  conn.core.send(route.server, {
-    t: 'auth',
-    partition,
-    epoch,
-    conn: conn.id,
-    mechanism,
-    data,
-    info: conn.info(),
-  });
-}
-
 /** Nobody has served the account for too long. */
 export function unrouted(conn: Connection): void {
   const { login } = conn;
-  if (login?.first === undefined || login.route !== undefined) return;
-  login.first = undefined;
-  login.waits = undefined;
+  if (login?.asked === undefined || login.route !== undefined) return;
+  if (login.waits !== 'sasl') return conn.fail('reset', 'try again later');
+  answered(login);
   refuse(conn, login, 'temporary-auth-failure');
   conn.ready();
 }
 
 export function onChallenge(conn: Connection, login: Login, frame: Challenge): void {
   if (login.waits !== 'sasl') return;
-  login.waits = undefined;
-  login.first = undefined;
+  answered(login);
   login.challenged = true;
   conn.write(`<challenge xmlns="${NS.sasl}">${encode(frame.data)}</challenge>`);
   conn.ready();
@@ -103,9 +81,9 @@ export function onChallenge(conn: Connection, login: Login, frame: Challenge): v
 
 export function onAuthed(conn: Connection, login: Login, frame: Authed): void {
   if (login.waits !== 'sasl') return;
-  login.waits = undefined;
-  login.first = undefined;
+  answered(login);
   login.account = frame.account;
+  login.proof = frame.proof;
   const data = frame.data === undefined ? '' : encode(frame.data);
   conn.write(`<success xmlns="${NS.sasl}">${data}</success>`);
   conn.core.count('login');
@@ -115,21 +93,16 @@ export function onAuthed(conn: Connection, login: Login, frame: Authed): void {
 
 export function onRefused(conn: Connection, login: Login, frame: Refused): void {
   if (login.waits !== 'sasl') return;
-  login.waits = undefined;
-  login.first = undefined;
+  answered(login);
   login.route = undefined;
   refuse(conn, login, frame.condition, frame.text);
   conn.ready();
 }
 
-/**
- * The owner is gone in the middle of an exchange. One that it has not answered begins again at the next owner; in any
- * other the client may try again (RFC 6120 §6.5.11).
- */
+/** The owner is gone in the middle of an exchange, which it alone knew: the client may try again (RFC 6120 §6.5.11). */
 export function onOwnerLost(conn: Connection, login: Login): void {
   const waited = login.waits === 'sasl';
   login.route = undefined;
-  if (waited && login.first !== undefined) return begin(conn, login);
   login.waits = undefined;
   // Where it is the client's turn to speak, it hears of it as the answer to that.
   if (!waited) return;
@@ -150,7 +123,7 @@ function refuse(conn: Connection, login: Login, condition: string, why?: string)
 function leave(conn: Connection, login: Login): void {
   login.mechanism = undefined;
   login.challenged = false;
-  login.first = undefined;
+  login.asked = undefined;
   const { route } = login;
   login.route = undefined;
   if (route === undefined) return;

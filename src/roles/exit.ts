@@ -16,4 +16,5 @@ const lasting = new Set([
   'store-newer',
   'volume-held',
   'no-data',
+  'server-name-taken',
 ]);

@@ -15,7 +15,7 @@ export interface Session {
   /** Sends a flight and gives the counts of all its statements; rejects with a `Crash`. */
   fly(bytes: Buffer): Promise<number[]>;
   /** Ends the socket at once; what is under way is rejected. Nothing is sent: a commit must not be cancelled. */
-  destroy(): void;
+  destroy(why: string): void;
   close(): Promise<void>;
 }
 
@@ -58,6 +58,7 @@ export class Line {
   #jobs: Job[] = [];
   #working: Promise<void> | undefined;
   #session: Session | undefined;
+  #term = 0;
   #closed = false;
   /** The server's process of the connection that we last gave up, which may still be at work. */
   left: number | undefined;
@@ -113,7 +114,7 @@ export class Line {
   }
 
   async #timed(job: Job, session: Session): Promise<void> {
-    const timer = this.#clock.after(job.ms, () => session.destroy());
+    const timer = this.#clock.after(job.ms, () => session.destroy('did not answer in time'));
     await job.run(session);
     timer.cancel();
     if (session.broken) this.#drop(session);
@@ -126,11 +127,17 @@ export class Line {
   }
 
   async #connected(job: Job): Promise<Session> {
-    if (this.#session?.broken === true) this.#drop(this.#session);
+    if (this.#session !== undefined && (this.#session.broken || this.#term !== this.#hosts.term)) {
+      // It broke while nobody used it.
+      if (this.#term === this.#hosts.term) this.#hosts.lost('a connection broke');
+      this.#session.destroy('the primary may be another host');
+      this.#drop(this.#session);
+    }
     if (this.#clock.mono() > job.until)
       throw new Failure('store-unavailable', 'the store did not answer in time');
     for (let pause: number = pauses[0]; this.#session === undefined; pause = Math.min(pause * 2, pauses[1])) {
       try {
+        this.#term = this.#hosts.term;
         // oxlint-disable-next-line no-await-in-loop -- tried again only after it failed
         this.#session = await this.#hosts.connect();
       } catch (error) {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { Clock } from '../base/clock.ts';
 import { Failure } from '../base/failure.ts';
 import { fixed } from '../base/fixed.ts';
@@ -50,8 +51,10 @@ export class Pooled implements Store {
   async query<Row extends object>(statement: Statement, params: readonly Value[]): Promise<Row[]> {
     const line = this.#reading.reduce((least, line) => (line.depth < least.depth ? line : least));
     const { number } = this.#find(statement);
+    const { clock } = this.#parts;
+    const until = clock.mono() + fixed.query.value;
     const ask = () =>
-      line.run(fixed.query.value, (session) =>
+      line.run(until - clock.mono(), (session) =>
         session
           .query<Row>(statement.text, params, nameOf(number))
           .catch((error: unknown) => this.#why(session, error)),
@@ -59,7 +62,7 @@ export class Pooled implements Store {
     try {
       return await ask().catch((error: unknown) => {
         // A question that only reads may be asked again, on the connection after the broken one.
-        const again = error instanceof Broken && /^select /i.test(statement.text);
+        const again = error instanceof Broken && /^select /i.test(statement.text) && clock.mono() < until;
         return again ? ask() : Promise.reject(error as Error);
       });
     } catch (error) {
@@ -95,7 +98,7 @@ export class Pooled implements Store {
         // A half-sent flight of ours may hold the lane's row, where the connection was cut and the server knows nothing.
         if (line.left !== undefined)
           await session.query(`select ${end} from pg_stat_activity where ${idle} and pid = $2`, [
-            this.#parts.owner,
+            applicationName(this.#parts.owner),
             line.left,
           ]);
         line.left = undefined;
@@ -135,7 +138,7 @@ export class Pooled implements Store {
   async evict(owner: string): Promise<void> {
     try {
       const ended = await this.#do(this.#parts.rest, `select ${end} from pg_stat_activity where ${idle}`, [
-        owner,
+        applicationName(owner),
       ]);
       if (ended.length > 0)
         this.#parts.log.info({ owner, connections: ended.length }, 'ended the connections of a dead server');
@@ -214,7 +217,7 @@ export class Pooled implements Store {
     if (!crash.sent) return this.#away(session, cause);
     const why = blame(cause);
     if (why === 'lost') {
-      session.destroy();
+      session.destroy('is of no use any more');
       this.#parts.hosts.lost(textOf(cause));
       throw new Failure('store-unknown', `the commit may or may not have happened: ${textOf(cause)}`, cause);
     }
@@ -247,7 +250,7 @@ export class Pooled implements Store {
   #away(session: Session, error: unknown): never {
     const why = blame(error);
     if (why === 'lost' || why === 'moved') {
-      session.destroy();
+      session.destroy('is of no use any more');
       this.#parts.hosts.lost(textOf(error));
     }
     throw new Failure('store-unavailable', `the store cannot write: ${textOf(error)}`, error);
@@ -287,7 +290,7 @@ export class Pooled implements Store {
   #why(session: Session, error: unknown): never {
     const why = blame(error);
     if (why === 'fault' || why === 'away') throw error;
-    session.destroy();
+    session.destroy('is of no use any more');
     this.#parts.hosts.lost(textOf(error));
     throw new Broken(textOf(error), { cause: error });
   }
@@ -298,6 +301,16 @@ class Broken extends Error {}
 /** The connections of `$1` in this database that wait for their client. */
 const idle = `application_name = $1 and wait_event = 'ClientRead' and pid <> pg_backend_pid() and datname = current_database()`;
 const end = 'pg_terminate_backend(pid)';
+
+/**
+ * What the server may call us: printable ASCII up to 63 bytes. An owner that does not fit keeps its beginning, for people,
+ * and gets the hash of the whole, so that two starts never share a name.
+ */
+export function applicationName(owner: string): string {
+  if (/^[\x20-\x7e]{1,63}$/.test(owner)) return owner;
+  const hash = createHash('sha256').update(owner).digest('hex').slice(0, 20);
+  return `${owner.replaceAll(/[^\x20-\x7e]/g, '?').slice(0, 42)}~${hash}`;
+}
 
 function asError(error: unknown): Error {
   return error instanceof Error ? error : new Error(String(error));

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { Socket } from 'node:net';
 import type { Writable } from 'node:stream';
@@ -12,7 +11,7 @@ import { textOf } from './blame.ts';
 import { migrateShared } from './dialect.ts';
 import { Hosts, parseAddress, type Address, type Host } from './hosts.ts';
 import { Crash, Line, type Session } from './line.ts';
-import { Pooled } from './pooled.ts';
+import { applicationName, Pooled } from './pooled.ts';
 import type { Value } from './store.ts';
 import { Wire } from './wire.ts';
 
@@ -38,7 +37,7 @@ export async function openPostgres(options: PostgresOptions): Promise<Pooled> {
   const { clock, log, random } = options;
   const address = parseAddress(options.url);
   const tls = secure(address);
-  const owner = applicationName(options.owner);
+  const { owner } = options;
   const hosts = new Hosts<Session>(address.hosts, (host) => dial(host, address, tls, owner, clock), log);
   const rest = new Line(hosts, clock, fixed.queryQueue.value);
   try {
@@ -67,19 +66,9 @@ async function migrated(session: Session, clock: Clock, random: Random): Promise
     await session.query('commit');
     return steps;
   } catch (error) {
-    session.destroy();
+    session.destroy('the schema could not be brought up to date');
     throw error;
   }
-}
-
-/**
- * What the server may call us: printable ASCII up to 63 bytes. An owner that does not fit keeps its beginning, for people,
- * and gets the hash of the whole, so that two starts never share a name.
- */
-export function applicationName(owner: string): string {
-  if (/^[\x20-\x7e]{1,63}$/.test(owner)) return owner;
-  const hash = createHash('sha256').update(owner).digest('hex').slice(0, 20);
-  return `${owner.replaceAll(/[^\x20-\x7e]/g, '?').slice(0, 42)}~${hash}`;
 }
 
 function secure({ tls }: Address): false | { ca?: string } {
@@ -109,7 +98,7 @@ async function dial(
     database,
     ssl: tls,
     stream: () => socket,
-    application_name: owner,
+    application_name: applicationName(owner),
     // Ends a transaction whose client says nothing between two statements (in ms); see `flight.ts` for within a flight.
     idle_in_transaction_session_timeout: 2000,
     keepAlive: true,
@@ -132,9 +121,9 @@ async function dial(
     await session.query('set client_connection_check_interval = 1000').catch(() => {});
     return session;
   } catch (error) {
-    session.destroy();
+    session.destroy('is not used');
     if (error instanceof Failure) throw error;
-    throw new Error(session.why ?? textOf(error), { cause: error });
+    throw new Error(textOf(error), { cause: error });
   } finally {
     timer.cancel();
   }
@@ -165,7 +154,6 @@ class Connection implements Session {
   #broken = false;
   /** An admonition of the server since the last flight began: see `fly`. */
   #warned = false;
-  why: string | undefined;
 
   constructor(client: pg.Client, socket: Socket) {
     this.#client = client;
@@ -213,17 +201,19 @@ class Connection implements Session {
     return counts;
   }
 
-  destroy(why?: string): void {
+  destroy(why: string): void {
     this.#broken = true;
-    this.why ??= why;
-    this.#socket.destroy();
+    this.#socket.destroy(new Error(why));
   }
 
   async close(): Promise<void> {
     if (this.#broken) return;
     this.#broken = true;
-    // The farewell is not worth waiting for where the host hangs.
-    await Promise.race([this.#client.end(), new Promise((resolve) => this.#socket.once('close', resolve))]);
+    const closed = new Promise((resolve) => this.#socket.once('close', resolve));
+    // A farewell that no answer is waited for: the host may hang.
+    void this.#client.end();
+    this.#socket.destroySoon();
+    await closed;
   }
 
   #send(bytes: Buffer): Promise<number[]> {

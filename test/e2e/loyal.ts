@@ -34,6 +34,8 @@ export class Loyal {
   settled = 0;
   /** Milliseconds from `send` to the acknowledgement, the longest since somebody set it to 0. */
   longest = 0;
+  /** Attempts to connect that failed, but for doors where nobody listens. */
+  readonly stumbles: string[] = [];
   /** Stanzas of type error that came back. */
   readonly bounced: string[] = [];
   /** Told of the presence of others. */
@@ -97,7 +99,9 @@ export class Loyal {
         try {
           await this.#connect();
           break;
-        } catch {
+        } catch (error) {
+          if ((error as NodeJS.ErrnoException).code !== 'ECONNREFUSED')
+            this.stumbles.push((error as Error).message);
           this.#wire?.cut();
           await new Promise((resolve) => setTimeout(resolve, 40));
         }

@@ -16,6 +16,8 @@ export interface Tally {
   readonly copied: readonly string[];
   readonly disordered: readonly string[];
   readonly bounced: readonly string[];
+  /** Attempts to connect that came to nothing. */
+  readonly stumbles: readonly string[];
   readonly flaps: readonly string[];
 }
 
@@ -64,6 +66,7 @@ export function tally(
     copied,
     disordered,
     bounced: clients.flatMap((one) => one.bounced),
+    stumbles: clients.flatMap((one) => one.stumbles.map((text) => `${one.user}: ${text}`)),
     flaps,
   };
 }
@@ -83,7 +86,9 @@ export function problems(of: Scenario, counts: Tally): string[] {
     ...some('flaps', counts.flaps),
     ...none('sessions not resumed', counts.refused),
     ...(of.disconnects === true ? [] : none('disconnected', counts.disconnected)),
-    ...(longest > of.patience ? [`a pause of ${longest.toFixed(1)} s`] : []),
+    ...(longest > of.patience
+      ? [`a pause of ${longest.toFixed(1)} s${counts.stumbles.map((text) => `; ${text}`).join('')}`]
+      : []),
   ];
 }
 

@@ -80,6 +80,27 @@ describe('processes on a NATS of three nodes', () => {
     }
   });
 
+  test('a node stands still with more to send than it takes: another one is found, everything arrives once', async () => {
+    const a = await rig.end('a/5', 'accounts');
+    const m = await rig.end('m/5', 'mux');
+    await until(() => a.mesh.peers().length === 1 && m.mesh.peers().length === 1);
+    const got: number[] = [];
+    m.mesh.serve('mux', (_from, frame) => got.push((frame as { i: number }).i));
+    const node = (await rig.node('a/5'))!;
+    const text = 'x'.repeat(100_000);
+    rig.nats.freeze(node);
+    // Far more than its socket takes: what is unsent must not hold up the way to another node.
+    for (let i = 0; i < 400; i++) a.mesh.send('m/5', 'mux', { t: 'x', i, text });
+    await until(() => !a.mesh.connected, 'a to notice');
+    await until(() => count(a, 'back') > 0, 'a to find another node');
+    await until(() => got.length === 400, 'all frames', 60_000);
+    rig.nats.thaw(node);
+    assert.deepEqual(got, [...got.keys()]);
+    assert.deepEqual(m.states, ['a/5 up']);
+    await a.mesh.close();
+    await m.mesh.close();
+  });
+
   test('NATS away for ten seconds: nobody is declared gone, and what was said meanwhile arrives', async () => {
     const a = await rig.end('a/3', 'accounts');
     const m = await rig.end('m/3', 'mux');

@@ -241,16 +241,22 @@ test('every new owner and epoch hears when all sessions were reported, also wher
   assert.deepEqual(reports('c/1').at(-1), ['reported', 4]);
 });
 
-test('a bind whose owner is lost ends the stream; the session that may be is not kept alive', () => {
+test('a bind whose owner is lost goes to the next one; the session that may be is not kept alive', () => {
   const rig = new Rig();
   const client = rig.authenticate();
   client.send(bindIq);
-  const { conn } = rig.one('bind');
+  const { conn, proof } = rig.one('bind');
+  assert.equal(proof, 'p');
   moved(rig);
-  assert.match(client.read(), /<reset /);
-  rig.frames();
+  assert.deepEqual(
+    rig.frames('b/1').flatMap((frame) => (frame.t === 'bind' ? [[frame.conn, frame.proof]] : [])),
+    [[conn, 'p']],
+  );
   rig.say({ t: 'bound', conn, ...link() });
   assert.equal(rig.one('end').session, 100, 'if the old owner still speaks, it is told');
+  assert.equal(client.read(), '');
+  rig.say({ t: 'bound', conn, ...link(101) }, 'b/1', 2);
+  assert.match(client.read(), /<iq type="result"/);
 });
 
 test('a login in SASL at an owner of an older epoch starts again', () => {
@@ -264,7 +270,7 @@ test('a login in SASL at an owner of an older epoch starts again', () => {
   client.read();
   moved(rig, 'a/1', 2);
   assert.equal(rig.one('auth').epoch, 2, 'the new owner gets the first message, too');
-  rig.say({ t: 'authed', conn, account: 'alice@example.org', data: undefined });
+  rig.say({ t: 'authed', conn, account: 'alice@example.org', proof: 'p', data: undefined });
   assert.equal(client.read(), '', 'the old one has nothing to say any more');
 });
 

@@ -205,19 +205,37 @@ test('an owner that goes in the middle of SASL costs the attempt, not the connec
   assert.match(said(slow, other, `<response xmlns='${sasl}'>AAAA</response>`), /<temporary-auth-failure\/>/);
 });
 
-test('who is authenticated at a lost owner logs in anew', () => {
+test('who is authenticated stays so when the owner is lost: the next one sees the proof', () => {
   const rig = new Rig();
   const client = rig.authenticate();
   rig.mesh.down('a/1');
   rig.clock.tick();
-  assert.match(client.read(), /<reset /);
+  assert.equal(client.read(), '');
+  client.send(bindIq);
+  rig.clock.tick();
+  rig.mesh.up('b/1');
+  rig.routes.set({ partition: 7, epoch: 2, server: 'b/1' });
+  assert.equal(rig.one('bind', 'b/1').proof, 'p');
+
+  const alone = new Rig();
+  const other = alone.authenticate();
+  alone.mesh.down('a/1');
+  other.send(bindIq);
+  alone.clock.run(5_000);
+  assert.match(other.read(), /<reset /, 'nobody serves the account for too long');
 });
 
 test('after authentication the domain may not change, and SASL is over', () => {
   const rig = new Rig({ domains: ['example.org', 'example.net'] });
   const client = begun(rig);
   client.send(plainAuth('alice'));
-  rig.say({ t: 'authed', conn: rig.one('auth').conn, account: 'alice@example.org', data: undefined });
+  rig.say({
+    t: 'authed',
+    conn: rig.one('auth').conn,
+    account: 'alice@example.org',
+    proof: 'p',
+    data: undefined,
+  });
   client.read();
   assert.match(said(rig, client, header.replace('example.org', 'example.net')), /<not-authorized /);
 
@@ -258,7 +276,7 @@ test('everything at once: the client does not wait for any answer', () => {
   );
   const { conn } = rig.one('auth');
   assert.ok(client.paused, 'nothing is read before the answer');
-  rig.say({ t: 'authed', conn, account: 'alice@example.org', data: undefined });
+  rig.say({ t: 'authed', conn, account: 'alice@example.org', proof: 'p', data: undefined });
   rig.one('bind');
   assert.match(client.read(), /<success .*<bind /);
   rig.say({ t: 'bound', conn, ...link() });
@@ -288,7 +306,7 @@ test('byte at a time makes the same conversation', () => {
   type(header);
   type(plainAuth('alice'));
   const { conn } = rig.one('auth');
-  rig.say({ t: 'authed', conn, account: 'alice@example.org', data: undefined });
+  rig.say({ t: 'authed', conn, account: 'alice@example.org', proof: 'p', data: undefined });
   type(header);
   type(bindIq);
   rig.one('bind');
@@ -380,7 +398,7 @@ test('WebSocket framing: the same with one element a frame', () => {
   assert.match(features ?? '', /^<stream:features xmlns:stream="http:\/\/etherx.jabber.org\/streams"/);
   client.send(plainAuth('alice'));
   const { conn } = rig.one('auth');
-  rig.say({ t: 'authed', conn, account: 'alice@example.org', data: undefined });
+  rig.say({ t: 'authed', conn, account: 'alice@example.org', proof: 'p', data: undefined });
   client.send(openFrame);
   client.send(bindIq.replace('<iq', "<iq xmlns='jabber:client'"));
   rig.one('bind');

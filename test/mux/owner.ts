@@ -51,7 +51,13 @@ export class EchoOwner {
     switch (frame.t) {
       case 'auth':
         this.seen?.push(frame);
-        this.say({ t: 'authed', conn: frame.conn, account: 'alice@example.org', data: undefined });
+        this.say({
+          t: 'authed',
+          conn: frame.conn,
+          account: 'alice@example.org',
+          proof: 'p',
+          data: undefined,
+        });
         return;
       case 'bind':
         this.say({

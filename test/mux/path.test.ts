@@ -34,6 +34,7 @@ test('STARTTLS, SCRAM relayed, bind, and a stanza each way', () => {
     t: 'authed',
     conn: auth.conn,
     account: 'alice@example.org',
+    proof: 'p',
     data: Buffer.from('v=x'),
   });
   assert.equal(client.read(), `<success xmlns="urn:ietf:params:xml:ns:xmpp-sasl">${b64('v=x')}</success>`);

@@ -311,7 +311,7 @@ export class Rig {
     client.send(open);
     client.send(plainAuth('alice'));
     const { conn } = this.one('auth');
-    this.say({ t: 'authed', conn, account: 'alice@example.org', data: undefined });
+    this.say({ t: 'authed', conn, account: 'alice@example.org', proof: 'p', data: undefined });
     assert.match(client.read(), /<success/);
     client.send(open);
     this.clock.tick();

@@ -258,6 +258,20 @@ describe('a pool', { timeout: 120_000 }, () => {
     assert.equal(rig.carriedLost, 0);
   });
 
+  it('hands over whatever becomes of the commits that do it', async () => {
+    for (let seed = 1; seed <= 12; seed++) {
+      // oxlint-disable no-await-in-loop -- one after the other
+      const { rig, servers } = await running(['a', 'b'], new Rig(seed));
+      const [a, b] = servers as [Server, Server];
+      a.broken = 800;
+      await step(rig, b.pool!.drain('a'));
+      await rig.until(() => rig.whole() && rig.counts(a)[0] === 0, 10_000);
+      assert.equal(rig.carriedLost, 0);
+      assert.deepEqual(rig.violations, [], `seed ${seed}`);
+      // oxlint-enable no-await-in-loop
+    }
+  });
+
   it('keeps on the last server what nobody can take, although it drains', async () => {
     const { rig, servers } = await running(['a']);
     await step(rig, servers[0]!.pool!.drain('a'));

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { PostgresServer } from '../../cluster/postgres.ts';
-import { systemClock } from '../../src/base/clock.ts';
+import { systemClock, type Timer } from '../../src/base/clock.ts';
 import { quiet } from '../../src/base/log.ts';
 import { systemRandom } from '../../src/base/random.ts';
 import { openMesh } from '../../src/mesh/channel.ts';
@@ -32,9 +32,17 @@ const living = new Set<Peer>();
 async function start(peer: Peer, partitions: number): Promise<Server> {
   const store = await openPooled(database.url, peer);
   let alive = true;
+  const timers = new Set<Timer>();
   const clock = {
     ...systemClock,
-    after: (ms: number, run: () => void) => systemClock.after(ms, () => alive && run()),
+    after: (ms: number, run: () => void) => {
+      const timer = systemClock.after(ms, () => {
+        timers.delete(timer);
+        if (alive) run();
+      });
+      timers.add(timer);
+      return timer;
+    },
   };
   const wire = hub.wire(peer, ['accounts']);
   const mesh = openMesh(wire, { clock, log: quiet });
@@ -68,6 +76,7 @@ async function start(peer: Peer, partitions: number): Promise<Server> {
   });
   const kill = () => {
     alive = false;
+    for (const timer of timers) timer.cancel();
     living.delete(peer);
     hub.cut(peer);
   };

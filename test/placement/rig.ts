@@ -72,6 +72,7 @@ export class Rig {
   #incarnations = 0;
   /** Who began to serve a partition in an epoch: never two. */
   readonly #writers = new Map<string, Peer>();
+  readonly #released = new Set<string>();
   readonly violations: string[] = [];
   /** Virtual time at which a partition was released. */
   readonly left = new Map<number, number>();
@@ -210,6 +211,7 @@ export class Rig {
         if (writer !== undefined && writer !== server.peer)
           this.violations.push(`partition and epoch ${key}: ${writer} and ${server.peer}`);
         this.#writers.set(key, server.peer);
+        if (this.#released.has(key)) this.violations.push(`partition and epoch ${key} begin again`);
         for (const other of this.servers)
           if (other !== server && other.serves.has(partition) && acknowledges(other) && acknowledges(server))
             this.violations.push(
@@ -225,6 +227,7 @@ export class Rig {
       },
       release: async (partition) => {
         this.left.set(partition, this.now);
+        this.#released.add(`${partition} ${server.serves.get(partition)}`);
         await sleep(1 + this.random.int(5));
         server.serves.delete(partition);
         return [{ from: server.peer }];

@@ -1,14 +1,19 @@
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
+import { chownSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { PostgresServer } from '../../cluster/postgres.ts';
+import { certificate } from '../../src/base/certificate.ts';
+import { systemClock } from '../../src/base/clock.ts';
+import type { Config } from '../../src/base/config.ts';
 import { failed } from '../../src/base/failure.ts';
 import { quiet } from '../../src/base/log.ts';
+import { blame, type Blame } from '../../src/store/blame.ts';
 import { parseAddress } from '../../src/store/hosts.ts';
 import { migrations } from '../../src/store/migrate.ts';
-import { applicationName } from '../../src/store/postgres.ts';
+import { applicationName } from '../../src/store/pooled.ts';
 import { sql } from '../../src/store/store.ts';
 import { claimIn, Databases, openPooled } from './database.ts';
 import { inbound, message, readInbound, readMessages, storeSuite } from './suite.ts';
@@ -65,6 +70,29 @@ describe('the store of a pool', { timeout: 60_000 }, () => {
       (error) => failed(error, 'store-unavailable') && !error.message.includes('very-secret'),
     );
     await assert.rejects(openPooled('postgres://nonsense'), (error) => failed(error, 'store-address'));
+  });
+
+  it('speaks TLS with a server whose authority it was told, and with no other', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'muster-tls-'));
+    const config = { domains: ['db.example'], data: directory, tls: undefined } as unknown as Config;
+    await certificate(config, systemClock);
+    const [cert, key] = ['cert.pem', 'key.pem'].map((name) => join(directory, 'tls', name));
+    // PostgreSQL wants the key to be its own.
+    const { uid, gid } = statSync(server.directory);
+    for (const path of [directory, join(directory, 'tls'), cert!, key!]) chownSync(path, uid, gid);
+    const secure = await databases.start({
+      settings: { ssl: 'on', ssl_cert_file: cert!, ssl_key_file: key! },
+    });
+    const store = await openPooled(secure.url.replace('tls=off', `ca=${cert}`));
+    const ssl = sql`select s.ssl from pg_stat_ssl s where s.pid = pg_backend_pid()`;
+    assert.deepEqual(await store.query(ssl, []), [{ ssl: 1 }]);
+    await store.close();
+    const stranger = openPooled(secure.url.replace('?tls=off', ''));
+    await assert.rejects(
+      stranger,
+      (error) => failed(error, 'store-unavailable') && /certificate/.test(error.message),
+    );
+    rmSync(directory, { recursive: true });
   });
 
   it('asks for TLS unless told otherwise', async () => {
@@ -144,6 +172,32 @@ describe('the store of a pool', { timeout: 60_000 }, () => {
     }
     assert.deepEqual(bad, []);
     await store.close();
+  });
+
+  it('tells errors that are an op’s own fault from those that are nobody’s', () => {
+    const of = (code: string): Blame => blame(Object.assign(new Error(code), { code, severity: 'ERROR' }));
+    const blames = [
+      '23505',
+      '22021',
+      '42P01',
+      '08P01',
+      '53100',
+      '53300',
+      '58030',
+      '40001',
+      '40P01',
+      '57014',
+    ].map(of);
+    const [fault, away] = ['fault', 'away'] as const;
+    assert.deepEqual(blames, [fault, fault, fault, fault, away, away, away, away, away, away]);
+    assert.deepEqual(['25006', '57P03', '57P01', '57P02', '08006'].map(of), [
+      'moved',
+      'moved',
+      'lost',
+      'lost',
+      'lost',
+    ]);
+    assert.equal(blame(Object.assign(new Error('reset'), { code: 'ECONNRESET' })), 'lost');
   });
 
   it('logs nothing when all is well', async () => {

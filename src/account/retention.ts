@@ -1,0 +1,149 @@
+import type { Timer } from '../base/clock.ts';
+import { fixed } from '../base/fixed.ts';
+import type { Lane } from '../store/lane.ts';
+import { sql, type Fence, type Op, type Statement, type Value } from '../store/store.ts';
+import type { Env } from './env.ts';
+
+/**
+ * Removes old messages, a little at a time: whoever owns the partition goes through its accounts some times a day, and
+ * what it removes joins the commits of its lane in slices with pauses between, so that nobody waits behind it.
+ *
+ * A message goes in two steps, by its age. At `retention` days its text goes, and no archive shows it any more; its stub
+ * (id and origin) stays while the letter it came by might come again from its sender's outbox, and two days more
+ * (DESIGN §5). What waits in a spool is left alone, however old it is.
+ */
+export const retentionRows = {
+  /** Accounts that have something older than a point of time, in the order of their ids. */
+  accounts: sql`select a.id from account a where a.partition = $1 and a.id > $2 and exists (
+    select 1 from message m where m.partition = a.partition and m.account = a.id and m.id < $3 and m.pending = 0)
+    order by a.id limit $4`,
+  texts: sql`select max(id) as until, count(*) as n from (select id from message
+    where partition = $1 and account = $2 and id > $3 and id < $4 and pending = 0 and xml <> ''
+    order by id limit $5) as slice`,
+  stubs: sql`select max(id) as until, count(*) as n from (select id from message
+    where partition = $1 and account = $2 and id > $3 and id < $4 and pending = 0 and xml = ''
+    order by id limit $5) as slice`,
+  empty: sql`update message set xml = '', shown = 0
+    where partition = $1 and account = $2 and id > $3 and id <= $4 and pending = 0 and xml <> ''`,
+  remove: sql`delete from message
+    where partition = $1 and account = $2 and id > $3 and id <= $4 and pending = 0 and xml = ''`,
+};
+
+/** What it needs of a partition. */
+export interface Retained {
+  readonly id: number;
+  readonly fences: readonly Fence[];
+  readonly lane: Lane;
+  readonly env: Pick<Env, 'clock' | 'random' | 'log' | 'store' | 'limits'>;
+  readonly serving: boolean;
+}
+
+/** Begins it, until cancelled; where messages are kept for ever there is nothing to do. */
+export function openRetention(partition: Retained): Timer {
+  if (partition.env.limits.retention === 0) return { cancel() {} };
+  return new Rounds(partition);
+}
+
+class Rounds implements Timer {
+  #partition: Retained;
+  #timer: Timer | undefined;
+  #cancelled = false;
+  #wake: (() => void) | undefined;
+
+  constructor(partition: Retained) {
+    this.#partition = partition;
+    // Not all partitions of a server at once, and not again and again those of one that restarts.
+    this.#later(1 + partition.env.random.int(every));
+  }
+
+  cancel(): void {
+    this.#cancelled = true;
+    this.#timer?.cancel();
+    this.#wake?.();
+  }
+
+  #later(ms: number): void {
+    if (this.#cancelled) return;
+    const { clock, log } = this.#partition.env;
+    this.#timer = clock.after(ms, () => {
+      this.#round()
+        .catch((error: unknown) =>
+          log.warn({ partition: this.#partition.id, err: error }, 'old messages stay for now'),
+        )
+        .finally(() => this.#later(every));
+    });
+  }
+
+  async #round(): Promise<void> {
+    const { id: partition, env } = this.#partition;
+    const { retention, outboxTime } = env.limits;
+    const now = env.clock.now();
+    const kept = now - retention * day;
+    const gone = kept - outboxTime * second - 2 * day;
+    for (let last = 0; ;) {
+      // oxlint-disable no-await-in-loop -- a step at a time is the point of it
+      const params = [partition, last, micros(kept), page];
+      const accounts = await env.store.query<{ id: number }>(retentionRows.accounts, params);
+      for (const { id } of accounts) {
+        await this.#slices(id, retentionRows.stubs, retentionRows.remove, micros(gone));
+        await this.#slices(id, retentionRows.texts, retentionRows.empty, micros(kept));
+        if (this.#over) return;
+      }
+      if (accounts.length < page) return;
+      last = accounts.at(-1)!.id;
+      // oxlint-enable no-await-in-loop
+    }
+  }
+
+  async #slices(account: number, find: Statement, write: Statement, below: number): Promise<void> {
+    const { id: partition, env } = this.#partition;
+    for (let above = -1; !this.#over;) {
+      // oxlint-disable no-await-in-loop -- the next slice begins where this one ended
+      const params = [partition, account, above, below, slice];
+      const [found] = await env.store.query<{ until: number | null; n: number }>(find, params);
+      if (found === undefined || found.until === null || this.#over) return;
+      await this.#commit({
+        statement: write,
+        params: [partition, account, above, found.until] satisfies Value[],
+      });
+      if (found.n < slice) return;
+      above = found.until;
+      await this.#pause();
+      // oxlint-enable no-await-in-loop
+    }
+  }
+
+  get #over(): boolean {
+    return this.#cancelled || !this.#partition.serving;
+  }
+
+  #commit(op: Op): Promise<void> {
+    const { lane, fences } = this.#partition;
+    return new Promise((resolve, reject) =>
+      lane.submit({
+        ops: [op],
+        fences,
+        done: () => resolve(),
+        failed: (_reason, _op, error) => reject(error),
+      }),
+    );
+  }
+
+  #pause(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+      this.#timer = this.#partition.env.clock.after(fixed.retentionPause.value, resolve);
+    });
+  }
+}
+
+const second = 1000;
+const day = 24 * 60 * 60 * second;
+/** Time between the end of one round and the begin of the next. */
+const every = day / 4;
+/** Rows in one commit, and accounts in one read. */
+const slice = fixed.retentionSlice.value;
+const page = 100;
+
+/** Ids of messages are microseconds. */
+const micros = (ms: number): number => Math.floor(ms) * 1000;
