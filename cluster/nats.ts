@@ -5,6 +5,7 @@ import { existsSync, mkdirSync, openSync, closeSync, readFileSync, writeFileSync
 import { delimiter, join } from 'node:path';
 import { generate } from 'selfsigned';
 import { freePorts } from './ports.ts';
+import { bound } from './bound.ts';
 
 /**
  * A private NATS on this machine: one to three nodes on loopback, with the configuration that docs/nats.md explains.
@@ -200,7 +201,7 @@ class Running implements Node {
     if (this.#child !== undefined) return;
     await this.#bury();
     const output = openSync(this.log, 'a', 0o600);
-    const child = spawn(this.#binary, ['-c', this.config], {
+    const child = spawn(...bound(this.#binary, ['-c', this.config], 'TERM'), {
       stdio: ['ignore', output, output],
       // Not in the terminal's group: its Ctrl-C is for whoever started us, who ends us in order.
       detached: true,

@@ -7,6 +7,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { freePorts } from './ports.ts';
 import { alive, commandLine, signal } from './process.ts';
+import { bound } from './bound.ts';
 
 /** A private PostgreSQL from the installed packages: for `npm run cluster`, the tests and the benches. */
 export interface PostgresServer {
@@ -136,7 +137,7 @@ class Server implements PostgresServer {
   async start(settings: Record<string, string | number>): Promise<void> {
     await this.#bury();
     const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
-    const child = spawn(binary('postgres'), ['-D', join(this.directory, 'data'), ...flags], {
+    const child = spawn(...bound(binary('postgres'), ['-D', join(this.directory, 'data'), ...flags], 'INT'), {
       ...this.#as,
       cwd: this.directory,
       stdio: ['ignore', 'ignore', 'pipe'],

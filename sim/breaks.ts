@@ -1,8 +1,13 @@
+import type { Env } from '../src/account/env.ts';
+import { ticketFor } from '../src/account/ticket.ts';
+import type { Attach } from '../src/link/frames.ts';
 import type { Mesh } from '../src/mesh/mesh.ts';
 import type { Lane } from '../src/store/lane.ts';
-import type { Op, Store } from '../src/store/store.ts';
+import { sql, type Op, type Store } from '../src/store/store.ts';
 import type { Volume } from '../src/store/volume.ts';
 import type { Table } from '../src/placement/table.ts';
+import type { Process } from './net.ts';
+import { secret } from './secret.ts';
 import type { Database } from './database.ts';
 
 /** A fault planted at a seam, to see that the checkers find it: the product's own code is not touched. */
@@ -15,7 +20,7 @@ export interface Break {
   readonly mesh?: (mesh: Mesh) => Mesh;
   /** What a mux hears and says; and what placement asks of the store and the mesh. */
   readonly muxMesh?: (mesh: Mesh, table: () => Table | undefined) => Mesh;
-  readonly poolStore?: (store: Store) => Store;
+  readonly poolStore?: (store: Store, self: Process) => Store;
   readonly poolMesh?: (mesh: Mesh) => Mesh;
 }
 
@@ -31,16 +36,16 @@ export const breaks: Readonly<Record<string, Break>> = {
   /** The owner says `accepted` when a stanza arrives. */
   'ack-before-commit': {
     invariant: 2,
-    mesh: (mesh) => ({
-      ...passing(mesh),
-      serve: (service, handler) =>
-        mesh.serve(service, (from, frame) => {
-          const { t, partition, epoch, session, n } = frame as Numbered;
-          if (service === 'account' && t === 'stanza')
-            mesh.send(from, 'mux', { t: 'accepted', partition, epoch, session, n });
-          handler(from, frame);
-        }),
-    }),
+    mesh: (mesh) =>
+      passing(mesh, {
+        serve: (service, handler) =>
+          mesh.serve(service, (from, frame) => {
+            const { t, partition, epoch, session, n } = frame as Numbered;
+            if (service === 'account' && t === 'stanza')
+              mesh.send(from, 'mux', { t: 'accepted', partition, epoch, session, n });
+            handler(from, frame);
+          }),
+      }),
   },
   /** The effects of a unit leave while its commit is under way. */
   'deliver-before-commit': {
@@ -83,26 +88,110 @@ export const breaks: Readonly<Record<string, Break>> = {
       });
     },
   },
+  /** Whether a fence holds is looked at when a batch arrives, and not again, under a lock, when it is written. */
+  'fence-without-lock': {
+    invariant: 1,
+    prepare: (database) => void (database.lockless = true),
+  },
+  /** A mux acts on what an owner says whose epoch is over. */
+  'ignore-epochs': {
+    invariant: 12,
+    muxMesh: (mesh, table) =>
+      passing(mesh, {
+        serve: (service, handler) =>
+          mesh.serve(service, (from, frame) => {
+            const { partition, epoch } = frame as Numbered;
+            const route = service === 'mux' ? table()?.partition(partition) : undefined;
+            if (route === undefined || epoch >= route.epoch) handler(from, frame);
+            else handler(route.server, { ...frame, epoch: route.epoch });
+          }),
+      }),
+  },
+  /** The mux that attaches last has the session, also where it was resumed elsewhere since. */
+  'stale-generation': {
+    invariant: 8,
+    mesh: (mesh) => {
+      const highest = new Map<number, number>();
+      return passing(mesh, {
+        serve: (service, handler) =>
+          mesh.serve(service, (from, frame) => {
+            const attach = frame as Attach;
+            if (service !== 'account' || attach.t !== 'attach') return handler(from, frame);
+            const { session, account } = attach;
+            const before = highest.get(session) ?? 0;
+            const generation = attach.generation < before ? before + 1 : attach.generation;
+            highest.set(session, generation);
+            const ticket = ticketFor({ secret } as Env, from, session, account, generation);
+            handler(from, generation === attach.generation ? frame : { ...frame, generation, ticket });
+          }),
+      });
+    },
+  },
+  /** A server that nobody hears goes on renewing its lease. */
+  'renew-when-cut-off': {
+    invariant: 8,
+    poolMesh: (mesh) =>
+      passing(mesh, {
+        probe: async (peer) => {
+          const found = await mesh.probe(peer);
+          return found === 'silent' ? 'there' : found;
+        },
+      }),
+  },
+  /** Whoever finds the database answering again takes all the others for dead, because none of them has renewed. */
+  'steal-after-database-outage': {
+    invariant: 7,
+    poolStore: (store, self) => {
+      let away = false;
+      return passingStore(store, async (...asked) => {
+        const rows = await store.query(...asked).catch((error: unknown) => {
+          away = true;
+          throw error;
+        });
+        if (away) {
+          away = false;
+          const { lane, seq } = await store.openLane();
+          await store.commit({ lane, seq, fences: [], ops: [{ statement: bury, params: [self.peer] }] });
+        }
+        return rows as never;
+      });
+    },
+  },
 };
 
 export const sound: Break = { invariant: 0 };
 
-export function passing(mesh: Mesh): Mesh {
+/** The same mesh, but for what is changed. */
+export function passing(mesh: Mesh, changed: Partial<Pick<Mesh, 'serve' | 'probe'>>): Mesh {
   return {
     self: mesh.self,
     peers: () => mesh.peers(),
     members: () => mesh.members(),
-    probe: (peer) => mesh.probe(peer),
     get connected() {
       return mesh.connected;
     },
+    probe: changed.probe ?? ((peer) => mesh.probe(peer)),
     dismiss: (peer) => mesh.dismiss(peer),
     send: (...sent) => mesh.send(...sent),
-    serve: (...served) => mesh.serve(...served),
+    serve: changed.serve ?? ((...served) => mesh.serve(...served)),
     onPeer: (handler) => mesh.onPeer(handler),
     close: () => mesh.close(),
   };
 }
+
+function passingStore(store: Store, query: Store['query']): Store {
+  return {
+    query,
+    commit: (batch) => store.commit(batch),
+    resolve: (...asked) => store.resolve(...asked),
+    openLane: () => store.openLane(),
+    reserveIds: (count) => store.reserveIds(count),
+    close: () => store.close(),
+    [Symbol.asyncDispose]: () => store.close(),
+  };
+}
+
+const bury = sql`update server set state = 'dead' where peer <> $1 and state <> 'dead'`;
 
 function bare(lane: Lane): Lane {
   return {

@@ -80,12 +80,14 @@ export class Owners {
     }
   }
 
-  /** Partitions whose owner lives and had the time to take over everything that the muxes know. */
-  settled(): ReadonlySet<number> {
+  /** Partitions whose owner has had the time to take over everything that this mux knows, with nothing in the way. */
+  settled(mux: Process): ReadonlySet<number> {
     const until = this.#world.scheduler.now - takeover;
+    const well = (process: Process) => this.#world.healthySince(process) <= until;
+    const quiet = well(mux) && !this.#world.net.out && this.#world.meshBack <= until;
     return new Set(
       [...this.#tenures]
-        .filter(([, { by, since }]) => by.life.alive && !by.life.frozen && since <= until)
+        .filter(([, { by, since }]) => quiet && this.#world.healthy(by) && well(by) && since <= until)
         .map(([partition]) => partition),
     );
   }

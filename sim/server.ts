@@ -7,6 +7,7 @@ import { openPool, type Host, type Pool } from '../src/placement/pool.ts';
 import { openAnnouncer, openTable, type Announcer } from '../src/placement/table.ts';
 import { openIds } from '../src/store/ids.ts';
 import { openLane } from '../src/store/lane.ts';
+import { secret } from './secret.ts';
 import { domains, partitions, type Server, type World } from './world.ts';
 
 /** Seconds in which a session can be resumed. */
@@ -57,7 +58,7 @@ export async function openServer(world: World, process: Server): Promise<Opened>
     limits: { ...defaultLimits, resume },
     registration: 'closed',
     version: 'sim',
-    secret: new Uint8Array(32).fill(7),
+    secret,
     newId: () => ids.next(),
     muxes: () =>
       mesh
@@ -88,7 +89,7 @@ export async function openServer(world: World, process: Server): Promise<Opened>
     dead: () => world.ended(process),
   };
   pool = await openPool({
-    store: broken.poolStore?.(store) ?? store,
+    store: broken.poolStore?.(store, process) ?? store,
     mesh: broken.poolMesh?.(mesh) ?? mesh,
     clock,
     random,

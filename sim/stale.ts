@@ -29,11 +29,7 @@ export function watchStale(
     return entry.epoch;
   };
   return {
-    mesh: {
-      ...passing(mesh),
-      get connected() {
-        return mesh.connected;
-      },
+    mesh: passing(mesh, {
       serve: (service, handler) =>
         mesh.serve(service, (from, frame) => {
           const down = frame as Down;
@@ -41,7 +37,7 @@ export function watchStale(
           handler(from, frame);
           stale = undefined;
         }),
-    },
+    }),
     count: (event) => {
       if (stale !== undefined && acts.has(event))
         world.fault(

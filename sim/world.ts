@@ -51,6 +51,8 @@ export class World {
   readonly muxes = new Map<string, MuxProcess>();
   /** When something was last broken or mended. */
   disturbed = 0;
+  /** When the mesh last was away for everybody. */
+  meshBack = 0;
   range: Range | undefined;
   readonly partitionOf = placeInRange(domains, () => this.range);
   /** What the checkers have to say; for traces. */
@@ -143,9 +145,9 @@ export class World {
   crashMux(name: string): void {
     const mux = this.muxes.get(name);
     if (mux === undefined || !mux.life.alive) return;
+    mux.hadAll = this.owners.settled(mux);
     mux.life.end();
     mux.diedAt = this.scheduler.now;
-    mux.hadAll = this.owners.settled();
     this.net.gone(mux.peer);
   }
 
@@ -167,6 +169,7 @@ export class World {
 
   /** Called often: writes down who is sick. */
   observe(): void {
+    if (this.net.out || this.net.plan.lost > 0) this.meshBack = this.scheduler.now;
     for (const process of [...this.servers.values(), ...this.muxes.values()])
       if (!this.healthy(process) || !this.#sick.has(process.peer))
         this.#sick.set(process.peer, this.scheduler.now);
@@ -234,16 +237,12 @@ function watched(log: Log, failed: (text: string) => void): Log {
 }
 
 function showing(world: World, process: Process, mesh: Mesh, frames: RegExp): Mesh {
-  return {
-    ...passing(mesh),
-    get connected() {
-      return mesh.connected;
-    },
+  return passing(mesh, {
     serve: (service, handler) =>
       mesh.serve(service, (from, frame) => {
         const text = JSON.stringify(frame);
         if (frames.test(text)) world.note(`${process.peer} <- ${from} ${service} ${text.slice(0, 500)}`);
         handler(from, frame);
       }),
-  };
+  });
 }

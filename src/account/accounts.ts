@@ -49,6 +49,7 @@ export class Accounts {
       admission: new Bucket({ burst: logins * 10, perSecond: logins }, clock.mono()),
       refresher: new Refresher(clock),
       loads: new Gate(env.limits.loads, env.limits.loadsWaiting, 'too many accounts are being loaded'),
+      at: (id) => this.at(id),
       keep: () => Math.ceil(env.limits.idle / Math.max(1, this.#partitions.size)),
     };
     mesh.serve('account', (from, frame) => this.#receive(from, frame as Up));
@@ -361,8 +362,16 @@ export class Accounts {
     for (const partition of this.#partitions.values()) partition.claims.delete(peer);
     for (const partition of this.#partitions.values())
       for (const session of partition.sessions.values())
-        if (session.mux === peer)
-          session.account.mailbox.run(() => (session.mux === peer ? detachSession(session) : undefined));
+        if (session.mux === peer) {
+          // At once: what is sent from here on would be missing there, should the same process come back and attach.
+          session.mux = undefined;
+          const { generation } = session;
+          session.account.mailbox.run(() =>
+            session.mux === undefined && session.generation === generation
+              ? detachSession(session)
+              : undefined,
+          );
+        }
   }
 }
 

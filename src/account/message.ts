@@ -7,7 +7,7 @@ import { errorReply } from '../xmpp/stanza.ts';
 import { isShown } from './archiving.ts';
 import { storeRow } from './append.ts';
 import { copyPassing } from './carbons.ts';
-import { sendDurable, sendPassing, sharesLane, writeLetter } from './route.ts';
+import { sendDurable, sendPassing, sharing, writeLetter } from './route.ts';
 import { bounce, incoming, message as copied, outgoing, uncopied, type Kind, type Origin } from './rows.ts';
 import { classify, mayBeCopied } from './storing.ts';
 import { Work } from './work.ts';
@@ -65,10 +65,11 @@ function store(work: Work, stanza: Element, to: Jid, shown: boolean, byPost: boo
     writeLetter(work, to, stanza, kind, origin);
     return;
   }
+  const home = account.detoured(to.bare) ? undefined : sharing(work.partition, to);
   // What goes through the outbox anyway has no other way to take.
-  if (sharesLane(work, to))
+  if (home !== undefined)
     work.fallback(
-      () => account.detoured(to.bare),
+      () => account.detoured(to.bare) || !home.serving,
       () => {
         const again = new Work(account, session, work.n);
         again.onFailure((error) => failedMessage(again, stanza, to, error));
@@ -79,7 +80,7 @@ function store(work: Work, stanza: Element, to: Jid, shown: boolean, byPost: boo
   work.onFailure((error) => failedMessage(work, stanza, to, error));
   const back = (error: unknown) => returnToSender(work, stanza, to, error);
   try {
-    const pending = sendDurable(work, to, stanza, kind, origin);
+    const pending = sendDurable(work, to, stanza, kind, origin, home);
     if (pending !== undefined) return pending.catch(back);
   } catch (error) {
     back(error);

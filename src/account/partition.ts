@@ -48,6 +48,8 @@ export interface Shared {
   readonly loads: Gate;
   /** Idle accounts that each partition may keep in memory. */
   keep(): number;
+  /** Another partition, where it is served here. */
+  at(id: number): Partition | undefined;
 }
 
 /** A partition of accounts that this server owns: its lane, its entities, its sessions, and what is written lazily. */
@@ -80,6 +82,7 @@ export class Partition {
   /** What came since then: the next owner gets it again, or it is taken in here where there is none. */
   readonly behind: { readonly from: Peer; readonly frame: Up }[] = [];
   #ended = false;
+  readonly #at: (id: number) => Partition | undefined;
   readonly #unfill: () => void;
   readonly #retention: Timer;
 
@@ -100,6 +103,7 @@ export class Partition {
     this.post = shared.post;
     this.admission = shared.admission;
     this.refresher = shared.refresher;
+    this.#at = (number) => shared.at(number);
     this.id = id;
     this.epoch = epoch;
     this.lane = lane;
@@ -122,6 +126,13 @@ export class Partition {
 
   get ended(): boolean {
     return this.#ended;
+  }
+
+  /** The partition of this number, where it takes stanzas and its commits are this one's: one of them holds both ends. */
+  beside(id: number): Partition | undefined {
+    if (id === this.id) return this;
+    const other = this.#at(id);
+    return other?.serving === true && other.lane === this.lane ? other : undefined;
   }
 
   /** The account in memory or read; undefined where there is none. */

@@ -18,15 +18,16 @@ export function placeOf(partition: Partition, to: Jid): Place {
   return number === partition.id ? 'here' : 'elsewhere';
 }
 
-/** Whether one commit may hold both ends: not where an earlier stanza to the same recipient is still in the outbox. */
-export function sharesLane(work: Work, to: Jid): boolean {
-  return placeOf(work.partition, to) === 'here' && !work.account.detoured(to.bare);
+/** The partition of the recipient, where one commit of `partition`'s lane can hold both ends (DESIGN §5, commits). */
+export function sharing(partition: Partition, to: Jid): Partition | undefined {
+  const number = partition.env.partitionOf(to.bare);
+  return number === undefined ? undefined : partition.beside(number);
 }
 
 /**
- * Sends a durable stanza, already stamped with `from`, on behalf of `work.account`: where the recipient shares the lane,
- * its part joins the work, so that one commit holds both; else the work gets an outbox row, and the post takes it from
- * there after the commit. Without a promise where everything is in memory. Throws, or rejects with, `StanzaError` where it
+ * Sends a durable stanza, already stamped with `from`, on behalf of `work.account`: into the partition `home`, which shares
+ * the lane, its part joins the work, so that one commit holds both; without one the work gets an outbox row, and the post
+ * takes it from there after the commit. Without a promise where everything is in memory. Throws, or rejects with, `StanzaError` where it
  * cannot be sent at all.
  */
 export function sendDurable(
@@ -35,19 +36,18 @@ export function sendDurable(
   stanza: Element,
   kind: Kind,
   origin: Origin,
+  home = placeOf(work.partition, to) === 'here' ? work.partition : undefined,
 ): void | Promise<void> {
-  const { partition } = work;
-  const place = placeOf(partition, to);
-  if (place === 'foreign') throw new StanzaError('remote-server-not-found');
-  if (place === 'elsewhere' || work.account.detoured(to.bare)) {
+  if (placeOf(work.partition, to) === 'foreign') throw new StanzaError('remote-server-not-found');
+  if (home === undefined || work.account.detoured(to.bare)) {
     writeLetter(work, to, stanza, kind, origin);
     return;
   }
   const hand = (recipient: Account | undefined) => {
     if (recipient === undefined) throw new StanzaError('service-unavailable');
-    return partition.arrivals.durable(work, recipient, stanza, to, kind, origin, false);
+    return home.arrivals.durable(work, recipient, stanza, to, kind, origin, false);
   };
-  const recipient = partition.account(to.bare);
+  const recipient = home.account(to.bare);
   return recipient instanceof Promise ? recipient.then(hand) : hand(recipient);
 }
 

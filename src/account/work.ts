@@ -1,4 +1,4 @@
-import type { Op, Statement, Value } from '../store/store.ts';
+import type { Fence, Op, Statement, Value } from '../store/store.ts';
 import type { Unit } from '../store/lane.ts';
 import type { Account } from './account.ts';
 import type { Partition } from './partition.ts';
@@ -32,6 +32,8 @@ export class Work implements Unit {
   #numbers: [Account, number][] = empty;
   #spare: [Account, number][] = empty;
   #involved: Account[] = empty;
+  /** Where it relies on more than its own partition. */
+  #fences: readonly Fence[] | undefined;
   /** What to store instead where an op at or above `from` cannot be written: the recipient's part (DESIGN §5). */
   #fallback: { readonly from: number; readonly due: () => boolean; readonly make: () => Work } | undefined;
   /** The stanza's own error answer, for the case that nothing can be stored; may give what is stored instead. */
@@ -45,8 +47,8 @@ export class Work implements Unit {
     this.answers = answers;
   }
 
-  get fences() {
-    return this.partition.fences;
+  get fences(): readonly Fence[] {
+    return this.#fences ?? this.partition.fences;
   }
 
   /** Adds an op and tells its index in `counts`. */
@@ -77,8 +79,10 @@ export class Work implements Unit {
 
   /** Another account of the same lane whose state this work changes. */
   involve(account: Account): void {
-    if (account !== this.account && !this.#involved.includes(account))
-      this.#involved = joined(this.#involved, account);
+    if (account === this.account || this.#involved.includes(account)) return;
+    this.#involved = joined(this.#involved, account);
+    const { fences } = account.partition;
+    if (fences !== this.partition.fences) this.#fences = [...this.fences, ...fences];
   }
 
   /**
@@ -156,6 +160,12 @@ export class Work implements Unit {
 
   failed(reason: 'failed' | 'fenced' | 'overloaded', op: number | undefined, error: Error): Work | void {
     this.#settle();
+    // Which of several partitions is lost, nobody says: the way through the outbox relies on the sender's alone.
+    if (reason === 'fenced' && this.fences.length > 1 && this.#fallback !== undefined) {
+      if (this.session !== undefined) this.session.recordDirty = true;
+      for (const run of this.#ends) run();
+      return this.#fallback.make().insteadOf(this);
+    }
     if (reason === 'fenced') {
       this.partition.lost();
       return;

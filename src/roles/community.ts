@@ -62,7 +62,7 @@ export async function openCommunity(
   count: (event: Counted) => void,
 ): Promise<Community> {
   const { clock, random, log } = around;
-  const { store, volume, closed } = await openStore(config, around, mesh.self);
+  const { store, volume, closed, evict } = await openStore(config, around, mesh.self);
   try {
     const domains = new Set<string>(config.domains);
     const routes = openTable(mesh, domains);
@@ -114,7 +114,7 @@ export async function openCommunity(
       count,
     };
     const accounts: Accounts = new Accounts(env);
-    const parts = { config, around, store, mesh, routes, accounts, breaks };
+    const parts = { config, around, store, evict, mesh, routes, accounts, breaks };
     const ownership: Ownership =
       volume === undefined ? await ownPool(parts) : await ownVolume({ ...parts, volume });
     answerPeers(ask, openHere(accounts), directory);

@@ -17,6 +17,8 @@ export interface OpenedStore {
   readonly volume: Volume | undefined;
   /** Resolves when it cannot be used any more: undefined after `close`, else why. */
   readonly closed: Promise<Failure | undefined>;
+  /** Ends the connections of a server that was declared dead. */
+  readonly evict?: (owner: Peer) => Promise<void>;
 }
 
 /** Opens the store that the configuration names, for a process that the mesh knows as `self`. */
@@ -28,7 +30,7 @@ export async function openStore(config: Config, around: Surroundings, self: Peer
     return { store: volume, volume, closed: volume.closed };
   }
   const store = await openPostgres({ url: config.store, clock, random, log, owner: self });
-  return { store, volume: undefined, closed: store.closed };
+  return { store, volume: undefined, closed: store.closed, evict: (owner) => store.evict(owner) };
 }
 
 /** Whether a server has made the volume that the configuration names; true for a store that is not a volume. */

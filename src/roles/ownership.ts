@@ -5,6 +5,7 @@ import type { Mesh } from '../mesh/mesh.ts';
 import type { Pool } from '../placement/pool.ts';
 import type { Table } from '../placement/table.ts';
 import type { Store } from '../store/store.ts';
+import type { OpenedStore } from './engines.ts';
 import type { Surroundings } from './server.ts';
 
 /** How a server comes to the partitions that it serves: all of its volume (`volume.ts`), or a share (`pooled.ts`). */
@@ -24,6 +25,7 @@ export interface Parts {
   readonly config: Config;
   readonly around: Surroundings;
   readonly store: Store;
+  readonly evict: OpenedStore['evict'];
   readonly mesh: Mesh;
   readonly routes: Table;
   readonly accounts: Accounts;

@@ -11,7 +11,7 @@ import type { Ownership, Parts } from './ownership.ts';
 
 /** A server of a pool: the tables say which partitions it has (DESIGN §6); they share a few lanes. */
 export async function ownPool(parts: Parts): Promise<Ownership> {
-  const { config, around, store, mesh, routes, accounts, breaks } = parts;
+  const { config, around, store, evict, mesh, routes, accounts, breaks } = parts;
   const { clock, random, log } = around;
   let pool: Pool | undefined;
   let announcer: Announcer | undefined;
@@ -40,6 +40,7 @@ export async function ownPool(parts: Parts): Promise<Ownership> {
         self: { ...self, name: config.server.name, version },
         partitions: config.pool.partitions,
         health: (at) => askHealth(at, clock),
+        ...(evict === undefined ? {} : { evict }),
         host: {
           serve: async (partition, epoch, carried) => {
             await accounts.serve(partition, epoch, laneOf(partition), carried as readonly Carried[]);

@@ -17,7 +17,7 @@ type Ending =
  * unavailable  surely not stored: the same batch again after a pause, as long as it takes
  * unknown      ask `resolve` until it answers: then it has committed, or never can and runs again
  * stale        somebody moved our row: a new row, then again
- * fenced       units that rely on the fence fail; the others run again
+ * fenced       units that rely on the fence fail, or give others in their places; the others run again
  * failed       the units before the one at fault, it alone, then those behind it; so that the order holds, it hurts itself
  *              only, and one bad unit costs three commits and not one for each of its neighbours
  */
@@ -70,19 +70,19 @@ export class Committer {
           const rely = (unit: Unit): boolean =>
             unit.ops.length > 0 &&
             unit.fences.some((fence) => fence.partition === partition && fence.epoch === epoch);
-          const lost = batch.units.filter(rely);
-          if (lost.length === 0)
+          if (!batch.units.some(rely))
             throw new Error(`the store names a fence that no unit relies on: ${partition}`);
-          for (const unit of lost) {
-            ended();
-            this.fail(
-              unit,
-              'fenced',
-              undefined,
-              new Failure('fenced', 'this server no longer owns the partition'),
-            );
+          const others: Unit[] = [];
+          for (const unit of batch.units) {
+            if (!rely(unit)) others.push(unit);
+            else {
+              const error = new Failure('fenced', 'this server no longer owns the partition');
+              const instead = this.fail(unit, 'fenced', undefined, error);
+              if (instead === undefined) ended();
+              else others.push(instead);
+            }
           }
-          left.push(batch.units.filter((unit) => !rely(unit)));
+          left.push(others);
           break;
         }
         case 'failed': {

@@ -69,6 +69,11 @@ export class Hosts<Session> {
   #log: Log;
   #last = 0;
   #state: 'new' | 'there' | 'away' = 'new';
+  /**
+   * Grows with each loss. A connection of an earlier term is made anew before its next use: the host that it leads to may
+   * live on as the primary of yesterday, and who reads there reads the past.
+   */
+  term = 0;
 
   /** `dial` rejects where the host does not answer in time or is not the primary. */
   constructor(hosts: readonly Host[], dial: (host: Host) => Promise<Session>, log: Log) {
@@ -105,8 +110,10 @@ export class Hosts<Session> {
 
   /** A connection broke, or none could be made. */
   lost(why: string): void {
-    if (this.#state === 'there')
+    if (this.#state === 'there') {
+      this.term++;
       this.#log.warn({ hosts: this.names, why }, 'the database is lost: looking for it');
+    }
     if (this.#state !== 'new') this.#state = 'away';
   }
 }

@@ -29,7 +29,8 @@ export interface Unit {
    * - `failed`: it ran alone and failed at `ops[op]` (undefined where the lane is closed);
    * - `fenced`: ownership is lost: forget the entity, answer nothing;
    * - `overloaded`: the lane's queue is full.
-   * After `failed` it may give another unit, which then runs in its place, before everything that came behind it.
+   * After `failed` and `fenced` it may give another unit, which then runs in its place, before everything that came
+   * behind it; after `fenced` it may not rely on the same partitions.
    */
   failed(reason: 'failed' | 'fenced' | 'overloaded', op: number | undefined, error: Error): Unit | void;
   /** Asked each time before it is sent to the store: the unit to send instead, where what went before calls for that. */

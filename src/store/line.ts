@@ -58,6 +58,7 @@ export class Line {
   #jobs: Job[] = [];
   #working: Promise<void> | undefined;
   #session: Session | undefined;
+  #term = 0;
   #closed = false;
   /** The server's process of the connection that we last gave up, which may still be at work. */
   left: number | undefined;
@@ -126,11 +127,17 @@ export class Line {
   }
 
   async #connected(job: Job): Promise<Session> {
-    if (this.#session?.broken === true) this.#drop(this.#session);
+    if (this.#session !== undefined && (this.#session.broken || this.#term !== this.#hosts.term)) {
+      // It broke while nobody used it.
+      if (this.#term === this.#hosts.term) this.#hosts.lost('a connection broke');
+      this.#session.destroy('the primary may be another host');
+      this.#drop(this.#session);
+    }
     if (this.#clock.mono() > job.until)
       throw new Failure('store-unavailable', 'the store did not answer in time');
     for (let pause: number = pauses[0]; this.#session === undefined; pause = Math.min(pause * 2, pauses[1])) {
       try {
+        this.#term = this.#hosts.term;
         // oxlint-disable-next-line no-await-in-loop -- tried again only after it failed
         this.#session = await this.#hosts.connect();
       } catch (error) {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { Clock } from '../base/clock.ts';
 import { Failure } from '../base/failure.ts';
 import { fixed } from '../base/fixed.ts';
@@ -97,7 +98,7 @@ export class Pooled implements Store {
         // A half-sent flight of ours may hold the lane's row, where the connection was cut and the server knows nothing.
         if (line.left !== undefined)
           await session.query(`select ${end} from pg_stat_activity where ${idle} and pid = $2`, [
-            this.#parts.owner,
+            applicationName(this.#parts.owner),
             line.left,
           ]);
         line.left = undefined;
@@ -137,7 +138,7 @@ export class Pooled implements Store {
   async evict(owner: string): Promise<void> {
     try {
       const ended = await this.#do(this.#parts.rest, `select ${end} from pg_stat_activity where ${idle}`, [
-        owner,
+        applicationName(owner),
       ]);
       if (ended.length > 0)
         this.#parts.log.info({ owner, connections: ended.length }, 'ended the connections of a dead server');
@@ -300,6 +301,16 @@ class Broken extends Error {}
 /** The connections of `$1` in this database that wait for their client. */
 const idle = `application_name = $1 and wait_event = 'ClientRead' and pid <> pg_backend_pid() and datname = current_database()`;
 const end = 'pg_terminate_backend(pid)';
+
+/**
+ * What the server may call us: printable ASCII up to 63 bytes. An owner that does not fit keeps its beginning, for people,
+ * and gets the hash of the whole, so that two starts never share a name.
+ */
+export function applicationName(owner: string): string {
+  if (/^[\x20-\x7e]{1,63}$/.test(owner)) return owner;
+  const hash = createHash('sha256').update(owner).digest('hex').slice(0, 20);
+  return `${owner.replaceAll(/[^\x20-\x7e]/g, '?').slice(0, 42)}~${hash}`;
+}
 
 function asError(error: unknown): Error {
   return error instanceof Error ? error : new Error(String(error));

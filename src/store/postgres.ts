@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { Socket } from 'node:net';
 import type { Writable } from 'node:stream';
@@ -12,7 +11,7 @@ import { textOf } from './blame.ts';
 import { migrateShared } from './dialect.ts';
 import { Hosts, parseAddress, type Address, type Host } from './hosts.ts';
 import { Crash, Line, type Session } from './line.ts';
-import { Pooled } from './pooled.ts';
+import { applicationName, Pooled } from './pooled.ts';
 import type { Value } from './store.ts';
 import { Wire } from './wire.ts';
 
@@ -38,7 +37,7 @@ export async function openPostgres(options: PostgresOptions): Promise<Pooled> {
   const { clock, log, random } = options;
   const address = parseAddress(options.url);
   const tls = secure(address);
-  const owner = applicationName(options.owner);
+  const { owner } = options;
   const hosts = new Hosts<Session>(address.hosts, (host) => dial(host, address, tls, owner, clock), log);
   const rest = new Line(hosts, clock, fixed.queryQueue.value);
   try {
@@ -72,16 +71,6 @@ async function migrated(session: Session, clock: Clock, random: Random): Promise
   }
 }
 
-/**
- * What the server may call us: printable ASCII up to 63 bytes. An owner that does not fit keeps its beginning, for people,
- * and gets the hash of the whole, so that two starts never share a name.
- */
-export function applicationName(owner: string): string {
-  if (/^[\x20-\x7e]{1,63}$/.test(owner)) return owner;
-  const hash = createHash('sha256').update(owner).digest('hex').slice(0, 20);
-  return `${owner.replaceAll(/[^\x20-\x7e]/g, '?').slice(0, 42)}~${hash}`;
-}
-
 function secure({ tls }: Address): false | { ca?: string } {
   if (tls === 'off') return false;
   if (tls.ca === undefined) return {};
@@ -109,7 +98,7 @@ async function dial(
     database,
     ssl: tls,
     stream: () => socket,
-    application_name: owner,
+    application_name: applicationName(owner),
     // Ends a transaction whose client says nothing between two statements (in ms); see `flight.ts` for within a flight.
     idle_in_transaction_session_timeout: 2000,
     keepAlive: true,

@@ -69,13 +69,17 @@ export class Client {
   }
 }
 
-/** One partition over the real lane and a database in memory; `far.example` lives in a partition elsewhere. */
+/**
+ * One partition over the real lane and a database in memory; `near.example` lives in another one of this lane,
+ * `far.example` elsewhere.
+ */
 export class Rig {
   readonly model: Model;
   readonly limits: Limits;
   readonly letters: Letter[] = [];
   readonly passed: string[] = [];
   partition!: Partition;
+  near!: Partition;
   lane!: Lane;
   volume!: Volume;
   #clients = new Map<number, Client>();
@@ -92,23 +96,25 @@ export class Rig {
     await rig.start();
     let id = 0;
     for (const local of people) {
-      const work = { ops: [] as Work['ops'] };
-      const { partition } = rig;
-      work.ops.push({
-        statement: addAccount,
-        params: [partition.id, ++id, local, `${local}@example.org`],
-      });
-      await new Promise<void>((resolve, reject) =>
-        rig.lane.submit({ ...work, fences: partition.fences, done: () => resolve(), failed: reject }),
-      );
+      await rig.add(rig.partition, ++id, local, `${local}@example.org`);
     }
     return rig;
+  }
+
+  /** Makes an account. */
+  add(partition: Partition, id: number, local: string, address: string): Promise<void> {
+    const ops = [{ statement: addAccount, params: [partition.id, id, local, address] }];
+    const { fences } = partition;
+    return new Promise((resolve, reject) =>
+      this.lane.submit({ ops, fences, done: () => resolve(), failed: reject }),
+    );
   }
 
   /** A new owner, in the next epoch. */
   async start(): Promise<void> {
     this.volume = await this.model.open('one');
     const fence = await this.volume.claim('account/0');
+    const beside = await this.volume.claim('account/1');
     this.lane = await openLane(this.volume, { clock: systemClock, log: quiet });
     const { volume } = this;
     const counted = {
@@ -134,7 +140,9 @@ export class Rig {
         },
       },
       partitionOf: (address: string) =>
-        address.endsWith('example.org') ? here : address.endsWith('far.example') ? 99 : undefined,
+        ({ 'example.org': here, 'near.example': beside.partition, 'far.example': 99 })[
+          address.slice(address.indexOf('@') + 1)
+        ],
       domains: new Set(['example.org']),
       limits: this.limits,
       count: () => undefined,
@@ -151,14 +159,17 @@ export class Rig {
     };
     const admission = new Bucket({ burst: 1000, perSecond: 1000 }, 0);
     const arrivals = { durable: receiveDurable, passing: receivePassing };
-    this.partition = new Partition(env, here, fence.epoch, this.lane, {
+    const shared = {
       arrivals,
       post,
       admission,
       refresher: new Refresher(systemClock),
       loads: new Gate(64, 10_000, 'too many'),
       keep: () => this.limits.idle,
-    });
+      at: (id: number) => [this.partition, this.near].find((one) => one.id === id),
+    };
+    this.partition = new Partition(env, here, fence.epoch, this.lane, shared);
+    this.near = new Partition(env, beside.partition, beside.epoch, this.lane, shared);
   }
 
   /** The owner dies and another one starts: nothing of memory is left. */
@@ -171,6 +182,7 @@ export class Rig {
   /** The same, with what was not written yet. */
   async crash(): Promise<void> {
     this.partition.stop();
+    this.near.stop();
     this.model.crash();
     this.#clients.clear();
     await this.start();
@@ -293,6 +305,7 @@ export class Rig {
 
   async close(): Promise<void> {
     this.partition.stop();
+    this.near.stop();
     await this.lane.close();
     await this.volume.close();
     this.model.close();

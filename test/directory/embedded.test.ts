@@ -13,7 +13,7 @@ import { Gate } from '../../src/base/gate.ts';
 import { openSqlite } from '../../src/store/embedded.ts';
 import { openIds } from '../../src/store/ids.ts';
 import { openLane, type Lane } from '../../src/store/lane.ts';
-import { sql } from '../../src/store/store.ts';
+import { sql, type Fence } from '../../src/store/store.ts';
 import type { Volume } from '../../src/store/volume.ts';
 import { verify } from '../../src/xmpp/sasl/keys.ts';
 
@@ -24,15 +24,29 @@ void describe('the embedded directory', () => {
   let volume: Volume;
   let lane: Lane;
   let directory: Directory;
+  let epoch = 0;
+  let owned: { readonly lane: Lane; readonly fences: readonly Fence[] } | undefined;
+  let queries = 0;
 
   const open = async (): Promise<void> => {
     volume = await openSqlite(path, { clock: systemClock, log: quiet, random: systemRandom, host: 'test' });
     lane = await openLane(volume, { clock: systemClock, log: quiet });
     const fence = await volume.claim('account/0');
+    epoch = fence.epoch;
     const ids = await openIds(volume, quiet);
     directory = openEmbeddedDirectory({
-      store: volume,
-      laneOf: () => ({ lane, fences: [fence] }),
+      store: {
+        query: (statement, params) => {
+          queries += 1;
+          return volume.query(statement, params);
+        },
+      } as Volume,
+      laneOf: () => {
+        if (epoch === 0) return undefined;
+        // One object as long as the ownership lasts, as a partition is.
+        if (owned?.fences[0]!.epoch !== epoch) owned = { lane, fences: [{ ...fence, epoch }] };
+        return owned;
+      },
       clock: systemClock,
       random: systemRandom,
       partitionOf: (address) => (address.endsWith('@capulet.example') ? fence.partition : undefined),
@@ -88,6 +102,22 @@ void describe('the embedded directory', () => {
     await assert.rejects(directory.setPassword('nobody@capulet.example', 'x'), { code: 'account-missing' });
     await assert.rejects(directory.setPassword('nobody@montague.example', 'x'), { code: 'account-missing' });
     assert.equal(await directory.keys('nobody@capulet.example', 'SCRAM-SHA-1'), undefined);
+  });
+
+  void it('asks the store for keys once, as long as the partition is its own', async () => {
+    const asked = async () => {
+      const before = queries;
+      await opens('juliet@capulet.example', 'new');
+      return queries - before;
+    };
+    const first = epoch;
+    await asked();
+    assert.equal(await asked(), 0);
+    epoch = 0; // another server owns it, and may change them
+    assert.deepEqual([await asked(), await asked()], [2, 2]);
+    epoch = first + 1;
+    assert.deepEqual([await asked(), await asked()], [2, 0]);
+    epoch = first;
   });
 
   void it('removes an account with its keys; a namesake is somebody else', async () => {

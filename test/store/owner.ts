@@ -8,7 +8,7 @@ import { inbound, message } from './suite.ts';
 
 const [url, partition, epoch] = [process.argv[2]!, Number(process.argv[3]), Number(process.argv[4])];
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
-const store = await openPooled(url, 'owner/old');
+const store = await openPooled(url, 'a name that is too long for the database to keep all of it, by far/old');
 const lane = await openLane(store, { clock: systemClock, log: quiet });
 let id = 0;
 const next = (): void => {

@@ -13,7 +13,7 @@ import { quiet } from '../../src/base/log.ts';
 import { blame, type Blame } from '../../src/store/blame.ts';
 import { parseAddress } from '../../src/store/hosts.ts';
 import { migrations } from '../../src/store/migrate.ts';
-import { applicationName } from '../../src/store/postgres.ts';
+import { applicationName } from '../../src/store/pooled.ts';
 import { sql } from '../../src/store/store.ts';
 import { claimIn, Databases, openPooled } from './database.ts';
 import { inbound, message, readInbound, readMessages, storeSuite } from './suite.ts';

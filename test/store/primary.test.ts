@@ -192,15 +192,17 @@ describe('a standby', { timeout: 120_000 }, () => {
     await server.psql('alter system reset synchronous_standby_names');
   });
 
-  it('that the primary became in place (25006): commits wait until it is one again', async () => {
-    const store = await open(server.url);
+  it('takes over from a primary that refuses to write (25006) and keeps its connections', async () => {
+    const primary = await databases.start();
+    const standby = await databases.start({ standbyOf: primary, synchronous: true });
+    const store = await open(both(primary, standby));
     const traffic = await start(store, 'readonly', 13);
     traffic.flow(5);
     await traffic.done(20);
-    await server.psql(`alter role muster set default_transaction_read_only = on`);
-    await server.psql(`select pg_terminate_backend(pid) from pg_stat_activity where usename = 'muster'`);
+    await primary.psql('alter system set default_transaction_read_only = on');
+    await primary.psql('select pg_reload_conf()');
     await assert.rejects(store.openLane(), (error) => failed(error, 'store-unavailable'));
-    await server.psql(`alter role muster reset default_transaction_read_only`);
+    await standby.promote();
     await traffic.done(traffic.ended.size + 20);
     await traffic.stop();
     await traffic.check(store);
@@ -298,7 +300,7 @@ describe('a stale owner', { timeout: 120_000 }, () => {
     toClose.push({ close: () => child.kill() });
     await child.said(200);
     child.signal('SIGSTOP');
-    await store.evict('owner/old');
+    await store.evict('a name that is too long for the database to keep all of it, by far/old');
     await store.query(move, [fence.partition, 'two/1']);
     const [before] = await store.query(sql`select count(*) as n from message where partition = $1`, [
       fence.partition,

@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Rig } from './rig.ts';
+
+const message = (to: string, text: string) =>
+  `<message to="${to}" type="chat"><body>${text}</body></message>`;
+
+/** Alice here, Dora in another partition of the same lane. */
+async function open(): Promise<Rig> {
+  const rig = await Rig.open();
+  await rig.add(rig.near, 77, 'dora', 'dora@near.example');
+  return rig;
+}
+
+function spool(rig: Rig): string[] {
+  const rows = rig.model.rows<{ xml: string }>(
+    'select xml from message where partition = ?1 and account = 77 and pending = 1 order by id',
+    rig.near.id,
+  );
+  return rows.map(({ xml }) => /<body>(.*)<\/body>/.exec(xml)?.[1] ?? '');
+}
+
+test('one commit holds both copies where sender and recipient share the lane', async (t) => {
+  const rig = await open();
+  t.after(() => rig.close());
+  const alice = await rig.login('alice', 'balcony');
+  for (const text of ['one', 'two'])
+    assert.deepEqual(await alice.says(message('dora@near.example', text)), []);
+  assert.deepEqual(spool(rig), ['one', 'two']);
+  assert.deepEqual(rig.letters, []);
+  assert.deepEqual(rig.model.rows('select id from outbox'), []);
+});
+
+test('a recipient that is being handed over gets it by post', async (t) => {
+  const rig = await open();
+  t.after(() => rig.close());
+  const alice = await rig.login('alice', 'balcony');
+  await alice.says(message('dora@near.example', 'early'));
+  alice.send(message('dora@near.example', 'one'));
+  for (let turn = 0; turn < 50 && alice.session.open === 0; turn++) await Promise.resolve();
+  assert.equal(alice.session.open, 1, 'it is in the lane');
+  rig.near.closing = true; // and not sent to the store yet
+  await rig.still();
+  assert.deepEqual(spool(rig), ['early']);
+  assert.deepEqual(await alice.says(message('dora@near.example', 'two')), []);
+  assert.deepEqual(spool(rig), ['early']);
+  assert.deepEqual(
+    rig.letters.map(({ to }) => to),
+    ['dora@near.example', 'dora@near.example'],
+  );
+});
+
+test('where the recipient’s partition is lost, its message goes by post and the sender’s partition goes on', async (t) => {
+  const rig = await open();
+  t.after(() => rig.close());
+  const alice = await rig.login('alice', 'balcony');
+  rig.model.rows('update partition set epoch = epoch + 1 where id = ?1', rig.near.id);
+  alice.send(message('dora@near.example', 'one'));
+  alice.send(message('carol@example.org', 'behind it'));
+  await rig.still();
+  assert.deepEqual(
+    rig.letters.map(({ xml }) => /<body>(.*)<\/body>/.exec(xml)?.[1]),
+    ['one'],
+  );
+  assert.equal(rig.partition.ended, false);
+  assert.deepEqual(await alice.says(message('dora@near.example', 'two')), []);
+  const own = rig.model.rows<{ n: number }>(
+    'select n from message where account = 1 and direction = 1 order by id',
+  );
+  assert.equal(own.length, 3, 'each of them once');
+  const kept = rig.model.rows<{ n: number }>('select n from inbound')[0]?.n;
+  assert.equal(kept, alice.session.inN);
+});
