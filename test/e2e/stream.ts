@@ -28,10 +28,11 @@ export async function open(wire: Wire, domain: string): Promise<Element> {
       : `<?xml version='1.0'?><stream:stream xmlns='jabber:client' to='${domain}' version='1.0'` +
           ` xmlns:stream='http://etherx.jabber.org/streams'>`,
   );
-  await wire.until(
-    () => (wire.items[0] ? wire.items.shift() : undefined),
+  const header = await wire.until(
+    () => wire.items.shift() ?? (wire.closed ? null : undefined),
     () => 'no stream header came back',
   );
+  if (!header) throw new Error('connection closed before a stream header came back');
   return expectElement(wire, 'features');
 }
 

@@ -40,7 +40,7 @@ export class Load {
   #stop = false;
   readonly #every: number;
 
-  /** @param every milliseconds between two messages of a client, about */
+  /** @param every milliseconds between two bursts of a client, about */
   constructor(doors: Doors, users: readonly string[], every = 150) {
     this.#every = every;
     this.clients = users.map((user) => new Loyal(doors, user));
@@ -166,17 +166,18 @@ export class Load {
     return this.#goners.some((one) => one.client === client);
   }
 
+  /** In small bursts, so that stanzas overtake each other where they can, and some are always under way. */
   async #talk(one: Loyal): Promise<void> {
     const said = this.said.get(one.bare)!;
     while (!this.#stop && !this.#gone(one)) {
       const here = this.#here.filter((peer) => peer !== one);
       const peer = here[Math.floor(Math.random() * here.length)]!;
-      if (one.unacked < 200) {
+      for (let more = Math.floor(Math.random() * 5); more >= 0 && one.unacked < 200; more--) {
         const body = `${one.user} ${said.length}`;
         said.push({ to: peer.bare, body });
         one.send(`<message type='chat' to='${peer.bare}' id='${body}'><body>${body}</body></message>`);
-        one.requestAck();
       }
+      one.requestAck();
       await pause(this.#every * (0.5 + Math.random()));
     }
   }
