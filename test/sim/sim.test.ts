@@ -12,11 +12,11 @@ const catching: Readonly<Record<string, number>> = {
   'no-dedup': 2,
   'forget-outbox': 1,
   'restart-n': 1,
-  'fence-without-lock': 3,
-  'ignore-epochs': 1,
-  'stale-generation': 1,
+  'fence-without-lock': 10,
+  'ignore-epochs': 2,
+  'stale-generation': 2,
   'renew-when-cut-off': 4,
-  'steal-after-database-outage': 1,
+  'steal-after-database-outage': 2,
 };
 
 test('every planted fault has a pinned seed', () => {
