@@ -17,7 +17,7 @@ export interface PoolOptions {
   readonly directory: string;
   readonly servers?: number;
   readonly muxes?: number;
-  readonly nats?: { readonly nodes?: 1 | 2 | 3 };
+  readonly nats?: { readonly nodes?: 1 | 2 | 3; readonly tls?: boolean };
   /** `standby`: a synchronous one, named second in the servers' `store`. `directory`: of the primary, elsewhere. */
   readonly postgres?: {
     readonly standby?: boolean;
@@ -96,7 +96,7 @@ export async function openPool(options: PoolOptions): Promise<Pool> {
     for (const step of closing.splice(0).toReversed()) await step();
   };
   try {
-    const nats = await openNats({ directory: path('nats'), nodes: options.nats?.nodes ?? 1 });
+    const nats = await openNats({ directory: path('nats'), nodes: options.nats?.nodes ?? 1, tls: options.nats?.tls ?? true });
     closing.push(() => nats.stop());
     const primary = await openPostgresServer({
       directory: options.postgres?.directory ?? path('postgres'),

@@ -62,10 +62,31 @@ export function running(opened: Pool): Running {
   };
 }
 
-/** Makes `u0`…`u<count-1>`. */
+/**
+ * Makes `u0`…`u<count-1>`: the first by the command, the others as copies of its rows in their partitions, so that PBKDF2
+ * runs once. Their ids are above what the store of a bench gives out.
+ */
 export async function accounts(opened: Pool, count: number, password: string): Promise<void> {
   const file = `${opened.directory}/accounts.csv`;
-  const lines = Array.from({ length: count }, (_, index) => `u${index}@${opened.domain},${password}\n`);
-  writeFileSync(file, lines.join(''));
+  const first = `u0@${opened.domain}`;
+  writeFileSync(file, `${first},${password}\n`);
   await opened.muster(['user', 'import', file]);
+  const { primary } = opened.postgres;
+  const run = (script: string) => primary.psql(script, 'muster');
+  const place = `(select min(id) from partition where name like 'account/%') +
+    ('x' || substr(encode(sha256(convert_to(who.address, 'UTF8')), 'hex'), 1, 12))::bit(48)::bigint %
+    (select count(*) from partition where name like 'account/%')`;
+  await run(
+    `insert into account (partition, id, local, address, created, disabled, watermark, roster_ver)
+     select ${place}, a.id + 1000000000 + who.n, 'u' || who.n, who.address, a.created, 0, 0, 0
+     from account a, (select n, 'u' || n || '@${opened.domain}' as address from generate_series(1, ${count - 1}) n) who
+     where a.address = '${first}'`,
+  );
+  await run(
+    `insert into credential (partition, account, mechanism, salt, iterations, stored_key, server_key)
+     select b.partition, b.id, c.mechanism, c.salt, c.iterations, c.stored_key, c.server_key
+     from account b, account a join credential c on c.partition = a.partition and c.account = a.id
+     where a.address = '${first}' and b.address <> a.address and b.local ~ '^u[0-9]+$'`,
+  );
+  await run('analyze account');
 }

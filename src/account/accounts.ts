@@ -3,9 +3,10 @@ import type { Peer } from '../mesh/mesh.ts';
 import { Failure } from '../base/failure.ts';
 import { fixed } from '../base/fixed.ts';
 import { Gate } from '../base/gate.ts';
-import { openPost, type Letter, type Office, type Post } from '../post/post.ts';
+import { openPost, type Office, type Post } from '../post/post.ts';
 import type { Lane } from '../store/lane.ts';
 import type { Account } from './account.ts';
+import { readAhead } from './ahead.ts';
 import { receiveDurable, receivePassing } from './arrive.ts';
 import { attach } from './attach.ts';
 import { carriedOf, type Carried } from './carry.ts';
@@ -13,7 +14,7 @@ import { bind, enable } from './bind.ts';
 import { detachSession, endSession } from './end.ts';
 import type { Env } from './env.ts';
 import { receiveStanza } from './inbound.ts';
-import { letters, openOffice } from './office.ts';
+import { asSent, letters, openOffice } from './office.ts';
 import { Logins } from './login.ts';
 import { Partition, reportMs, type Shared } from './partition.ts';
 import { Registration } from './registration.ts';
@@ -89,16 +90,16 @@ export class Accounts {
   async serve(id: number, epoch: number, lane: Lane, carried: readonly Carried[] = []): Promise<Partition> {
     const { env } = this;
     const partition = new Partition(env, id, epoch, lane, this.#shared);
-    const rows = await env.store.query<{ id: number; address: string; resumable: number }>(
-      sessionRows.ofPartition,
-      [id],
-    );
+    const [rows, ahead, waiting] = await Promise.all([
+      env.store.query<{ id: number; address: string; resumable: number }>(sessionRows.ofPartition, [id]),
+      readAhead(env.store, id),
+      all(letters(env.store, id)),
+    ]);
     for (const { address } of rows) partition.dormant.add(address);
+    partition.foresee(ahead);
     for (const one of carried) partition.carried.set(one.session, one);
-    const waiting: Letter[] = [];
-    for await (const letter of letters(env.store, id)) waiting.push(letter);
     this.#partitions.set(id, partition);
-    for (const letter of waiting) this.post.queue(letter);
+    for (const letter of asSent(waiting)) this.post.queue(letter);
     // Sessions that cannot be resumed end when every mux had time to show them; the others after the resume window.
     env.clock.after(
       reportMs,
@@ -373,6 +374,12 @@ export class Accounts {
           );
         }
   }
+}
+
+async function all<T>(source: AsyncIterable<T>): Promise<T[]> {
+  const list: T[] = [];
+  for await (const one of source) list.push(one);
+  return list;
 }
 
 /** Reads accounts that have sessions which nobody has claimed: loaded, those sessions end in their time. */

@@ -11,6 +11,7 @@ import type { Element } from '../xmpp/element.ts';
 import type { Jid } from '../xmpp/jid.ts';
 import { Account, type Waiting } from './account.ts';
 import { accountRows, readPreferences, type AccountRow } from './accountrows.ts';
+import type { Read } from './ahead.ts';
 import { endAgain, endSession, removeRows } from './end.ts';
 import { takeCarried, type Carried } from './carry.ts';
 import type { Env } from './env.ts';
@@ -93,6 +94,8 @@ export class Partition {
   readonly #lazy = new Set<Account>();
   #lazyTimer: Timer | undefined;
   #expiryTimer: Timer | undefined;
+  #ahead = new Map<string, Read>();
+  #aheadTimer: Timer | undefined;
   readonly #answered = new Map<Session, number>();
   /** Sessions that are over, with rows to remove. */
   readonly #over = new Set<Session>();
@@ -281,6 +284,8 @@ export class Partition {
     this.#touchTimer?.cancel();
     this.#lazyTimer?.cancel();
     this.#expiryTimer?.cancel();
+    this.#aheadTimer?.cancel();
+    this.#ahead.clear();
     this.sessions.clear();
   }
 
@@ -316,8 +321,20 @@ export class Partition {
 
   // ── loading ───────────────────────────────────────────────────────────────────────────────────────────────────
 
+  /** What was read before there was a question for it. Nobody else changes it: the partition is ours. */
+  foresee(read: Map<string, Read>): void {
+    this.#ahead = read;
+    // Whoever has not come by then may not come at all.
+    this.#aheadTimer = this.env.clock.after(fixed.aheadTime.value, () => this.#ahead.clear());
+  }
+
   async #load(address: string): Promise<Account | undefined> {
     const { store } = this.env;
+    const ahead = this.#ahead.get(address);
+    if (ahead !== undefined) {
+      this.#ahead.delete(address);
+      return this.#made(ahead);
+    }
     const [row] = await store.query<AccountRow>(accountRows.load, [this.id, address]);
     if (row === undefined) return undefined;
     const [waiting, sessions] = await Promise.all([
@@ -327,7 +344,11 @@ export class Partition {
         : [],
       this.dormant.has(address) ? store.query<SessionRow>(sessionRows.ofAccount, [this.id, row.id]) : [],
     ]);
-    this.dormant.delete(address);
+    return this.#made({ row, waiting, sessions });
+  }
+
+  #made({ row, waiting, sessions }: Read): Account {
+    this.dormant.delete(row.address);
     const account = new Account(this, row, waiting);
     for (const stored of sessions) if (stored.ended === 0) this.#wake(account, stored);
     if (account.sessions.length > 0) this.watchExpiry();

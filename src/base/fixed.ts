@@ -180,6 +180,18 @@ export const fixed = {
     of: 'time that a partition has to come to rest before it is handed over',
     overflow: 'it stays where it is, and is tried again',
   },
+  ahead: {
+    value: 1000,
+    unit: 'sessions',
+    of: 'sessions of a partition whose accounts a new owner reads at once',
+    overflow: 'the accounts of the others are read when somebody asks for them',
+  },
+  aheadTime: {
+    value: 10_000,
+    unit: 'ms',
+    of: 'time for which it keeps what nobody asked for yet',
+    overflow: 'it is read again when somebody does',
+  },
   lanes: {
     value: 2,
     unit: 'lanes',
