@@ -96,7 +96,11 @@ export async function openPool(options: PoolOptions): Promise<Pool> {
     for (const step of closing.splice(0).toReversed()) await step();
   };
   try {
-    const nats = await openNats({ directory: path('nats'), nodes: options.nats?.nodes ?? 1, tls: options.nats?.tls ?? true });
+    const nats = await openNats({
+      directory: path('nats'),
+      nodes: options.nats?.nodes ?? 1,
+      tls: options.nats?.tls ?? true,
+    });
     closing.push(() => nats.stop());
     const primary = await openPostgresServer({
       directory: options.postgres?.directory ?? path('postgres'),
@@ -120,6 +124,7 @@ export async function openPool(options: PoolOptions): Promise<Pool> {
     };
     process.once('exit', last);
     closing.push(() => process.off('exit', last));
+    endOnSignals();
 
     const pair = { cert: path('tls', 'cert.pem'), key: path('tls', 'key.pem') };
     await certificate(
@@ -217,6 +222,16 @@ export async function openPool(options: PoolOptions): Promise<Pool> {
     await close();
     throw error;
   }
+}
+
+/** Who is ended by a signal leaves nothing behind either, unless it deals with signals itself. */
+function endOnSignals(): void {
+  for (const [signal, code] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+    ['SIGHUP', 129],
+  ] as const)
+    if (process.listenerCount(signal) === 0) process.once(signal, () => process.exit(code));
 }
 
 interface Status {
