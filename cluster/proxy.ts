@@ -49,6 +49,8 @@ class Pair {
   #to: number;
   #cut: Direction | undefined;
   #ended: () => void;
+  /** Ends of which the other side has yet to be told. */
+  readonly #unsaid: { out?: () => void; in?: () => void } = {};
 
   constructor(near: Socket, to: number, ended: () => void) {
     this.#near = near;
@@ -68,6 +70,8 @@ class Pair {
     else if (this.#far !== undefined) this.#near.resume();
     if (direction === 'in' || direction === 'both') this.#far?.pause();
     else this.#far?.resume();
+    for (const way of ['out', 'in'] as const)
+      if (direction !== way && direction !== 'both') this.#unsaid[way]?.();
   }
 
   destroy(): void {
@@ -93,7 +97,8 @@ class Pair {
     from.on('data', (data) => {
       if (!to.write(data)) from.pause();
     });
-    from.on('end', () => to.end());
+    // Comes even to one that is paused.
+    from.on('end', () => (whole() ? to.end() : (this.#unsaid[direction] = () => to.end())));
     to.on('drain', () => {
       if (whole()) from.resume();
     });

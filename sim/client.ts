@@ -121,6 +121,11 @@ export class Client {
     return this.#line === undefined ? undefined : this.#mux;
   }
 
+  /** Its session's number at the servers, which the SM-ID begins with; 0: none. */
+  get number(): number {
+    return Number.parseInt(this.#managed?.previd.split('-')[0] ?? '0', 36);
+  }
+
   /** It has a session that it can go on with: connected, or waiting to resume. */
   get lives(): boolean {
     return this.#managed !== undefined;

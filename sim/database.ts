@@ -165,23 +165,22 @@ class Wire implements Link {
   }
 
   #send(call: Call, settle: (answer: Answer) => void): void {
-    const { clock, plan, random, condition } = this.#database;
-    const commit = call.ask === 'commit';
+    const { clock, plan, random, condition, lockless } = this.#database;
     if (condition === 'out') return this.#answer(unavailable('no database'), settle);
     if (this.#severed && !this.#whole)
       return void this.#process.clock.after(connecting, () => settle(unavailable('no connection')));
     this.#severed = false;
     if (!this.#way.there) {
-      if (commit && random.chance(0.3)) clock.after(random.int(late), () => this.#write(call, true));
+      if (call.ask === 'commit' && (lockless || random.chance(0.3))) this.#late(call);
       return;
     }
-    if (commit && this.#happens(plan.cut)) {
-      if (random.chance(0.5)) clock.after(random.int(late), () => this.#write(call, true));
+    if (call.ask === 'commit' && this.#happens(plan.cut)) {
+      if (random.chance(0.5)) this.#late(call);
       return this.#answer(silence(call), settle);
     }
-    const lost = commit && this.#happens(plan.lost);
+    const lost = call.ask === 'commit' && this.#happens(plan.lost);
     // Only what accounts write: what placement writes has no constraint to fail.
-    const faulty = commit && call.packet.fences.length > 0 && this.#happens(plan.faulty);
+    const faulty = call.ask === 'commit' && call.packet.fences.length > 0 && this.#happens(plan.faulty);
     this.#there = Math.max(this.#there, clock.mono() + this.#takes());
     clock.after(this.#there - clock.mono(), () => {
       if (this.#database.condition === 'out') return;
@@ -207,6 +206,13 @@ class Wire implements Link {
     const rest = fate === 0 ? random.int(20) : random.int(late);
     const held = lockless && holds(this.#database.core, call.packet.fences);
     clock.after(rest, () => reply(this.#write(call, fate !== 0, held)));
+  }
+
+  /** It lay somewhere on the way. */
+  #late(call: Extract<Call, { ask: 'commit' }>): void {
+    const { clock, random, core, lockless } = this.#database;
+    const held = lockless && holds(core, call.packet.fences);
+    clock.after(random.int(late), () => this.#write(call, true, held));
   }
 
   #write(call: Call, old = false, held = false): Answer | undefined {

@@ -149,6 +149,11 @@ export class Faults {
     for (const name of muxNames)
       if (this.#world.muxes.get(name)?.life.alive !== true) this.#world.startMux(name);
     this.#world.disturb('healing');
+    // An order to drain may have waited for the database, and come behind the one that took it back.
+    for (const ms of [3_000, 10_000])
+      this.#world.scheduler.clock().after(ms, () => {
+        for (const name of serverNames) this.#undrain(this.#world.random, name);
+      });
   }
 
   /** What is broken now, for whoever needs to know that nothing else is. */

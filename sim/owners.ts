@@ -92,10 +92,17 @@ export class Owners {
     );
   }
 
-  /** Did the owner of the partition die before what this mux knew could be handed over (invariant 4)? */
+  /**
+   * Did the owner of the partition die before what this mux knew could be handed over (invariant 4)? A mux that nobody
+   * can hear is no better than a dead one.
+   */
   diedWith(partition: number, mux: MuxProcess): boolean {
-    if (mux.diedAt === undefined) return false;
-    return mux.hadAll?.has(partition) !== true || (this.#lost.get(partition) ?? -Infinity) >= mux.diedAt;
+    const lost = this.#lost.get(partition);
+    if (mux.diedAt !== undefined)
+      return mux.hadAll?.has(partition) !== true || (lost !== undefined && lost >= mux.diedAt);
+    return (
+      lost !== undefined && Math.max(this.#world.healthySince(mux), this.#world.meshBack) >= lost - 1_000
+    );
   }
 
   ownerOf(partition: number): Process | undefined {

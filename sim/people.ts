@@ -12,6 +12,8 @@ export function addPeople(world: World, history: History): readonly Client[] {
     (_, i) => new Client(world, history, `user${i}`, i % 2 === 0),
   );
   history.people = people;
+  world.holds = (mux, session) =>
+    people.some((one) => one.ready && one.mux === mux && one.number === session);
   for (const [i, person] of people.entries()) {
     const id = i + 1;
     const partition = world.partitionOf(person.address);

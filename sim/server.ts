@@ -28,9 +28,9 @@ export async function openServer(world: World, process: Server): Promise<Opened>
   const mesh = world.mesh(process);
   const routes = openTable(mesh, domains);
   const { partitionOf } = routes;
-  let pool: Pool | undefined;
-  let announcer: Announcer | undefined;
-  const may = () => pool?.leased !== false;
+  /** What there is a little later than those who ask for it. */
+  const late: { pool?: Pool; announcer?: Announcer } = {};
+  const may = () => late.pool?.leased !== false;
   const lanes = await Promise.all(
     Array.from({ length: lanesEach }, async () => {
       const lane = await openLane(store, { clock, log, may });
@@ -67,7 +67,7 @@ export async function openServer(world: World, process: Server): Promise<Opened>
         .map(({ peer }) => peer),
     lost: (partition) => {
       accounts.forget(partition);
-      announcer?.announce();
+      late.announcer?.announce();
     },
     count: () => {},
   };
@@ -85,10 +85,10 @@ export async function openServer(world: World, process: Server): Promise<Opened>
     forget: (partition) => accounts.forget(partition),
     availability: () => 100,
     sessions: () => accounts.sessions,
-    announce: () => announcer?.announce(),
+    announce: () => late.announcer?.announce(),
     dead: () => world.ended(process),
   };
-  pool = await openPool({
+  const pool = (late.pool = await openPool({
     store: broken.poolStore?.(store, process) ?? store,
     mesh: broken.poolMesh?.(mesh) ?? mesh,
     clock,
@@ -98,9 +98,9 @@ export async function openServer(world: World, process: Server): Promise<Opened>
     host,
     health: (at) => world.health(process, at),
     partitions,
-  });
+  }));
   world.range ??= pool.accounts;
   routes.learn(pool.accounts);
-  announcer = openAnnouncer(mesh, clock, pool.accounts, () => accounts.owned());
+  late.announcer = openAnnouncer(mesh, clock, pool.accounts, () => accounts.owned());
   return { accounts, pool };
 }

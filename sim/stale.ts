@@ -17,6 +17,7 @@ export function watchStale(
   table: () => Table | undefined,
 ): { readonly mesh: Mesh; readonly count: Count } {
   let stale: Down | undefined;
+  let dropped = false;
   /** Epochs as they were known before this moment: what comes in the same one may be handled before it is acted on. */
   const known = new Map<number, { epoch: number; next: number; at: number }>();
   const knownOf = (partition: number): number => {
@@ -34,11 +35,19 @@ export function watchStale(
         mesh.serve(service, (from, frame) => {
           const down = frame as Down;
           if (service === 'mux' && down.epoch < knownOf(down.partition)) stale = down;
+          dropped = false;
           handler(from, frame);
+          // Of a session that somebody is connected with right here.
+          if (stale !== undefined && !dropped && 'session' in stale && world.holds(process, stale.session))
+            world.fault(
+              12,
+              `${process.peer} heeds a '${stale.t}' of epoch ${stale.epoch} of partition ${stale.partition}`,
+            );
           stale = undefined;
         }),
     }),
     count: (event) => {
+      if (event === 'stale-frame') dropped = true;
       if (stale !== undefined && acts.has(event))
         world.fault(
           12,

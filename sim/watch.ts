@@ -6,7 +6,7 @@ import type { World } from './world.ts';
 /** Milliseconds between two looks. */
 const every = 500;
 /** Within these a client hears that its message is stored, if all it needs is there (DESIGN §4, faults). */
-const pause = 12_000;
+const pause = 10_000;
 /** Within these what nobody stores arrives although the database is away. */
 const lively = 2_000;
 
@@ -51,8 +51,7 @@ export class Watch {
     for (const person of this.#people) this.#patient(person);
     const { condition } = world.database;
     const alone = this.#faults.standing.length === 1 && world.net.plan.lost === 0;
-    if (condition !== 'up' && alone && now - world.disturbed >= 1_000 && now - this.#asked > 10_000)
-      this.#enliven();
+    if (condition !== 'up' && alone && now - this.#asked > 10_000) this.#enliven();
   }
 
   /** Does a quorum of what is needed work, so that nobody may wait for long? */

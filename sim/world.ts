@@ -58,6 +58,8 @@ export class World {
   /** What the checkers have to say; for traces. */
   fault: (invariant: number, text: string) => void = () => {};
   note: (text: string) => void = () => {};
+  /** Is a client connected to this mux with this session? */
+  holds: (mux: Process, session: number) => boolean = () => false;
   /** The trace shows the frames that it matches, as JSON. */
   frames: RegExp | undefined;
   readonly log: Log;
@@ -126,14 +128,14 @@ export class World {
     const process = this.#process(name, ['mux']);
     const { clock } = process;
     const mesh = this.mesh(process);
-    let table: Table | undefined;
-    const watching = watchStale(this, process, mesh, () => table);
-    const heard = this.broken.muxMesh?.(watching.mesh, () => table) ?? watching.mesh;
-    table = openTable(heard, domains);
+    const late: { table?: Table } = {};
+    const watching = watchStale(this, process, mesh, () => late.table);
+    const heard = this.broken.muxMesh?.(watching.mesh, () => late.table) ?? watching.mesh;
+    late.table = openTable(heard, domains);
     const mux = openMux({
       domains: [domain],
       mesh: heard,
-      routes: table,
+      routes: late.table,
       clock,
       random: this.random,
       log: this.log,

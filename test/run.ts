@@ -9,7 +9,7 @@ import { installPackages, lacking } from '../cluster/packages.ts';
  * test and the simulation, and closes with one line of counts. Nothing is skipped: what cannot run has failed.
  */
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const seeds = process.env['SEEDS'] ?? '50';
+const seeds = process.env['SEEDS'] ?? '200';
 
 /** What the tests need of Debian. */
 const packages = ['chromium', 'nats-server', 'postgresql', 'python3-slixmpp'] as const;

@@ -14,7 +14,7 @@ import { bind, enable } from './bind.ts';
 import { detachSession, endSession } from './end.ts';
 import type { Env } from './env.ts';
 import { receiveStanza } from './inbound.ts';
-import { letters, openOffice } from './office.ts';
+import { asSent, letters, openOffice } from './office.ts';
 import { Logins } from './login.ts';
 import { Partition, reportMs, type Shared } from './partition.ts';
 import { Registration } from './registration.ts';
@@ -99,7 +99,7 @@ export class Accounts {
     partition.foresee(ahead);
     for (const one of carried) partition.carried.set(one.session, one);
     this.#partitions.set(id, partition);
-    for (const letter of waiting) this.post.queue(letter);
+    for (const letter of asSent(waiting)) this.post.queue(letter);
     // Sessions that cannot be resumed end when every mux had time to show them; the others after the resume window.
     env.clock.after(
       reportMs,

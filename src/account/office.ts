@@ -163,3 +163,23 @@ export async function* letters(store: Store, partition: number): AsyncIterable<L
     if (rows.length < slice) return;
   }
 }
+
+/**
+ * Letters in the order of their ids, but those of one session to one recipient in that in which it sent them: one that could
+ * not be stored with its recipient's part went to the outbox late, with a later id (invariant 5).
+ */
+export function asSent(letters: readonly Letter[]): readonly Letter[] {
+  const lines = new Map<string, number[]>();
+  for (const [place, { account, recipient, source }] of letters.entries()) {
+    const line = `${account} ${source} ${recipient}`;
+    const places = lines.get(line);
+    if (places === undefined) lines.set(line, [place]);
+    else places.push(place);
+  }
+  const sorted = [...letters];
+  for (const places of lines.values()) {
+    const own = places.map((place) => letters[place]!).toSorted((a, b) => a.n - b.n || a.k - b.k);
+    for (const [i, place] of places.entries()) sorted[place] = own[i]!;
+  }
+  return sorted;
+}

@@ -18,7 +18,7 @@ export const servers: readonly Scenario[] = [
   },
   {
     name: 'kill -9 of a worker',
-    rounds: { short: 1, long: 20 },
+    rounds: { short: 0, long: 20 },
     patience: 10,
     round: async (pool, how) => {
       const server = pick(pool.servers, how);
@@ -87,7 +87,7 @@ export const cuts: readonly Scenario[] = (Object.keys(engines) as (keyof typeof 
   (engine) =>
     (Object.keys(ways) as Direction[]).map((direction): Scenario => ({
       name: `server cut from ${engine}${ways[direction]}`,
-      rounds: { short: direction === 'both' ? 1 : 0, long: 5 },
+      rounds: { short: direction === 'both' && engine !== 'both' ? 1 : 0, long: 5 },
       patience: 25,
       round: async (pool, how) => {
         const server = pick(pool.servers, how);

@@ -12,6 +12,11 @@ const catching: Readonly<Record<string, number>> = {
   'no-dedup': 2,
   'forget-outbox': 1,
   'restart-n': 1,
+  'fence-without-lock': 10,
+  'ignore-epochs': 2,
+  'stale-generation': 2,
+  'renew-when-cut-off': 4,
+  'steal-after-database-outage': 2,
 };
 
 test('every planted fault has a pinned seed', () => {
@@ -29,7 +34,7 @@ for (const [name, seed] of Object.entries(catching))
   });
 
 /** Seeds that once showed a fault of ours (CHANGES.md tells which); what happens at a seed moves with code and traffic. */
-for (const seed of [1, 4, 5, 13, 30, 39, 46, 63, 69, 80, 95, 997, 1124])
+for (const seed of [2, 4, 6, 12, 20, 31, 38, 66, 230])
   test(`seed ${seed} holds every invariant`, async () => {
     const { violations, messages } = await simulate({ seed, broken: sound, trace: false });
     assert.deepEqual(violations, []);
