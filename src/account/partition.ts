@@ -371,7 +371,8 @@ export class Partition {
     session.cursor.rpos = session.cursor.ackedRpos = row.rpos;
     session.cursor.live = false;
     session.dormant = true;
-    session.token = row.token ?? undefined;
+    // A copy: a driver's buffer is part of a large one, which the token would keep in memory.
+    session.token = row.token === null ? undefined : new Uint8Array(row.token);
     if (row.enabled_n !== null) session.enabled = { n: row.enabled_n, m: 0 };
     restore(session, row.record);
     const { resume } = this.env.limits;

@@ -33,7 +33,7 @@ function same(one: string, other: string): boolean {
 
 /** What the store keeps of a resume token. */
 export function hashOf(token: string): Uint8Array {
-  return hash('sha256', token, 'buffer');
+  return new Uint8Array(hash('sha256', token, 'buffer'));
 }
 
 /** The SM-ID names the session, so that any mux can route it, and carries the token that only its client knows. */

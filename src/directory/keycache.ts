@@ -33,7 +33,8 @@ export class KeyCache {
 
   put(owner: object, mechanism: Mechanism, found: Found, stamp: number): void {
     if (stamp !== this.#changes) return;
-    this.#found.set(`${mechanism} ${found.entry.address}`, { ...found, owner });
+    const { entry, keys } = found;
+    this.#found.set(`${mechanism} ${entry.address}`, { entry, keys: copied(keys), owner });
     if (this.#found.size <= fixed.keysKept.value) return;
     for (const oldest of this.#found.keys()) {
       this.#found.delete(oldest);
@@ -46,4 +47,10 @@ export class KeyCache {
     this.#changes += 1;
     for (const [key, { entry }] of this.#found) if (entry.id === id) this.#found.delete(key);
   }
+}
+
+/** A driver's buffers are parts of large ones, which a key of 32 bytes would keep in memory: 17 KB an account. */
+function copied({ salt, iterations, storedKey, serverKey }: Keys): Keys {
+  const copy = (bytes: Uint8Array) => new Uint8Array(bytes);
+  return { salt: copy(salt), iterations, storedKey: copy(storedKey), serverKey: copy(serverKey) };
 }
