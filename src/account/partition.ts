@@ -97,8 +97,9 @@ export class Partition {
   #ahead = new Map<string, Read>();
   #aheadTimer: Timer | undefined;
   readonly #answered = new Map<Session, number>();
-  /** Sessions that are over, with rows to remove. */
-  readonly #over = new Set<Session>();
+  /** Sessions that are over, and when their rows are to go; the oldest first. */
+  readonly #over = new Map<Session, number>();
+  #overTimer: Timer | undefined;
 
   constructor(env: Env, id: number, epoch: number, lane: Lane, shared: Shared) {
     this.env = env;
@@ -205,12 +206,6 @@ export class Partition {
       work.commit();
     }
     this.#answered.clear();
-    for (const session of this.#over) {
-      const work = new Work(session.account);
-      removeRows(work, session);
-      work.commit();
-    }
-    this.#over.clear();
     this.accounts.sweep();
   }
 
@@ -220,10 +215,28 @@ export class Partition {
     this.touchLazily(session.account);
   }
 
-  /** The session is over and everybody was told: its rows can go. */
+  /** The session is over: its rows go once its contacts have surely been told, whatever stood in the way (owed.ts). */
   removeLazily(session: Session): void {
-    this.#over.add(session);
-    this.touchLazily(session.account);
+    const { clock, limits } = this.env;
+    this.#over.set(session, clock.mono() + limits.lazy * toldIn);
+    this.#watchOver();
+  }
+
+  #watchOver(): void {
+    const { clock, limits } = this.env;
+    this.#overTimer ??= clock.after(limits.lazy, () => {
+      this.#overTimer = undefined;
+      const now = clock.mono();
+      for (const [session, due] of this.#over) {
+        // What is handed over now is told again by the next owner.
+        if (due > now || this.closing) break;
+        this.#over.delete(session);
+        const work = new Work(session.account);
+        removeRows(work, session);
+        work.commit();
+      }
+      if (this.#over.size > 0) this.#watchOver();
+    });
   }
 
   /** Every batch takes along what was touched. */
@@ -285,6 +298,7 @@ export class Partition {
     this.#lazyTimer?.cancel();
     this.#expiryTimer?.cancel();
     this.#aheadTimer?.cancel();
+    this.#overTimer?.cancel();
     this.#ahead.clear();
     this.sessions.clear();
   }
@@ -395,6 +409,9 @@ export class Partition {
     });
   }
 }
+
+/** Times `limits.lazy` for which the row of a session that is over is kept. */
+const toldIn = 5;
 
 /** How often detached sessions are looked through. */
 const reportPause = 20;

@@ -1,3 +1,4 @@
+import { fixed } from '../base/fixed.ts';
 import { NS } from '../xmpp/namespaces.ts';
 import { attribute, serialise } from '../xmpp/serialise.ts';
 import { sql } from '../store/store.ts';
@@ -173,16 +174,22 @@ export async function loaded(account: Account): Promise<Roster> {
   return account.roster;
 }
 
-/** Runs `use` with the roster, at once where it is in memory. */
-export function withRoster(account: Account, use: (roster: Roster) => void): void {
+/**
+ * Runs `use` with the roster, at once where it is in memory; where the store does not answer, when it does again: what is
+ * to be said to contacts must not be lost for that (invariant 9).
+ */
+export function withRoster(account: Account, use: (roster: Roster) => void, again = false): void {
   if (account.roster !== undefined) {
     use(account.roster);
     return;
   }
-  const { log } = account.partition.env;
-  loaded(account)
-    .then(use)
-    .catch((error: unknown) => log.warn({ err: error }, 'a roster could not be read'));
+  const { partition } = account;
+  const { log, clock } = partition.env;
+  loaded(account).then(use, (error: unknown) => {
+    if (partition.ended) return;
+    if (!again) log.warn({ err: error }, 'a roster could not be read: tried again');
+    clock.after(fixed.accountPause.value, () => withRoster(account, use, true));
+  });
 }
 
 /** What of this account is in the lane now has ended; undefined where nothing is. */

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { endSession } from '../../src/account/end.ts';
 import { refresh } from '../../src/account/presence.ts';
@@ -50,6 +51,8 @@ describe('presence (RFC 6121 §4)', () => {
   }
 
   it('a session that ended: the next owner says so where the last one may not have lived to', async () => {
+    await rig.close();
+    rig = await Rig.open({ lazy: 20 });
     await set('alice', 'friend@far.example', 'from');
     const alice = await rig.login('alice', 'one');
     const other = await rig.login('alice', 'two');
@@ -67,11 +70,12 @@ describe('presence (RFC 6121 §4)', () => {
       ['unavailable alice@example.org/one'],
       'not of the resource that is back',
     );
+    while (rig.model.rows('select id from session').length > 1) await sleep(5);
     await rig.restart();
     rig.passed.splice(0);
     await rig.account('alice');
     await rig.still();
-    assert.deepEqual(rig.passed, [], 'once is enough');
+    assert.deepEqual(rig.passed, [], 'once it is told for long enough, that was all');
   });
 
   it('initial presence: to subscribers and oneself, and theirs comes back', async () => {
