@@ -6,11 +6,11 @@ import { stringify } from 'yaml';
 import { certificate } from '../src/base/certificate.ts';
 import { systemClock } from '../src/base/clock.ts';
 import type { Config } from '../src/base/config.ts';
+import { openLinks, type Links } from './links.ts';
 import { openNats, type Nats } from './nats.ts';
 import { freePorts } from './ports.ts';
 import { openPostgresServer, type PostgresServer } from './postgres.ts';
 import { program, signal, Supervised } from './process.ts';
-import { openProxy, type Direction, type Proxy } from './proxy.ts';
 
 export interface PoolOptions {
   /** Keeps everything: data of the engines, ports, passwords, logs. A second start finds the same pool. */
@@ -30,21 +30,19 @@ export interface PoolOptions {
   readonly tls?: 'off' | 'starttls';
   /** More of every process's configuration, as `key.path=value`. */
   readonly set?: readonly string[];
-  /** Servers and muxes reach the engines through proxies of their own, so that `links` can cut them off. */
-  readonly proxied?: boolean;
+  /**
+   * Servers and muxes reach the engines through proxies of their own, so that `links` can cut them off: in the proxies, or
+   * by losing packets on the way there (packets.ts), which takes the health port away, too.
+   */
+  readonly cut?: 'proxies' | 'packets';
 }
 
 /** One process of the pool with its configuration and data directory. */
 export interface Part extends Supervised {
   readonly directory: string;
   readonly ports: Ports;
-  /** Its links to the engines; without `proxied` they cannot be cut. */
+  /** Its links to the engines; without `cut` they stay whole. */
   readonly links: Links;
-}
-
-export interface Links {
-  cut(engine: 'nats' | 'postgres', direction?: Direction): void;
-  heal(): void;
 }
 
 export type Role = 'accounts' | 'mux';
@@ -98,7 +96,11 @@ export async function openPool(options: PoolOptions): Promise<Pool> {
     for (const step of closing.splice(0).toReversed()) await step();
   };
   try {
-    const nats = await openNats({ directory: path('nats'), nodes: options.nats?.nodes ?? 1, tls: options.nats?.tls ?? true });
+    const nats = await openNats({
+      directory: path('nats'),
+      nodes: options.nats?.nodes ?? 1,
+      tls: options.nats?.tls ?? true,
+    });
     closing.push(() => nats.stop());
     const primary = await openPostgresServer({
       directory: options.postgres?.directory ?? path('postgres'),
@@ -122,6 +124,7 @@ export async function openPool(options: PoolOptions): Promise<Pool> {
     };
     process.once('exit', last);
     closing.push(() => process.off('exit', last));
+    endOnSignals();
 
     const pair = { cert: path('tls', 'cert.pem'), key: path('tls', 'key.pem') };
     await certificate(
@@ -139,9 +142,9 @@ export async function openPool(options: PoolOptions): Promise<Pool> {
     ]);
     const part: Pool['part'] = async (name, role, change = (config) => config) => {
       Object.assign(ports, await keptPorts(path('pool.json'), [name]));
-      const links = options.proxied === true ? await openLinks(hosts) : noLinks(hosts);
-      closing.push(() => links.close());
       const own = ports[name]!;
+      const links = await openLinks(hosts, own.health, options.cut);
+      closing.push(() => links.close());
       const loopback = (port: number, tls?: string) => ({ host: '127.0.0.1', port, ...(tls ? { tls } : {}) });
       const mux = role === 'mux';
       mkdirSync(path(name), { recursive: true, mode: 0o700 });
@@ -221,6 +224,16 @@ export async function openPool(options: PoolOptions): Promise<Pool> {
   }
 }
 
+/** Who is ended by a signal leaves nothing behind either, unless it deals with signals itself. */
+function endOnSignals(): void {
+  for (const [signal, code] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+    ['SIGHUP', 129],
+  ] as const)
+    if (process.listenerCount(signal) === 0) process.once(signal, () => process.exit(code));
+}
+
 interface Status {
   readonly pool: {
     readonly servers: readonly {
@@ -262,35 +275,6 @@ async function inTurn<T>(list: readonly string[], open: (name: string) => Promis
 /** The URL of an engine with other ports. */
 function through(url: string, ports: readonly number[]): string {
   return url.replace(/@[^/?]+/, `@${ports.map((port) => `127.0.0.1:${port}`).join(',')}`);
-}
-
-interface Hosts {
-  readonly nats: readonly number[];
-  readonly postgres: readonly number[];
-}
-
-interface OpenLinks extends Links {
-  readonly hosts: Hosts;
-  close(): unknown;
-}
-
-async function openLinks(to: Hosts): Promise<OpenLinks> {
-  const all = (ports: readonly number[]) => Promise.all(ports.map((port) => openProxy(port)));
-  const links: Record<keyof Hosts, Proxy[]> = { nats: await all(to.nats), postgres: await all(to.postgres) };
-  const each = [...links.nats, ...links.postgres];
-  return {
-    hosts: { nats: links.nats.map(({ port }) => port), postgres: links.postgres.map(({ port }) => port) },
-    cut: (engine, direction = 'both') => links[engine].forEach((proxy) => proxy.cut(direction)),
-    heal: () => each.forEach((proxy) => proxy.heal()),
-    close: () => Promise.all(each.map((proxy) => proxy.close())),
-  };
-}
-
-function noLinks(hosts: Hosts): OpenLinks {
-  const refuse = () => {
-    throw new Error('open the pool with `proxied` to cut its links');
-  };
-  return { hosts, cut: refuse, heal: refuse, close: () => {} };
 }
 
 /** Ports are chosen once, because clients and the other processes know them. */

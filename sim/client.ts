@@ -33,6 +33,8 @@ export class Client {
   /** The session's address, what it last said of itself, and since when it has been connected, or not. */
   full = '';
   status = '';
+  /** The one before it, for where the server refuses it. */
+  #before = '';
   since = 0;
   /** What it sees of others: by full address, what they say of themselves. */
   readonly view = new Map<string, string>();
@@ -104,8 +106,12 @@ export class Client {
   /** Shows a status to everybody who sees its presence. */
   say(status: string): void {
     this.history.note(`${this.name} says ${status}`);
+    this.#before = this.status;
     this.status = status;
-    this.#stanza(`<presence xmlns="${NS.client}"><status>${status}</status></presence>`, undefined);
+    this.#stanza(
+      `<presence xmlns="${NS.client}" id="${status}"><status>${status}</status></presence>`,
+      undefined,
+    );
   }
 
   /** Shows a friend that something is being written. */
@@ -360,6 +366,8 @@ export class Client {
     if (managed !== undefined) managed.received += 1;
     if (stanza.attrs['type'] === 'error')
       this.history.note(`${this.name} gets an error for ${stanza.name} ${stanza.attrs['id'] ?? ''}`);
+    if (stanza.name === 'presence' && stanza.attrs['type'] === 'error' && stanza.attrs['id'] === this.status)
+      this.status = this.#before;
     if (stanza.name === 'presence' && stanza.attrs['type'] === 'subscribe')
       this.#stanza(
         `<presence xmlns="${NS.client}" type="subscribed" to="${stanza.attrs['from']}"/>`,

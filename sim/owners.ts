@@ -38,7 +38,8 @@ export class Owners {
     const before = this.#tenures.get(partition);
     const { now } = this.#world.scheduler;
     if (before !== undefined && before.epoch >= epoch) return;
-    const graceful = before === undefined || before.released;
+    // An owner in between that was given it and never came to serve it took with it what it was given.
+    const graceful = before === undefined || (before.released && epoch === before.epoch + 1);
     this.#world.note(`${by.peer} serves ${partition} in epoch ${epoch}${graceful ? '' : ', taken'}`);
     if (before !== undefined && before.by !== by) {
       if (graceful) this.handed += 1;
@@ -46,7 +47,7 @@ export class Owners {
     }
     if (before !== undefined && !graceful) {
       this.#lost.set(partition, now);
-      if (before.by !== by && this.#isWell(before.by))
+      if (before.by !== by && !before.released && this.#isWell(before.by))
         this.#world.fault(7, `partition ${partition} was taken from ${before.by.peer}, which is well`);
     }
     const since = before !== undefined && graceful ? before.since : now;

@@ -232,7 +232,9 @@ export class Accounts {
 
   /** A session ended while its partition was between two owners: this one knows it from its row at the most. */
   #farewell(partition: Partition, from: Peer, frame: End): void {
-    if (!partition.dormant.has(frame.account) && partition.accounts.peek(frame.account) === undefined) return;
+    const { dormant, accounts } = partition;
+    const { account } = frame;
+    if (!dormant.has(account) && !accounts.reads(account) && accounts.peek(account) === undefined) return;
     if (!ticketHolds(this.env, from, frame)) return;
     this.#withAccount(
       partition,

@@ -52,8 +52,11 @@ export async function attach(
   session.info = frame.info;
   session.expires = Infinity;
   session.wanted = false;
-  if (known) session.acknowledge(frame.acked);
-  else adoptRecord(session, frame);
+  if (known) {
+    // Frames to it may have been lost with the last link, the record's among them.
+    session.shown(frame.record);
+    session.acknowledge(frame.acked);
+  } else adoptRecord(session, frame);
   session.dormant = false;
   // Not what waits for its commit: the mux takes it for accepted (invariant 2).
   session.frame({ t: 'attached', n: session.committedN });

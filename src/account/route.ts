@@ -123,7 +123,8 @@ export function withSessions(
     known.mailbox.run(() => known.inOrder(() => use(known)));
     return;
   }
-  if (!partition.dormant.has(address)) {
+  // While it is being read nobody can tell yet.
+  if (!partition.dormant.has(address) && !partition.accounts.reads(address)) {
     absent?.();
     return;
   }

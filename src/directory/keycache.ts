@@ -13,7 +13,8 @@ export interface Found {
  * lost then ask nothing of the store. The one used longest ago is forgotten first.
  */
 export class KeyCache {
-  readonly #found = new Map<string, Found & { readonly owner: object }>();
+  readonly #known = new Map<string, Known>();
+  readonly #addresses = new Map<number, string>();
   #changes = 0;
 
   /** What a read must take before it begins, and show to `put`: a change meanwhile makes it worthless. */
@@ -22,31 +23,47 @@ export class KeyCache {
   }
 
   get(owner: object, address: string, mechanism: Mechanism): Found | undefined {
-    const key = `${mechanism} ${address}`;
-    const found = this.#found.get(key);
-    if (found === undefined) return undefined;
-    this.#found.delete(key);
-    if (found.owner !== owner) return undefined;
-    this.#found.set(key, found);
-    return found;
+    const known = this.#known.get(address);
+    if (known === undefined) return undefined;
+    if (known.owner !== owner) {
+      this.#forget(known.entry);
+      return undefined;
+    }
+    // To the end: the map is in the order of last use.
+    this.#known.delete(address);
+    this.#known.set(address, known);
+    const keys = known.keys[mechanism];
+    return keys === undefined ? undefined : { entry: known.entry, keys };
   }
 
-  put(owner: object, mechanism: Mechanism, found: Found, stamp: number): void {
+  put(owner: object, mechanism: Mechanism, { entry, keys }: Found, stamp: number): void {
     if (stamp !== this.#changes) return;
-    const { entry, keys } = found;
-    this.#found.set(`${mechanism} ${entry.address}`, { entry, keys: copied(keys), owner });
-    if (this.#found.size <= fixed.keysKept.value) return;
-    for (const oldest of this.#found.keys()) {
-      this.#found.delete(oldest);
-      return;
-    }
+    const known = this.#known.get(entry.address);
+    const others = known?.owner === owner ? known.keys : {};
+    this.#known.set(entry.address, { owner, entry, keys: { ...others, [mechanism]: copied(keys) } });
+    this.#addresses.set(entry.id, entry.address);
+    if (this.#known.size <= fixed.keysKept.value) return;
+    for (const oldest of this.#known.values()) return this.#forget(oldest.entry);
   }
 
   /** The account changes: call it before and after that is stored. */
   change(id: number): void {
     this.#changes += 1;
-    for (const [key, { entry }] of this.#found) if (entry.id === id) this.#found.delete(key);
+    const address = this.#addresses.get(id);
+    if (address !== undefined) this.#forget({ id, address });
   }
+
+  #forget({ id, address }: Pick<Entry, 'id' | 'address'>): void {
+    this.#known.delete(address);
+    this.#addresses.delete(id);
+  }
+}
+
+/** What is known of one account. */
+interface Known {
+  readonly owner: object;
+  readonly entry: Entry;
+  readonly keys: Partial<Record<Mechanism, Keys>>;
 }
 
 /** A driver's buffers are parts of large ones, which a key of 32 bytes would keep in memory: 17 KB an account. */

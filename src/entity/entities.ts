@@ -25,6 +25,11 @@ export class Entities<E> {
     return this.#loaded.size;
   }
 
+  /** It is being read now. */
+  reads(key: string): boolean {
+    return this.#loading.has(key);
+  }
+
   /** How many are being read. */
   get loading(): number {
     return this.#loading.size;

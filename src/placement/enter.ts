@@ -80,8 +80,12 @@ async function lives(options: PoolOptions, lane: Lane, row: ServerRecord): Promi
     if (now.renewed !== row.renewed) return true;
     observer.look([now], asked, clock.mono());
     if (observer.still(peer) >= fixed.lease.value) {
-      const { renewed } = now;
-      await change(lane, [{ statement: serverRows.endStill, params: [clock.now(), peer, renewed] }]);
+      const params = [clock.now(), peer, now.renewed];
+      const decided = clock.mono();
+      const late = () => clock.mono() - decided > fixed.lookSlow.value;
+      const [count] = await change(lane, [{ statement: serverRows.endStill, params }], late);
+      // What kept this from being written may have kept the other one from renewing.
+      if (count === undefined) observer.restart();
     }
     await sleep(clock, fixed.lookPeriod.value);
     // oxlint-enable no-await-in-loop

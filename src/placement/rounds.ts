@@ -217,10 +217,13 @@ export class Rounds {
   async #expire(): Promise<void> {
     const { lane, clock, mesh } = this.#options;
     const still = this.#others().filter(({ peer }) => this.#observer.still(peer) >= fixed.lease.value);
+    const decided = clock.mono();
+    const late = () => clock.mono() - decided > fixed.lookSlow.value;
     await Promise.all(
       still.map(async ({ peer, renewed }) => {
         const params = [clock.now(), peer, renewed, mesh.self];
-        const [count] = await change(lane, [{ statement: serverRows.expire, params }]);
+        // What was seen says nothing any more once the store has kept this waiting: it kept that server waiting, too.
+        const [count] = await change(lane, [{ statement: serverRows.expire, params }], late);
         this.#again = true;
         if (count === 1) this.#declared(peer);
       }),

@@ -59,10 +59,14 @@ export const serverRows = {
 
 /**
  * Writes in one commit that relies on no partition. Resolves with the rows that each op changed; undefined where that is
- * not known, or nothing was written: only the rows themselves tell then.
+ * not known, or nothing was written: only the rows themselves tell then. Nothing is written once it is `late`.
  */
-export function change(lane: Lane, ops: readonly Op[]): Promise<readonly (number | undefined)[]> {
+export function change(
+  lane: Lane,
+  ops: readonly Op[],
+  late: () => boolean = () => false,
+): Promise<readonly (number | undefined)[]> {
   return new Promise((resolve) =>
-    lane.submit({ ops, fences: [], done: resolve, failed: () => resolve(ops.map(() => undefined)) }),
+    lane.submit({ ops, fences: [], done: resolve, failed: () => resolve(ops.map(() => undefined)), late }),
   );
 }

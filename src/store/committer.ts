@@ -9,6 +9,7 @@ import type { Outcome, Store } from './store.ts';
 type Ending =
   | Outcome
   | { readonly result: 'lost' }
+  | { readonly result: 'late' }
   | { readonly result: 'given-up'; readonly unknown: boolean };
 
 /**
@@ -17,6 +18,7 @@ type Ending =
  * unavailable  surely not stored: the same batch again after a pause, as long as it takes
  * unknown      ask `resolve` until it answers: then it has committed, or never can and runs again
  * stale        somebody moved our row: a new row, then again
+ * late         what must not be stored any more fails; the others run again
  * fenced       units that rely on the fence fail, or give others in their places; the others run again
  * failed       the units before the one at fault, it alone, then those behind it; so that the order holds, it hurts itself
  *              only, and one bad unit costs three commits and not one for each of its neighbours
@@ -102,6 +104,16 @@ export class Committer {
             if (!ending.unknown || unit.ops.length === 0) this.#abandon(unit);
           }
           break;
+        case 'late': {
+          const others = batch.units.filter((unit) => unit.late?.() !== true);
+          for (const unit of batch.units) {
+            if (others.includes(unit)) continue;
+            ended();
+            this.fail(unit, 'failed', undefined, new Failure('late', 'the store took too long for this'));
+          }
+          left.push(others);
+          break;
+        }
         case 'stale':
           left.push(batch.units);
       }
@@ -144,6 +156,7 @@ export class Committer {
 
   async #commit(batch: Assembly): Promise<Ending> {
     for (;;) {
+      if (batch.units.some((unit) => unit.late?.() === true)) return { result: 'late' };
       // oxlint-disable no-await-in-loop -- each attempt follows from the one before
       const outcome = await this.#attempt(batch);
       if (outcome === 'unavailable') {

@@ -35,6 +35,11 @@ export interface Unit {
   failed(reason: 'failed' | 'fenced' | 'overloaded', op: number | undefined, error: Error): Unit | void;
   /** Asked each time before it is sent to the store: the unit to send instead, where what went before calls for that. */
   revise?(): Unit;
+  /**
+   * Asked before each attempt: what rests on something observed is no longer true when the store was away meanwhile.
+   * A unit that is late ends as `failed`, and nothing of it is stored.
+   */
+  late?(): boolean;
 }
 
 /** The commit lane of a partition: what arrives while one batch commits makes up the next one. */

@@ -1,4 +1,6 @@
+import { spawnSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
+import { canLosePackets, inNamespace } from '../../cluster/packets.ts';
 import { installPackages } from '../../cluster/packages.ts';
 import { nats, postgres } from './engines.ts';
 import { disk } from './disk.ts';
@@ -6,7 +8,7 @@ import { cuts, servers } from './servers.ts';
 import { openStage } from './stage.ts';
 
 /**
- * `npm run test:faults -- [--only TEXT] [--rounds N] [--people N] [--seed N]`: every fault in its long form, one line
+ * `npm run test:faults -- [--only TEXT] [--rounds N] [--people N] [--seed N] [--cut proxies]`: every fault in its long form, one line
  * each. Exit code 1 where something was noticed that should not have been.
  */
 const { values } = parseArgs({
@@ -16,6 +18,8 @@ const { values } = parseArgs({
     people: { type: 'string', default: '10' },
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
     short: { type: 'boolean', default: false },
+    /** packets or proxies; packets wherever that is possible. */
+    cut: { type: 'string' },
   },
 });
 const seed = Number(values.seed);
@@ -23,12 +27,19 @@ const form = values.short ? 'short' : 'long';
 let failed = 0;
 
 installPackages(['nats-server', 'postgresql']);
-console.log(`seed ${seed}`);
+// Where links can really lose packets, all of this runs in a network namespace of its own.
+const cut = values.cut === 'packets' ? 'packets' : 'proxies';
+if (values.cut === undefined && canLosePackets()) {
+  const args = [...process.argv.slice(1), '--seed', String(seed), '--cut', 'packets'];
+  const [command, all] = inNamespace([process.execPath, ...args]);
+  process.exit(spawnSync(command, all, { stdio: 'inherit' }).status ?? 1);
+}
+console.log(`seed ${seed}, links are cut by ${cut === 'packets' ? 'losing packets' : 'proxies'}`);
 const chosen = [...servers, ...cuts, ...nats, ...postgres].filter(
   ({ name, rounds }) => name.includes(values.only) && rounds[form] > 0,
 );
 if (chosen.length > 0) {
-  await using stage = await openStage(Number(values.people));
+  await using stage = await openStage(Number(values.people), { cut });
   for (const scenario of chosen) {
     const rounds = Math.min(scenario.rounds.long, Number(values.rounds ?? scenario.rounds[form]));
     show(await stage.run(scenario, rounds, { short: values.short, seed }));

@@ -161,6 +161,22 @@ describe('lane: batching', { timeout: 10_000 }, () => {
     assert.deepEqual(await ended(3), ['empty done', 'a done 1', 'fill 1 done 1']);
   });
 
+  it('stores nothing of a unit that is late once the store is back, and everything of its neighbours', async () => {
+    const { store, units, lane, ended } = await start();
+    let late = false;
+    lane.submit(units.make('a', [op(1)]));
+    lane.submit({ ...units.make('b', [op(2)]), late: () => late });
+    (await store.next()).reject(unavailable);
+    const again = await store.next();
+    assert.equal(again.ops.length, 2);
+    late = true;
+    again.reject(unavailable);
+    const last = await store.next();
+    assert.deepEqual(last.ops, [op(1)]);
+    last.commit();
+    assert.deepEqual(await ended(2), ['b failed undefined', 'a done 1']);
+  });
+
   it('refuses what exceeds its queue as overloaded, and takes more once there is room', async () => {
     const { store, units, lane, ended } = await start({ queue: 2, units: 1 });
     lane.submit(units.make('a', [op(1)]));
