@@ -150,6 +150,12 @@ export const fixed = {
     of: 'time from the begin of one small batch of a lane to that of the next, for company: a commit costs 0.3 ms of CPU',
     overflow: 'the batch begins with what is there; behind a pause it begins at once',
   },
+  poolApart: {
+    value: 10,
+    unit: 'ms',
+    of: 'the same in a pool, where a commit costs the database as much again and a message takes two',
+    overflow: 'as `laneApart`',
+  },
   laneEnough: {
     value: 64,
     unit: 'units',

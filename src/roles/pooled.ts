@@ -18,7 +18,12 @@ export async function ownPool(parts: Parts): Promise<Ownership> {
   const may = () => pool?.leased !== false;
   const lanes = await Promise.all(
     Array.from({ length: fixed.lanes.value }, () =>
-      openLane(store, { clock, log, limits: laneLimitsOf(config.limits), may }),
+      openLane(store, {
+        clock,
+        log,
+        limits: { ...laneLimitsOf(config.limits), apart: fixed.poolApart.value },
+        may,
+      }),
     ),
   );
   const fullest = () => Math.max(...lanes.map(({ depth }) => depth)) / config.limits.lane;
