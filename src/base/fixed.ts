@@ -367,18 +367,6 @@ export const fixed = {
     of: 'accounts whose keys for logins are kept in memory',
     overflow: 'those used longest ago are read again when they are needed',
   },
-  meshApart: {
-    value: 2,
-    unit: 'ms',
-    of: 'time between two packets to one process over NATS, unless `meshEnough` frames wait; the first one goes at once',
-    overflow: 'what comes in between shares the next packet',
-  },
-  meshEnough: {
-    value: 32,
-    unit: 'frames',
-    of: 'frames to one process that do not wait for company',
-    overflow: 'they go at once',
-  },
   tidyLeast: {
     value: 32 * 1024 * 1024,
     unit: 'bytes',

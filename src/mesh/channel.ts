@@ -51,9 +51,6 @@ class ChannelMesh implements Mesh {
   /** Frames to oneself: they need no numbers, only a later tick. */
   #own: Returned[] = [];
   #flushing = false;
-  /** Where packets cost something, those to one peer keep apart: what comes in between shares the next one. */
-  readonly #apart: number;
-  #gathering: Timer | undefined;
   #retry: Timer | undefined;
   #saying: Timer | undefined;
   #opened = 0;
@@ -64,7 +61,6 @@ class ChannelMesh implements Mesh {
     this.#wire = wire;
     this.#clock = options.clock;
     this.#log = options.log;
-    this.#apart = wire.weigh === undefined ? 0 : fixed.meshApart.value;
     this.#resend = options.resend ?? fixed.meshResend.value;
     this.#shared = {
       window: options.window ?? fixed.meshWindow.value,
@@ -127,7 +123,6 @@ class ChannelMesh implements Mesh {
   async close(): Promise<void> {
     this.#closed = true;
     this.#retry?.cancel();
-    this.#gathering?.cancel();
     this.#saying?.cancel();
     this.#own = [];
     this.#pairs.clear();
@@ -151,26 +146,12 @@ class ChannelMesh implements Mesh {
     }
     this.#flushing = false;
     if (this.#own.length > 0) this.#flushSoon();
-    const now = this.#clock.mono();
-    let due = Infinity;
     for (const [peer, pair] of this.#pairs) {
-      if (pair.waiting) this.#watch();
-      if (now < pair.due && pair.few) {
-        if (pair.pressing) due = Math.min(due, pair.due);
-        continue;
-      }
       const packet = pair.take();
-      if (packet === undefined) continue;
-      this.#wire.send(peer, packet);
-      pair.due = now + this.#apart;
+      if (packet !== undefined) this.#wire.send(peer, packet);
+      if (pair.waiting) this.#watch();
     }
-    if (due < Infinity) this.#gathering ??= this.#clock.after(due - now, this.#gathered);
   }
-
-  readonly #gathered = (): void => {
-    this.#gathering = undefined;
-    this.#flush();
-  };
 
   /** One timer for all pairs, and only while something is unreceived. */
   #watch(): void {

@@ -24,8 +24,6 @@ export class Pair {
   expected = 1;
   /** The peer is to hear now what was received. */
   owes = false;
-  /** When the next packet may go, on the monotonic clock, unless there is enough for one. */
-  due = 0;
   /** Frames received of which nothing was said yet. */
   unsaid = 0;
   closed = false;
@@ -69,16 +67,6 @@ export class Pair {
     const fresh = !this.#refused.has(service);
     this.#refused.add(service);
     return fresh;
-  }
-
-  /** Something should go to the peer. */
-  get pressing(): boolean {
-    return this.owes || this.refuses !== 0 || this.queue.length > this.#sent;
-  }
-
-  /** What waits may wait a moment for company. */
-  get few(): boolean {
-    return this.queue.length - this.#sent < fixed.meshEnough.value;
   }
 
   take(): Packet | undefined {
