@@ -196,8 +196,13 @@ export class Account {
     const { partition } = this;
     const watermark = this.#waiting[0] === undefined ? this.head : this.#waiting[0].id - 1;
     if (watermark > this.watermark) {
+      const stored = this.watermark;
       this.watermark = watermark;
       work.write(accountRows.watermark, [partition.id, this.id, watermark]);
+      work.onFailure(() => {
+        this.watermark = Math.min(this.watermark, stored);
+        partition.touchLazily(this);
+      });
     }
     if (this.#settled === undefined) return;
     for (const id of this.#settled) {
