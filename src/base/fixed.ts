@@ -367,6 +367,12 @@ export const fixed = {
     of: 'accounts whose keys for logins are kept in memory',
     overflow: 'those used longest ago are read again when they are needed',
   },
+  handOffs: {
+    value: 12,
+    unit: 'partitions',
+    of: 'partitions that a server hands over at a time',
+    overflow: 'the others are served until it is their turn',
+  },
   tidyLeast: {
     value: 32 * 1024 * 1024,
     unit: 'bytes',

@@ -1,6 +1,7 @@
 import { sleep, type Clock } from '../base/clock.ts';
 import { fixed } from '../base/fixed.ts';
 import { failed } from '../base/failure.ts';
+import { Gate } from '../base/gate.ts';
 import type { Log } from '../base/log.ts';
 import type { Mesh, Peer } from '../mesh/mesh.ts';
 import type { Lane } from '../store/lane.ts';
@@ -43,6 +44,8 @@ export class Handoff {
   readonly #options: HandoffOptions;
   readonly #leaving = new Map<number, Promise<void>>();
   readonly #told = new Map<string, () => void>();
+  /** A few at a time: each partition is away only while its own turn lasts. */
+  readonly #turns = new Gate(fixed.handOffs.value, Infinity, '');
   #closed = false;
 
   constructor(options: HandoffOptions) {
@@ -61,7 +64,9 @@ export class Handoff {
   give(partition: number, to: Peer): Promise<void> {
     const underway = this.#leaving.get(partition);
     if (underway !== undefined) return underway;
-    const given = this.#give(partition, to).finally(() => this.#leaving.delete(partition));
+    const given = this.#turns
+      .run(() => this.#give(partition, to))
+      .finally(() => this.#leaving.delete(partition));
     this.#leaving.set(partition, given);
     return given;
   }
