@@ -56,8 +56,9 @@ export class Loyal {
     this.bare = `${user}@${doors.domain}`;
   }
 
+  /** A first login may fall into a fault as any other: it insists, too. */
   async start(): Promise<void> {
-    await this.#connect();
+    await this.#insist();
     this.#running = this.#stay();
   }
 
@@ -94,19 +95,23 @@ export class Loyal {
       await this.#lost();
       this.connected = false;
       if (!this.#stop) this.lost++;
-      for (;;) {
-        if (this.#stop) return;
-        try {
-          await this.#connect();
-          break;
-        } catch (error) {
-          if ((error as NodeJS.ErrnoException).code !== 'ECONNREFUSED')
-            this.stumbles.push((error as Error).message);
-          this.#wire?.cut();
-          await new Promise((resolve) => setTimeout(resolve, 40));
-        }
-      }
+      await this.#insist();
+      if (this.#stop) return;
     }
+  }
+
+  /** Connects, however often that takes. */
+  async #insist(): Promise<void> {
+    while (!this.#stop)
+      try {
+        await this.#connect();
+        return;
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'ECONNREFUSED')
+          this.stumbles.push((error as Error).message);
+        this.#wire?.cut();
+        await new Promise((resolve) => setTimeout(resolve, 40));
+      }
   }
 
   async #lost(): Promise<void> {

@@ -2,14 +2,14 @@ import { Actor } from '../e2e/actor.ts';
 import { archive, type Kept } from '../e2e/archive.ts';
 import type { Doors } from '../e2e/loyal.ts';
 import type { Target } from '../e2e/server.ts';
-import type { Load } from './load.ts';
+import { reader, type Load } from './load.ts';
 
 /** Every acknowledged message is in both archives, once, in order. Returns what is not so. */
 export async function compare(doors: Doors, load: Load): Promise<string[]> {
   const archives = new Map<string, Kept[]>();
   for (const { user, bare } of load.clients) {
     const target = { domain: doors.domain, ports: { xmpp: doors.port() } } as Target;
-    const actor = await Actor.login(target, { user, resource: 'reader' });
+    const actor = await Actor.login(target, { user, resource: reader });
     archives.set(bare, await archive(actor));
     await actor.close();
   }

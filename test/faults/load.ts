@@ -16,6 +16,9 @@ interface Goner {
   since: number;
 }
 
+/** The resource that reads the archives. */
+export const reader = 'reader';
+
 /** Milliseconds after which a contact saw it go. */
 interface Missed {
   readonly user: string;
@@ -47,7 +50,11 @@ export class Load {
     for (const one of this.clients) {
       this.said.set(one.bare, []);
       this.#present.set(one.bare, new Set());
-      one.onPresence = (from, type) => this.#see(one, from.split('/')[0]!, type);
+      // Not of the resource that reads the archives at the end (archives.ts): it goes as it came.
+      one.onPresence = (from, type) => {
+        const [bare, resource] = from.split('/') as [string, string?];
+        if (resource !== reader) this.#see(one, bare, type);
+      };
     }
   }
 
