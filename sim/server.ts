@@ -77,6 +77,7 @@ export async function openServer(world: World, process: Server): Promise<Opened>
       await accounts.serve(partition, epoch, lanes[partition % lanes.length]!, carried as readonly Carried[]);
       owners.served(partition, epoch, process);
     },
+    carry: (partition, epoch, carried) => accounts.carry(partition, epoch, carried as readonly Carried[]),
     release: async (partition) => {
       const carried = await accounts.release(partition);
       owners.released(partition, process);

@@ -9,7 +9,7 @@ import type { Account } from './account.ts';
 import { readAhead } from './ahead.ts';
 import { receiveDurable, receivePassing } from './arrive.ts';
 import { attach } from './attach.ts';
-import { carriedOf, type Carried } from './carry.ts';
+import { carriedOf, takeCarried, type Carried } from './carry.ts';
 import { bind, enable } from './bind.ts';
 import { detachSession, endSession } from './end.ts';
 import type { Env } from './env.ts';
@@ -120,6 +120,23 @@ export class Accounts {
     }
     this.#shared.refresher.close();
     this.post.close();
+  }
+
+  /** What the last owner handed over of a partition that is served already: for sessions that nobody has claimed yet. */
+  carry(id: number, epoch: number, carried: readonly Carried[]): void {
+    const partition = this.at(id);
+    if (partition?.epoch !== epoch) return;
+    for (const one of carried) {
+      const session = partition.sessions.get(one.session);
+      if (session === undefined) {
+        partition.carried.set(one.session, one);
+        continue;
+      }
+      session.account.mailbox.run(() => {
+        if (session.dormant && !session.ended && session.mirrored < one.record.generation)
+          takeCarried(session, one, this.env.clock.mono());
+      });
+    }
   }
 
   /**

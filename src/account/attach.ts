@@ -46,7 +46,7 @@ export async function attach(
   const known =
     (!session.dormant && session.generation === frame.generation) || session.carried === frame.generation;
   if (session.mux !== undefined && session.mux !== from)
-    session.frame({ t: 'close', condition: 'conflict', text: 'resumed elsewhere' });
+    session.frame({ t: 'unattached', reason: 'superseded' });
   session.generation = frame.generation;
   session.mux = from;
   session.info = frame.info;

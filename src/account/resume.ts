@@ -121,7 +121,8 @@ function acknowledged(session: Session, h: number): number | 'freed' | undefined
 function takeOver(session: Session, mux: Peer): void {
   session.generation += 1;
   if (session.mux !== undefined && session.mux !== mux)
-    session.frame({ t: 'close', condition: 'conflict', text: 'resumed elsewhere' });
+    // Its mirror stays there: should this owner not live to say `resumed`, it is the newest record that there is.
+    session.frame({ t: 'unattached', reason: 'superseded' });
   session.mux = undefined;
   session.wanted = false;
   session.expires = Infinity;

@@ -17,6 +17,8 @@ export interface Host {
    * Rejects where the store does not answer: tried again.
    */
   serve(partition: number, epoch: number, carried: readonly object[]): Promise<void>;
+  /** What the last owner handed over, come late: after it is served in this epoch. */
+  carry(partition: number, epoch: number, carried: readonly object[]): void;
   /**
    * Takes nothing more in for it, ends everything that was begun, and gives what the next owner should have. From then
    * on nothing is said for it. Rejects where that cannot be done now: the partition stays and goes on.

@@ -19,6 +19,8 @@ export interface ServingOptions {
 interface Entry {
   readonly partition: number;
   readonly epoch: number;
+  /** What its last owner handed over; it may come after the row that says that it is ours. */
+  carried: readonly object[];
   state: 'loading' | 'serving' | 'releasing' | 'over';
 }
 
@@ -52,11 +54,15 @@ export class Serving {
   /** It is ours from this epoch on. Loads it, and again where that fails, until it is served or lost. */
   take(partition: number, epoch: number, carried: readonly object[]): void {
     const before = this.#here.get(partition);
+    if (before?.epoch === epoch && carried.length > 0) {
+      before.carried = carried;
+      if (before.state === 'serving') this.#options.host.carry(partition, epoch, carried);
+    }
     if (before !== undefined && before.epoch >= epoch) return;
     if (before !== undefined) this.#end(before);
-    const entry: Entry = { partition, epoch, state: 'loading' };
+    const entry: Entry = { partition, epoch, carried, state: 'loading' };
     this.#here.set(partition, entry);
-    const load = (this.#loads.get(partition) ?? Promise.resolve()).then(() => this.#load(entry, carried));
+    const load = (this.#loads.get(partition) ?? Promise.resolve()).then(() => this.#load(entry));
     this.#loads.set(partition, load);
     void load.then(() => {
       if (this.#loads.get(partition) === load) this.#loads.delete(partition);
@@ -105,7 +111,7 @@ export class Serving {
     this.#here.clear();
   }
 
-  async #load(entry: Entry, carried: readonly object[]): Promise<void> {
+  async #load(entry: Entry): Promise<void> {
     const { host, clock, log } = this.#options;
     const { partition, epoch } = entry;
     for (
@@ -118,9 +124,12 @@ export class Serving {
       let changed = false;
       try {
         if (!this.#wanted(entry)) return;
+        const { carried } = entry;
         await host.serve(partition, epoch, carried);
-        if (this.#wanted(entry)) entry.state = 'serving';
-        else host.forget(partition);
+        if (this.#wanted(entry)) {
+          entry.state = 'serving';
+          if (entry.carried !== carried) host.carry(partition, epoch, entry.carried);
+        } else host.forget(partition);
         changed = true;
         return;
       } catch (error) {

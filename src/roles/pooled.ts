@@ -50,6 +50,8 @@ export async function ownPool(parts: Parts): Promise<Ownership> {
           serve: async (partition, epoch, carried) => {
             await accounts.serve(partition, epoch, laneOf(partition), carried as readonly Carried[]);
           },
+          carry: (partition, epoch, carried) =>
+            accounts.carry(partition, epoch, carried as readonly Carried[]),
           release: (partition) => accounts.release(partition),
           forget: (partition) => accounts.forget(partition),
           availability: () => availability.value,

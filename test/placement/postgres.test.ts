@@ -67,6 +67,7 @@ async function start(peer: Peer, partitions: number): Promise<Server> {
         serves.delete(partition);
         return Promise.resolve([]);
       },
+      carry: () => undefined,
       forget: (partition) => void serves.delete(partition),
       availability: () => 100,
       sessions: () => 7,

@@ -225,6 +225,7 @@ export class Rig {
         this.pause = Math.max(this.pause, this.now - left);
         if (carried.length === 0) this.carriedLost += 1;
       },
+      carry: () => undefined,
       release: async (partition) => {
         this.left.set(partition, this.now);
         this.#released.add(`${partition} ${server.serves.get(partition)}`);
