@@ -55,6 +55,7 @@ export async function openServer(world: World, process: Server): Promise<Opened>
     routes,
     partitionOf,
     domains,
+    hosts: new Map(),
     limits: { ...defaultLimits, resume },
     registration: 'closed',
     version: 'sim',

@@ -26,6 +26,9 @@ export const accountRows = {
   load: sql`select id, address, watermark, roster_ver, prefs,
     (select max(m.id) from message m where m.partition = a.partition and m.account = a.id) as last
     from account a where a.partition = $1 and a.address = $2 and a.disabled = 0`,
+  /** An account without a local part: a service. */
+  found: sql`insert into account (partition, id, local, address, created, disabled, watermark, roster_ver)
+    values ($1, $2, '', $3, $4, 0, 0, 0) on conflict do nothing`,
   watermark: sql`update account set watermark = $3 where partition = $1 and id = $2`,
   preferences: sql`update account set prefs = $3 where partition = $1 and id = $2`,
   rosterVersion: sql`update account set roster_ver = $3 where partition = $1 and id = $2`,

@@ -29,7 +29,7 @@ export const archive: Feature = {
     [`get query ${NS.mam}`]: () => el('query', NS.mam, {}, [queryForm()]),
     [`get metadata ${NS.mam}`]: metadata,
   },
-  others: {
+  blind: {
     [`set query ${NS.mam}`]: forbid,
     [`get query ${NS.mam}`]: forbid,
     [`get metadata ${NS.mam}`]: forbid,

@@ -19,6 +19,8 @@ export interface Env {
   readonly routes: Routes;
   readonly partitionOf: PartitionOf;
   readonly domains: ReadonlySet<string>;
+  /** Hosts of services below the domains (features.ts, services): host → label. */
+  readonly hosts: ReadonlyMap<string, string>;
   readonly limits: Limits;
   readonly registration: 'closed' | 'open';
   /** Of this program (XEP-0092). */

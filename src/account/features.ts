@@ -1,8 +1,9 @@
+import type { Element } from '../xmpp/element.ts';
 import { archive } from './archive.ts';
 import { carbons } from './carbons.ts';
-import { disco } from './disco.ts';
+import { disco, discoverable } from './disco.ts';
 import { establish } from './establish.ts';
-import type { Feature, Handler } from './iq.ts';
+import type { Feature, Handler, Host, Service } from './iq.ts';
 import { ping } from './ping.ts';
 import { prefs } from './prefs.ts';
 import { register } from './register.ts';
@@ -26,19 +27,30 @@ const announced: readonly Feature[] = [
 /** Every feature of accounts, in one table. A feature is a file; what it answers and announces stands there. */
 export const features: readonly Feature[] = [...announced, disco(announced)];
 
-function table(which: 'account' | 'server' | 'others'): ReadonlyMap<string, Handler> {
-  const handlers = new Map<string, Handler>();
+/** The services, by label. */
+export const services: ReadonlyMap<string, Service> = new Map(
+  features.flatMap(({ service }) =>
+    service === undefined ? [] : [[service.label, discoverable(service)] as const],
+  ),
+);
+
+function table<H extends Handler | Host | (() => Element)>(
+  handlersOf: (feature: Feature) => Readonly<Record<string, H>> | undefined,
+): ReadonlyMap<string, H> {
+  const handlers = new Map<string, H>();
   for (const feature of features)
-    for (const [request, handler] of Object.entries(feature[which] ?? {})) {
+    for (const [request, handler] of Object.entries(handlersOf(feature) ?? {})) {
       if (handlers.has(request)) throw new Error(`two features answer ${request}`);
       handlers.set(request, handler);
     }
   return handlers;
 }
 
-/** Requests to the own account, to the server, and to the bare address of anybody else. */
-export const accountHandlers = table('account');
-export const serverHandlers = table('server');
-export const otherAccount = table('others');
+/** Requests to the own account, to the server, and of others to an account. */
+export const accountHandlers = table<Handler>((feature) => feature.account);
+export const serverHandlers = table<Handler>((feature) => feature.server);
+export const visitorHandlers = table<Host>((feature) => feature.visitors);
+/** Those of others that are answered without a look at the account. */
+export const blindHandlers = table<() => Element>((feature) => feature.blind);
 /** Requests to the own account that take their time and change nothing: nobody waits behind them. */
 export const aside: ReadonlySet<string> = new Set(features.flatMap((feature) => feature.aside ?? []));

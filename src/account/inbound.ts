@@ -123,6 +123,12 @@ function replay(session: Session, n: number, stanza: Element): void | Promise<vo
   if (stanza.name === 'iq' && n <= session.committedN) return answerAgain(session, n, stanza);
 }
 
+/** Others answer it, and nobody knows whether they did (DESIGN §5: one sent elsewhere). */
+function isElsewhere({ account, partition }: Session, to: Jid): boolean {
+  if (to.full === account.address) return false;
+  return to.local !== '' || !(partition.env.domains.has(to.full) || partition.env.hosts.has(to.full));
+}
+
 /** A request that was acted on by an owner before us and not answered: a `get` runs again, a `set` has its stored outcome. */
 export async function answerAgain(session: Session, n: number, stanza: Element): Promise<void> {
   const { type } = stanza.attrs;
@@ -140,7 +146,7 @@ export async function answerAgain(session: Session, n: number, stanza: Element):
   }
   const to = Jid.parse(stanza.attrs['to'] ?? session.account.address);
   const work = new Work(session.account, session, 0, n);
-  if (to !== undefined && to.resource !== '') {
+  if (to !== undefined && isElsewhere(session, to)) {
     const timeout = new StanzaError('remote-server-timeout');
     return refuse(session, work, stanza, timeout);
   }

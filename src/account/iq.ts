@@ -1,6 +1,8 @@
 import { el, type Element } from '../xmpp/element.ts';
 import { StanzaError } from '../xmpp/error.ts';
+import type { Jid } from '../xmpp/jid.ts';
 import type { Account } from './account.ts';
+import type { Env } from './env.ts';
 import type { Session } from './session.ts';
 import type { Work } from './work.ts';
 
@@ -24,18 +26,75 @@ export interface Request {
  */
 export type Handler = (request: Request) => Element | undefined | Promise<Element | undefined>;
 
+/**
+ * A request of somebody else to an account's bare address, or to a service: answered by the owner of that address, in the
+ * mailbox of what it names. Who asks may be anywhere.
+ */
+export interface Visit {
+  /** What was asked: an account, or the entity of a service (`address` is its host then). */
+  readonly account: Account;
+  /** Who asks, stamped by their own server. */
+  readonly from: Jid;
+  /** The request's unit: what the handler writes commits before the answer leaves. */
+  readonly work: Work;
+  readonly iq: Element;
+  readonly type: 'get' | 'set';
+  readonly payload: Element;
+  /** The bare address that was asked. */
+  readonly to: string;
+}
+
+/** Answers as a `Handler` does. What it allows depends on `from`: mayknow.ts and the feature's own rules. */
+export type Host = (visit: Visit) => Element | undefined | Promise<Element | undefined>;
+
+/** Something with an address of its own below each served domain, e.g. `pubsub.example.org`. */
+export interface Service {
+  /** The label in front of the domain. */
+  readonly label: string;
+  /** XEP-0030 §3.1. */
+  readonly identity: Readonly<Record<'category' | 'type' | 'name', string>>;
+  readonly features: readonly string[];
+  /** Answered by the owner of who asks, for people of this community alone; `to` is the service's host. */
+  readonly handlers?: Readonly<Record<string, Handler>>;
+  /** Answered by the service's own entity, which is an account that nobody logs into. */
+  readonly visitors?: Readonly<Record<string, Host>>;
+  /** Extension forms of its disco#info (XEP-0128). */
+  readonly forms?: (env: Env) => readonly Element[];
+}
+
+/** See `Feature.published`. */
+export interface Publication {
+  readonly account: Account;
+  readonly work: Work;
+  readonly node: string;
+  readonly id: string;
+  readonly payload: Element | undefined;
+}
+
 /** What the table (features.ts) lists of a feature; each has a file of its own. */
 export interface Feature {
   /** Handlers by `type name namespace`, e.g. `get query jabber:iq:roster`. */
   readonly account?: Readonly<Record<string, Handler>>;
   readonly server?: Readonly<Record<string, Handler>>;
-  /** Requests to the bare address of another account, which `to` is then. */
-  readonly others?: Readonly<Record<string, Handler>>;
+  /** Requests of others to the bare address of an account. */
+  readonly visitors?: Readonly<Record<string, Host>>;
+  /** The same where the answer is one for all, whether or not there is such an account: nobody learns from it. */
+  readonly blind?: Readonly<Record<string, () => Element>>;
+  readonly service?: Service;
+  /**
+   * What else happens in the unit in which an item of one of the account's own PEP nodes is published, by node name; without
+   * an item it was retracted. Conversions (XEP-0398, XEP-0402) stand here.
+   */
+  readonly published?: Readonly<Record<string, (publication: Publication) => void | Promise<void>>>;
   /** Those of `account` that may wait for the client: they run outside the account's mailbox and write nothing. */
   readonly aside?: readonly string[];
   /** What disco#info of the server, and of the account, lists because of it. */
   readonly serverFeatures?: readonly string[];
   readonly accountFeatures?: readonly string[];
+  /** What an account is besides `account/registered`. */
+  readonly identities?: readonly Readonly<Record<'category' | 'type', string>>[];
+  /** Extension forms (XEP-0128) of the server's disco#info. */
+  readonly serverForms?: (env: Env) => readonly Element[];
 }
 
 /** The payload of a request; throws `bad-request` where there is not exactly one. */

@@ -4,11 +4,12 @@ import { Jid } from '../xmpp/jid.ts';
 import { serialise, textOf } from '../xmpp/serialise.ts';
 import { errorReply } from '../xmpp/stanza.ts';
 import type { Account } from './account.ts';
-import { accountHandlers, aside, otherAccount, serverHandlers } from './features.ts';
+import { accountHandlers, aside, serverHandlers, services } from './features.ts';
 import { key, payloadOf, resultOf, type Handler, type Request } from './iq.ts';
-import { sendPassing } from './route.ts';
+import { placeOf, sendPassing } from './route.ts';
 import type { Session } from './session.ts';
 import { sessionRows } from './sessionrows.ts';
+import { sendVisit } from './visit.ts';
 import type { Work } from './work.ts';
 
 /** An iq from one of our sessions, stamped with its full address (RFC 6120 §8.2.3, RFC 6121 §8.4 and §8.5). */
@@ -26,9 +27,15 @@ export function sendIq(work: Work, session: Session, iq: Element, to: Jid | unde
     return handle(work, session, iq, type, payload, accountHandlers.get(key(type, payload)), to?.full);
   if (to.local === '' && session.partition.env.domains.has(to.domain))
     return handle(work, session, iq, type, payload, serverHandlers.get(key(type, payload)), to.full);
-  if (to.resource === '')
-    return handle(work, session, iq, type, payload, otherAccount.get(key(type, payload)), to.full);
+  const own = ownHandler(session, key(type, payload), to);
+  if (own !== undefined) return handle(work, session, iq, type, payload, own, to.full);
   ask(work, session, iq, id, to);
+}
+
+/** What a service answers to people of this community at their own owner. */
+function ownHandler(session: Session, request: string, to: Jid): Handler | undefined {
+  const label = to.local === '' ? session.partition.env.hosts.get(to.full) : undefined;
+  return label === undefined ? undefined : services.get(label)?.handlers?.[request];
 }
 
 /** Runs a feature's handler; its writes and the outcome commit together, and the answer leaves after that. */
@@ -90,12 +97,17 @@ export function reply(work: Work, session: Session, text: string): void {
   });
 }
 
-/** A request to somebody's resource: remembered, so that its answer names its n. */
+/** A request to somebody's resource, or to what another owner answers: remembered, so that its answer names its n. */
 function ask(work: Work, session: Session, iq: Element, id: string, to: Jid): void {
+  if (placeOf(work.partition, to) === 'foreign') throw new StanzaError('remote-server-not-found');
   session.asked ??= new Map();
   if (session.asked.size >= session.partition.env.limits.requests)
     throw new StanzaError('resource-constraint', 'too many requests are open');
   session.asked.set(askedKey(to.full, id), work.answers);
+  if (to.resource === '') {
+    work.after(() => sendVisit(work.partition, iq, to));
+    return;
+  }
   work.after(() =>
     sendPassing(work.partition, to, iq, () =>
       receiveIq(

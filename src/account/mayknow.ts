@@ -1,16 +1,9 @@
-import { Jid } from '../xmpp/jid.ts';
+import type { Jid } from '../xmpp/jid.ts';
 import type { Account } from './account.ts';
 import { rosterOf } from './roster.ts';
-import { placeOf } from './route.ts';
 
-/**
- * May `account` learn what is behind another's bare address (XEP-0030 §8): does the other let it see their presence? Told
- * for accounts of the same partition; an account elsewhere is not asked, which answers no.
- */
-export async function mayKnow(account: Account, address: string): Promise<boolean> {
-  const to = Jid.parse(address);
-  if (to === undefined || placeOf(account.partition, to) !== 'here') return false;
-  const other = await account.partition.account(address);
-  if (other === undefined) return false;
-  return (await rosterOf(other)).get(account.address)?.from === true;
+/** May somebody learn what is behind this account's bare address (XEP-0030 §8): do they see its presence? */
+export async function mayKnow(account: Account, asker: Jid): Promise<boolean> {
+  if (asker.bare === account.address) return true;
+  return (await rosterOf(account)).get(asker.bare)?.from === true;
 }

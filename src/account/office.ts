@@ -16,6 +16,7 @@ import type { Partition } from './partition.ts';
 import { sendPassing } from './route.ts';
 import { subscription, type Kind } from './rows.ts';
 import { returnSubscription } from './subscription.ts';
+import { receiveVisit } from './visit.ts';
 import { Work } from './work.ts';
 
 /** What the post needs of accounts: letters taken in, letters settled, and what nobody stores. */
@@ -51,9 +52,13 @@ export function openOffice(env: Env, partitionAt: (id: number) => Partition | un
       const partition = serving(id);
       const to = Jid.parse(stanza.attrs['to'] ?? recipient);
       if (partition === undefined || to === undefined) return;
-      sendPassing(partition, to, stanza, () =>
-        tellSender(partition, new StanzaError('service-unavailable'), stanza),
-      );
+      const { type } = stanza.attrs;
+      if (stanza.name === 'iq' && to.resource === '' && (type === 'get' || type === 'set'))
+        receiveVisit(partition, stanza, to);
+      else
+        sendPassing(partition, to, stanza, () =>
+          tellSender(partition, new StanzaError('service-unavailable'), stanza),
+        );
     },
     lost: (stanza) => {
       if (stanza.name === 'presence') {

@@ -349,7 +349,8 @@ export class Partition {
       this.#ahead.delete(address);
       return this.#made(ahead);
     }
-    const [row] = await store.query<AccountRow>(accountRows.load, [this.id, address]);
+    let [row] = await store.query<AccountRow>(accountRows.load, [this.id, address]);
+    if (row === undefined && this.env.hosts.has(address)) row = await this.#found(address);
     if (row === undefined) return undefined;
     const [waiting, sessions] = await Promise.all([
       // Above the watermark there is nothing: the usual case costs no question.
@@ -359,6 +360,22 @@ export class Partition {
       this.dormant.has(address) ? store.query<SessionRow>(sessionRows.ofAccount, [this.id, row.id]) : [],
     ]);
     return this.#made({ row, waiting, sessions });
+  }
+
+  /** A service begins to be used: its state is that of an account without a local part. */
+  async #found(address: string): Promise<AccountRow | undefined> {
+    const { clock, store } = this.env;
+    const ops = [{ statement: accountRows.found, params: [this.id, this.env.newId(), address, clock.now()] }];
+    await new Promise<void>((resolve, reject) =>
+      this.lane.submit({
+        ops,
+        fences: this.fences,
+        done: () => resolve(),
+        failed: (_reason, _op, error) => reject(error),
+      }),
+    );
+    const [row] = await store.query<AccountRow>(accountRows.load, [this.id, address]);
+    return row;
   }
 
   #made({ row, waiting, sessions }: Read): Account {

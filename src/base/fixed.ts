@@ -1,3 +1,5 @@
+import { extensions } from './extensions.ts';
+
 /**
  * The bounds that nobody sets: a standard says them, or what they cost is small and known. They stand here, and not
  * beside what they bound, so that `docs/limits.md` has every one of them (invariant 10).
@@ -12,6 +14,7 @@ export interface Fixed {
 }
 
 export const fixed = {
+  ...extensions,
   answerTime: {
     value: 1000,
     unit: 'ms',

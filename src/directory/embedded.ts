@@ -56,9 +56,9 @@ const rows = {
     from account a join credential c on c.partition = a.partition and c.account = a.id
     where a.partition = $1 and a.address = $2 and c.mechanism = $3`,
   list: sql`select id, address, disabled, created from account
-    where partition = $1 and address > $2 order by address limit $3`,
+    where partition = $1 and address > $2 and local <> '' order by address limit $3`,
   /** One question for all of them: a page costs a pass over the accounts, not one question a partition. */
-  listAll: sql`select id, address, disabled, created from account where address > $1 order by address limit $2`,
+  listAll: sql`select id, address, disabled, created from account where address > $1 and local <> '' order by address limit $2`,
   add: sql`insert into account (partition, id, local, address, created, disabled, watermark, roster_ver)
     values ($1, $2, $3, $4, $5, 0, 0, 0)`,
   /** Count 0: there is no such account. */

@@ -16,7 +16,7 @@ import { noServers, notPool, openServers, overview } from './overview.ts';
 import type { Peers } from './peers.ts';
 
 const rows = {
-  count: sql`select count(*) as accounts from account`,
+  count: sql`select count(*) as accounts from account where local <> ''`,
   admins: sql`select address from account where admin = 1`,
 };
 

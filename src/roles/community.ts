@@ -1,5 +1,6 @@
 import { Accounts } from '../account/accounts.ts';
 import type { Counted, Env } from '../account/env.ts';
+import { hostsOf } from '../account/hosts.ts';
 import { sleep } from '../base/clock.ts';
 import type { Config } from '../base/config.ts';
 import { Failure } from '../base/failure.ts';
@@ -9,6 +10,7 @@ import { openEmbeddedDirectory, type EmbeddedDirectory } from '../directory/embe
 import { openAsk } from '../mesh/ask.ts';
 import type { Mesh } from '../mesh/mesh.ts';
 import type { Pool } from '../placement/pool.ts';
+import { domainOf } from '../placement/placement.ts';
 import { openTable, type Table } from '../placement/table.ts';
 import { openIds } from '../store/ids.ts';
 import { sql, type Store } from '../store/store.ts';
@@ -25,7 +27,7 @@ import { ownVolume } from './volume.ts';
 const pause = 20;
 
 const rows = {
-  any: sql`select 1 as found from account limit 1`,
+  any: sql`select 1 as found from account where local <> '' limit 1`,
   promote: sql`update account set admin = 1 where partition = $1 and address = $2`,
 };
 
@@ -65,7 +67,8 @@ export async function openCommunity(
   const { store, volume, closed, evict } = await openStore(config, around, mesh.self);
   try {
     const domains = new Set<string>(config.domains);
-    const routes = openTable(mesh, domains);
+    const hosts = hostsOf(domains);
+    const routes = openTable(mesh, new Set([...domains, ...hosts.keys()]));
     const { partitionOf } = routes;
     const ids = await openIds(store, log);
     const newId = () => ids.next();
@@ -84,7 +87,7 @@ export async function openCommunity(
           .then((written) => (written as number | null) ?? undefined),
       clock,
       random,
-      partitionOf,
+      partitionOf: (address) => (domains.has(domainOf(address)) ? partitionOf(address) : undefined),
       only: volume === undefined ? undefined : 1,
       newId,
       hashing: config.limits.hashing,
@@ -99,6 +102,7 @@ export async function openCommunity(
       routes,
       partitionOf,
       domains,
+      hosts,
       limits: config.limits,
       registration: config.registration,
       version,

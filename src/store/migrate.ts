@@ -2,6 +2,12 @@ import { Failure } from '../base/failure.ts';
 import { first } from './migrations/0001.ts';
 import { second } from './migrations/0002.ts';
 import { third } from './migrations/0003.ts';
+import { fourth } from './migrations/0004.ts';
+import { fifth } from './migrations/0005.ts';
+import { sixth } from './migrations/0006.ts';
+import { seventh } from './migrations/0007.ts';
+import { eighth } from './migrations/0008.ts';
+import { ninth } from './migrations/0009.ts';
 
 /** One step of the schema. Steps are only ever added; a step that was released never changes. */
 export interface Migration {
@@ -12,7 +18,17 @@ export interface Migration {
   readonly sql: readonly string[];
 }
 
-export const migrations: readonly Migration[] = [first, second, third];
+export const migrations: readonly Migration[] = [
+  first,
+  second,
+  third,
+  fourth,
+  fifth,
+  sixth,
+  seventh,
+  eighth,
+  ninth,
+];
 
 /** What migrating needs of an engine. */
 export interface Migrated {

@@ -73,6 +73,38 @@ export const NS = Object.freeze({
   channelBinding: 'urn:xmpp:sasl-cb:0',
   sasl2: 'urn:xmpp:sasl:2',
   bind2: 'urn:xmpp:bind:0',
+  pubsubPublishOptions: 'http://jabber.org/protocol/pubsub#publish-options',
+  pubsubNodeConfig: 'http://jabber.org/protocol/pubsub#node_config',
+  pubsubMetaData: 'http://jabber.org/protocol/pubsub#meta-data',
+  pubsubSubscribeOptions: 'http://jabber.org/protocol/pubsub#subscribe_options',
+  shim: 'http://jabber.org/protocol/shim',
+  capsOptimize: 'http://jabber.org/protocol/caps#optimize',
+  /** XEP-0402 and XEP-0048. */
+  bookmarks: 'urn:xmpp:bookmarks:1',
+  legacyBookmarks: 'storage:bookmarks',
+  /** XEP-0145, in private storage. */
+  rosterNotes: 'storage:rosternotes',
+  avatarData: 'urn:xmpp:avatar:data',
+  avatarMetadata: 'urn:xmpp:avatar:metadata',
+  pepVcardConversion: 'urn:xmpp:pep-vcard-conversion:0',
+  /** XEP-0490. */
+  displayed: 'urn:xmpp:mds:displayed:0',
+  blockingErrors: 'urn:xmpp:blocking:errors',
+  upload: 'urn:xmpp:http:upload:0',
+  extdisco: 'urn:xmpp:extdisco:2',
+  serverInfo: 'http://jabber.org/network/serverinfo',
+  admin: 'http://jabber.org/protocol/admin',
+  pushSummary: 'urn:xmpp:push:summary',
+  retract: 'urn:xmpp:message-retract:1',
+  correct: 'urn:xmpp:message-correct:0',
+  httpbind: 'http://jabber.org/protocol/httpbind',
+  xbosh: 'urn:xmpp:xbosh',
+  fast: 'urn:xmpp:fast:0',
+  /** XEP-0480. */
+  saslUpgrade: 'urn:xmpp:sasl:upgrade:0',
+  scramUpgrade: 'urn:xmpp:scram-upgrade:0',
+  /** XEP-0227. */
+  pie: 'urn:xmpp:pie:0',
   /** XEP-0478. */
   limits: 'urn:xmpp:stream-limits:0',
 } as const);

@@ -244,7 +244,7 @@ void describe('an archive', () => {
       ['get', `<prefs xmlns="${NS.mam}"/>`],
     ] as const)
       // oxlint-disable-next-line no-await-in-loop -- one after the other, to see which
-      await refused(stage.ask(archive, type, payload, 'others', romeo), 'forbidden');
+      await refused(stage.visit(archive, type, payload, `${romeo}/orchard`), 'forbidden');
   });
 
   void it('shows nothing above the head', async () => {

@@ -34,6 +34,7 @@ function openEnv(registration: 'open' | 'closed' = 'open'): Env {
     log: quiet,
     registration,
     domains: new Set(['capulet.example']),
+    hosts: new Map(),
     directory: {
       add: async (address: string, password: string) => {
         if (accounts.has(address)) throw known;

@@ -144,6 +144,7 @@ export class Rig {
           address.slice(address.indexOf('@') + 1)
         ],
       domains: new Set(['example.org']),
+      hosts: new Map(),
       limits: this.limits,
       count: () => undefined,
       muxes: () => [],

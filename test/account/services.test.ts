@@ -2,7 +2,13 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { systemClock } from '../../src/base/clock.ts';
 import { isShown } from '../../src/account/archiving.ts';
-import { accountHandlers, features, otherAccount, serverHandlers } from '../../src/account/features.ts';
+import {
+  accountHandlers,
+  blindHandlers,
+  features,
+  serverHandlers,
+  visitorHandlers,
+} from '../../src/account/features.ts';
 import type { Feature } from '../../src/account/iq.ts';
 import { Item } from '../../src/account/item.ts';
 import { Roster } from '../../src/account/roster.ts';
@@ -16,7 +22,8 @@ import { juliet, openStage, refused, textOf, type Stage } from './stage.ts';
 const everything: Feature = {
   account: Object.fromEntries(accountHandlers),
   server: Object.fromEntries(serverHandlers),
-  others: Object.fromEntries(otherAccount),
+  visitors: Object.fromEntries(visitorHandlers),
+  blind: Object.fromEntries(blindHandlers),
 };
 const info = `<query xmlns="${NS.discoInfo}"/>`;
 const items = `<query xmlns="${NS.discoItems}"/>`;
@@ -31,12 +38,8 @@ void describe('services', () => {
     stage = await openStage({ ...systemClock, now: () => Date.parse('2026-11-20T13:51:18.042Z') });
   });
   after(() => stage.close());
-  const ask = (
-    type: 'get' | 'set',
-    payload: string,
-    where: 'account' | 'server' | 'others' = 'account',
-    to?: string,
-  ) => stage.ask(everything, type, payload, where, to);
+  const ask = (type: 'get' | 'set', payload: string, where: 'account' | 'server' = 'account', to?: string) =>
+    stage.ask(everything, type, payload, where, to);
 
   void it('the server says what it is and what it can (XEP-0030 §3.1)', async () => {
     const told = await ask('get', info, 'server');
@@ -91,29 +94,30 @@ void describe('services', () => {
         await refused(ask('get', `<query xmlns="${ns}" node="no'such"/>`, where), 'item-not-found');
   });
 
-  void it('of others it tells nothing to who may not see them (XEP-0030 §8)', async () => {
-    const { env } = stage.account.partition;
-    const partition = stage.account.partition as unknown as { env: object; account: unknown };
-    const sees = (subscription: 'from' | 'to' | 'both' | 'none') => {
-      const item = Item.unknown(juliet).with({ subscription, cn: 1 });
-      return { roster: new Roster([item]) };
-    };
-    partition.env = {
-      ...env,
-      partitionOf: (address: string) => (address.endsWith('capulet.example') ? 1 : undefined),
-    };
+  void it('of an account it tells others nothing who may not see it (XEP-0030 §8)', async () => {
+    const account = stage.account as { roster?: Roster };
+    const sees = (contact: string, subscription: 'from' | 'to' | 'both' | 'none') =>
+      Item.unknown(contact).with({ subscription, cn: 1 });
+    account.roster = new Roster([
+      sees('nurse@capulet.example', 'both'),
+      sees('friar@capulet.example', 'from'),
+      sees('tybalt@capulet.example', 'none'),
+      sees('paris@capulet.example', 'to'),
+    ]);
     try {
-      const others = { 'nurse@capulet.example': sees('both'), 'friar@capulet.example': sees('from') };
-      const strangers = { 'tybalt@capulet.example': sees('none'), 'paris@capulet.example': sees('to') };
-      partition.account = (address: string) => ({ ...others, ...strangers })[address];
-      for (const to of Object.keys(others))
-        assert.deepEqual(named(await ask('get', info, 'others', to)), named(await ask('get', info)));
-      for (const to of [...Object.keys(strangers), 'nobody@capulet.example', 'romeo@montague.example'])
-        await refused(ask('get', info, 'others', to), 'service-unavailable');
-      for (const to of [...Object.keys(others), ...Object.keys(strangers), 'nobody@capulet.example'])
-        assert.equal(textOf(await ask('get', items, 'others', to)), items);
+      const friends = ['nurse@capulet.example/a', 'friar@capulet.example', `${juliet}/other`];
+      const strangers = ['tybalt@capulet.example/a', 'paris@capulet.example', 'romeo@montague.example/b'];
+      for (const from of friends)
+        assert.deepEqual(
+          named(await stage.visit(everything, 'get', info, from)),
+          named(await ask('get', info)),
+        );
+      for (const from of strangers)
+        await refused(stage.visit(everything, 'get', info, from), 'service-unavailable');
+      for (const from of [...friends, ...strangers])
+        assert.equal(textOf(await stage.visit(everything, 'get', items, from)), items);
     } finally {
-      partition.env = env;
+      delete account.roster;
     }
   });
 

@@ -16,6 +16,7 @@ import { openLane, type Lane } from '../../src/store/lane.ts';
 import type { Fence, Op, Statement, Value } from '../../src/store/store.ts';
 import type { Volume } from '../../src/store/volume.ts';
 import type { Element } from '../../src/xmpp/element.ts';
+import { Jid } from '../../src/xmpp/jid.ts';
 import { StanzaError } from '../../src/xmpp/error.ts';
 import { parseFragment } from '../../src/xmpp/parser.ts';
 import { attribute, serialise } from '../../src/xmpp/serialise.ts';
@@ -58,6 +59,7 @@ export class Stage {
       registration: 'open',
       version: '1.2.3',
       domains: new Set(['capulet.example']),
+      hosts: new Map(),
     };
     const partition = { id: fence.partition, env, fences: [fence], lane };
     this.account = {
@@ -134,7 +136,7 @@ export class Stage {
     feature: Feature,
     type: 'get' | 'set',
     payload: string,
-    where: 'account' | 'server' | 'others' = 'account',
+    where: 'account' | 'server' = 'account',
     to: string = juliet,
   ): Promise<Element | undefined> {
     const element = parseFragment(payload);
@@ -150,6 +152,24 @@ export class Stage {
     const answer = await handler({ account, session, work, iq, type, payload: element, to });
     this.ops.push(...ops);
     return answer;
+  }
+
+  /** Asks it as somebody else does. */
+  async visit(
+    feature: Feature,
+    type: 'get' | 'set',
+    payload: string,
+    from: string,
+  ): Promise<Element | undefined> {
+    const element = parseFragment(payload);
+    const blind = feature.blind?.[key(type, element)];
+    if (blind !== undefined) return blind();
+    const host = feature.visitors?.[key(type, element)];
+    if (host === undefined) throw new StanzaError('service-unavailable');
+    const iq = parseFragment(`<iq xmlns="jabber:client" type="${type}" id="a">${payload}</iq>`);
+    const work = { ops: [], write: () => 0 } as unknown as Work;
+    const { account } = this;
+    return host({ account, from: Jid.parse(from)!, work, iq, type, payload: element, to: juliet });
   }
 
   async close(): Promise<void> {

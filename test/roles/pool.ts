@@ -186,6 +186,7 @@ async function openServer({ hub, store, pool, fence, peer }: ServerOptions) {
     routes,
     partitionOf: routes.partitionOf,
     domains,
+    hosts: new Map(),
     limits: defaultLimits,
     registration: 'closed',
     version: 'test',
