@@ -62,8 +62,19 @@ export interface ConnInfo {
 
 // ── before a session ────────────────────────────────────────────────────────────────────────────────────────────
 
+/** What the mux knows of a login that its client cannot make up: the owner judges it. */
+export interface Proofs {
+  /** Channel-binding data of the connection by type (RFC 9266, RFC 5929), the stronger one first; none without TLS of ours. */
+  readonly bindings: Bindings;
+  /** The client's own certificate (DER), where TLS has verified it against the configured authorities. */
+  readonly certificate: Uint8Array | undefined;
+  /** The mechanisms that this connection was offered, by the profile that it uses (XEP-0474 §5.1). */
+  readonly offered: readonly string[];
+}
+export type Bindings = readonly (readonly [type: string, data: Uint8Array])[];
+
 /** Begins SASL; a second one on the same `conn` (a client may retry) replaces the first. `data`: the decoded bytes. */
-export interface Auth extends Head {
+export interface Auth extends Head, Proofs {
   readonly t: 'auth';
   readonly conn: number;
   readonly mechanism: string;

@@ -1,5 +1,5 @@
 import { token } from '../base/random.ts';
-import type { ConnInfo } from '../link/frames.ts';
+import type { Bindings, ConnInfo } from '../link/frames.ts';
 import type { Route } from '../placement/routes.ts';
 import type { Element } from '../xmpp/element.ts';
 import { StreamError } from '../xmpp/error.ts';
@@ -48,6 +48,8 @@ export class Login {
   request = '';
   h = 0;
   lang: string | undefined;
+  /** Channel-binding data, once asked for under TLS. */
+  bindings: Bindings | undefined;
 }
 
 /**

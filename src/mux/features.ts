@@ -5,7 +5,7 @@ import { features } from '../xmpp/stream.ts';
 import type { Connection, Login } from './connection.ts';
 
 /** Mechanisms by strength; PLAIN tells the password, so it needs a secure stream. */
-export function mechanisms(conn: Connection): readonly string[] {
+export function mechanisms(conn: Connection, _login: Login): readonly string[] {
   return conn.secure ? ['SCRAM-SHA-256', 'SCRAM-SHA-1', 'PLAIN'] : ['SCRAM-SHA-256', 'SCRAM-SHA-1'];
 }
 

@@ -6,6 +6,7 @@ import { text } from '../xmpp/serialise.ts';
 import { answered, ask } from './asking.ts';
 import type { Connection, Login } from './connection.ts';
 import { mechanisms } from './features.ts';
+import { proofs } from './proofs.ts';
 
 /**
  * SASL (RFC 6120 §6) as the mux sees it: the first message says who the account is, its owner does the rest. Between a
@@ -14,7 +15,7 @@ import { mechanisms } from './features.ts';
 export function auth(conn: Connection, login: Login, element: Element): void {
   if (!conn.secure) return refuse(conn, login, 'encryption-required');
   const { mechanism } = element.attrs;
-  if (mechanism === undefined || !mechanisms(conn).includes(mechanism))
+  if (mechanism === undefined || !mechanisms(conn, login).includes(mechanism))
     return refuse(conn, login, 'invalid-mechanism');
   leave(conn, login);
   login.mechanism = mechanism;
@@ -55,7 +56,13 @@ function answer(conn: Connection, login: Login, said: string): void {
     const address = Jid.of(user, conn.domain);
     // A name that cannot be an account is answered as one that is none.
     if (address === undefined || address.local === '') return refuse(conn, login, 'not-authorized');
-    return ask(conn, login, 'sasl', address.bare, { t: 'auth', mechanism, data, info: conn.info() });
+    return ask(conn, login, 'sasl', address.bare, {
+      t: 'auth',
+      mechanism,
+      data,
+      info: conn.info(),
+      ...proofs(conn, login),
+    });
   }
   login.waits = 'sasl';
   conn.stop();
