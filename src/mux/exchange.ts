@@ -1,0 +1,217 @@
+import type { Auth, Authed, Challenge, Continue, Refused } from '../link/frames.ts';
+import type { Element } from '../xmpp/element.ts';
+import { Jid } from '../xmpp/jid.ts';
+import { answered, ask } from './asking.ts';
+import type { Connection, Login } from './connection.ts';
+import { proofs } from './proofs.ts';
+
+/**
+ * How a SASL profile speaks: that of RFC 6120 §6 (sasl.ts) or XEP-0388 (sasl2.ts). What is said is the same in both: the
+ * first message says who the account is, its owner does the rest.
+ */
+export interface Profile {
+  /** Whether a client may say this in the middle of an exchange. */
+  speaks(element: Element): boolean;
+  /** `data` is undefined where the client is asked for its first message. */
+  challenge(conn: Connection, data: Uint8Array | undefined): void;
+  /** Tells the failure; whether the client may try again is decided elsewhere. */
+  failure(conn: Connection, condition: string, text: string | undefined): void;
+  /** The client is who it says to be; reads on itself. */
+  authed(conn: Connection, login: Login, frame: Authed): void;
+  /** The owner wants more before that. */
+  continues(conn: Connection, login: Login, frame: Continue): void;
+  /** False where the stream's header speaks against this authorization identity. */
+  permits(login: Login, authzid: string): boolean;
+}
+
+/** What of `auth` depends on the profile. */
+export type Particulars = Pick<Auth, 'offered' | 'sasl2'>;
+
+/** Begins anew, whatever was under way. Without `data`, the client is asked for its first message: all mechanisms begin so. */
+export function begin(
+  conn: Connection,
+  login: Login,
+  profile: Profile,
+  mechanism: string,
+  data: Uint8Array | undefined,
+  particulars: Particulars,
+): void {
+  leave(conn, login);
+  login.profile = profile;
+  login.mechanism = mechanism;
+  login.particulars = particulars;
+  if (data === undefined) profile.challenge(conn, undefined);
+  else proceed(conn, login, data);
+}
+
+/** It is the client's turn to speak. */
+export function underWay(login: Login): boolean {
+  return login.mechanism !== undefined || login.challenged || login.task !== undefined;
+}
+
+/** The client's next message. Nothing is read until it is answered, so that pipelined input waits. */
+export function proceed(conn: Connection, login: Login, data: Uint8Array): void {
+  if (login.mechanism === undefined) return goOn(conn, login, data);
+  const { mechanism } = login;
+  login.mechanism = undefined;
+  const who = named(mechanism, data);
+  if (who === undefined) return refuse(conn, login, 'malformed-request');
+  if (who.authzid !== '' && login.profile?.permits(login, who.authzid) === false)
+    return refuse(conn, login, 'invalid-authzid');
+  const address = Jid.of(who.user, conn.domain);
+  // A name that cannot be an account is answered as one that is none.
+  if (address === undefined || address.local === '') return refuse(conn, login, 'not-authorized');
+  const { offered, ...particulars } = login.particulars!;
+  ask(conn, login, 'sasl', address.bare, {
+    t: 'auth',
+    mechanism,
+    data,
+    info: conn.info(),
+    ...proofs(conn, login, offered),
+    ...particulars,
+  });
+}
+
+function goOn(conn: Connection, login: Login, data: Uint8Array): void {
+  login.challenged = false;
+  const { route } = login;
+  if (route === undefined) return refuse(conn, login, 'temporary-auth-failure');
+  const { partition, epoch } = route;
+  conn.core.send(route.server, { t: 'auth-next', partition, epoch, conn: conn.id, data });
+  login.waits = 'sasl';
+  conn.stop();
+}
+
+/** The client gives up (RFC 6120 §6.4.4, XEP-0388 §4.5). */
+export function giveUp(conn: Connection, login: Login): void {
+  leave(conn, login);
+  refuse(conn, login, 'aborted');
+}
+
+/** Ends the exchange, if there is one. */
+export function fail(conn: Connection, login: Login, condition: string): void {
+  leave(conn, login);
+  refuse(conn, login, condition);
+}
+
+/** Nobody has served the account for too long. */
+export function unrouted(conn: Connection): void {
+  const { login } = conn;
+  if (login?.asked === undefined || login.route !== undefined) return;
+  if (login.waits !== 'sasl') return conn.fail('reset', 'try again later');
+  answered(login);
+  refuse(conn, login, 'temporary-auth-failure');
+  conn.ready();
+}
+
+export function onChallenge(conn: Connection, login: Login, frame: Challenge): void {
+  if (login.waits !== 'sasl') return;
+  answered(login);
+  login.challenged = true;
+  login.profile?.challenge(conn, frame.data);
+  conn.ready();
+}
+
+export function onContinue(conn: Connection, login: Login, frame: Continue): void {
+  if (login.waits !== 'sasl') return;
+  answered(login);
+  login.profile?.continues(conn, login, frame);
+  conn.ready();
+}
+
+export function onAuthed(conn: Connection, login: Login, frame: Authed): void {
+  if (login.waits !== 'sasl') return;
+  answered(login);
+  login.profile?.authed(conn, login, frame);
+}
+
+export function onRefused(conn: Connection, login: Login, frame: Refused): void {
+  if (login.waits !== 'sasl') return;
+  answered(login);
+  login.route = undefined;
+  refuse(conn, login, frame.condition, frame.text);
+  conn.ready();
+}
+
+/** The owner is gone in the middle of an exchange, which it alone knew: the client may try again (RFC 6120 §6.5.11). */
+export function onOwnerLost(conn: Connection, login: Login): void {
+  const waited = login.waits === 'sasl';
+  login.route = undefined;
+  login.waits = undefined;
+  // Where it is the client's turn to speak, it hears of it as the answer to that.
+  if (!waited) return;
+  refuse(conn, login, 'temporary-auth-failure');
+  conn.ready();
+}
+
+export function refuse(conn: Connection, login: Login, condition: string, text?: string): void {
+  login.task = undefined;
+  conn.core.count('login-refused', condition);
+  login.profile?.failure(conn, condition, text);
+  // RFC 6120 §6.4.5: a few retries, then the stream ends.
+  if (++login.attempts >= conn.core.bounds.attempts)
+    conn.fail('policy-violation', 'too many failed attempts');
+}
+
+/** The owner forgets an exchange that the client gave up. */
+function leave(conn: Connection, login: Login): void {
+  login.mechanism = undefined;
+  login.challenged = false;
+  login.task = undefined;
+  login.asked = undefined;
+  const { route } = login;
+  login.route = undefined;
+  if (route === undefined) return;
+  const { partition, epoch } = route;
+  conn.core.send(route.server, { t: 'gone', partition, epoch, conn: conn.id });
+}
+
+interface Named {
+  readonly user: string;
+  /** '' for none. */
+  readonly authzid: string;
+}
+
+/** Whom a first message names. */
+function named(mechanism: string, data: Uint8Array): Named | undefined {
+  if (mechanism === 'PLAIN') return plain(data);
+  return mechanism.startsWith('HT-') ? hashed(data) : scram(data);
+}
+
+/** RFC 4616 §2: authzid NUL authcid NUL passwd. */
+function plain(data: Uint8Array): Named | undefined {
+  const parts = utf8(data)?.split('\0');
+  if (parts?.length !== 3) return undefined;
+  const [authzid = '', user = ''] = parts;
+  return { user, authzid };
+}
+
+/** RFC 5802 §7: `gs2-header n=name,r=nonce…`, with =2C for a comma and =3D for the equals sign. */
+function scram(data: Uint8Array): Named | undefined {
+  const found = /^(?:[ny]|p=[A-Za-z0-9.-]+),(?:a=([^,]*))?,n=([^,]+),r=/.exec(utf8(data) ?? '');
+  if (found === null) return undefined;
+  const [, authzid = '', user = ''] = found;
+  if (/=(?!2C|3D)/.test(user) || /=(?!2C|3D)/.test(authzid)) return undefined;
+  return { user: saslname(user), authzid: saslname(authzid) };
+}
+
+function saslname(name: string): string {
+  return name.replaceAll('=2C', ',').replaceAll('=3D', '=');
+}
+
+/** draft-schmaus-kitten-sasl-ht-09 §3.1: authcid NUL initiator-hashed-token. */
+function hashed(data: Uint8Array): Named | undefined {
+  const end = data.indexOf(0);
+  const user = end < 1 ? undefined : utf8(data.subarray(0, end));
+  return user === undefined ? undefined : { user, authzid: '' };
+}
+
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+function utf8(data: Uint8Array): string | undefined {
+  try {
+    return decoder.decode(data);
+  } catch {
+    return undefined;
+  }
+}
