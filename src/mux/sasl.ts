@@ -1,12 +1,12 @@
 import type { Authed, Challenge, Refused } from '../link/frames.ts';
 import type { Element } from '../xmpp/element.ts';
-import { Jid } from '../xmpp/jid.ts';
 import { NS } from '../xmpp/namespaces.ts';
 import { text } from '../xmpp/serialise.ts';
 import { answered, ask } from './asking.ts';
 import type { Connection, Login } from './connection.ts';
 import { mechanisms } from './features.ts';
 import { proofs } from './proofs.ts';
+import { whom } from './whom.ts';
 
 /**
  * SASL (RFC 6120 §6) as the mux sees it: the first message says who the account is, its owner does the rest. Between a
@@ -21,7 +21,8 @@ export function auth(conn: Connection, login: Login, element: Element): void {
   login.mechanism = mechanism;
   const said = element.text();
   // RFC 6120 §6.4.2: no text is no initial response, `=` an empty one. All that we offer begin with the client's.
-  if (said === '') conn.write(`<challenge xmlns="${NS.sasl}"/>`);
+  // XEP-0175 §3: ANONYMOUS has nothing to say, so that it is not asked.
+  if (said === '' && mechanism !== 'ANONYMOUS') conn.write(`<challenge xmlns="${NS.sasl}"/>`);
   else answer(conn, login, said);
 }
 
@@ -51,12 +52,9 @@ function answer(conn: Connection, login: Login, said: string): void {
   } else {
     const { mechanism } = login;
     login.mechanism = undefined;
-    const user = mechanism === 'PLAIN' ? plainUser(data) : scramUser(data);
-    if (user === undefined) return refuse(conn, login, 'malformed-request');
-    const address = Jid.of(user, conn.domain);
-    // A name that cannot be an account is answered as one that is none.
-    if (address === undefined || address.local === '') return refuse(conn, login, 'not-authorized');
-    return ask(conn, login, 'sasl', address.bare, {
+    const asked = whom(mechanism, data, conn.domain);
+    if ('condition' in asked) return refuse(conn, login, asked.condition);
+    return ask(conn, login, 'sasl', asked.address, {
       t: 'auth',
       mechanism,
       data,
@@ -136,29 +134,6 @@ function leave(conn: Connection, login: Login): void {
   if (route === undefined) return;
   const { partition, epoch } = route;
   conn.core.send(route.server, { t: 'gone', partition, epoch, conn: conn.id });
-}
-
-/** RFC 4616 §2: authzid NUL authcid NUL passwd. */
-function plainUser(data: Uint8Array): string | undefined {
-  const parts = utf8(data)?.split('\0');
-  return parts?.length === 3 ? parts[1] : undefined;
-}
-
-/** RFC 5802 §7: `gs2-header n=name,r=nonce…`, with =2C for a comma and =3D for the equals sign. */
-function scramUser(data: Uint8Array): string | undefined {
-  const found = /^(?:[ny]|p=[A-Za-z0-9.-]+),(?:a=[^,]*)?,n=([^,]+),r=/.exec(utf8(data) ?? '')?.[1];
-  if (found === undefined || /=(?!2C|3D)/.test(found)) return undefined;
-  return found.replaceAll('=2C', ',').replaceAll('=3D', '=');
-}
-
-const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-
-function utf8(data: Uint8Array): string | undefined {
-  try {
-    return decoder.decode(data);
-  } catch {
-    return undefined;
-  }
 }
 
 /** Strict base64 (RFC 4648 §4, RFC 6120 §6.4.2: no white space or other characters); `=` is the empty string. */
