@@ -1,9 +1,9 @@
 import type { Auth, Authed, Challenge, Continue, Refused } from '../link/frames.ts';
 import type { Element } from '../xmpp/element.ts';
-import { Jid } from '../xmpp/jid.ts';
 import { answered, ask } from './asking.ts';
 import type { Connection, Login } from './connection.ts';
 import { proofs } from './proofs.ts';
+import { authzidOf, whom } from './whom.ts';
 
 /**
  * How a SASL profile speaks: that of RFC 6120 §6 (sasl.ts) or XEP-0388 (sasl2.ts). What is said is the same in both: the
@@ -27,7 +27,7 @@ export interface Profile {
 /** What of `auth` depends on the profile. */
 export type Particulars = Pick<Auth, 'offered' | 'sasl2'>;
 
-/** Begins anew, whatever was under way. Without `data`, the client is asked for its first message: all mechanisms begin so. */
+/** Begins anew, whatever was under way. Without `data` the client is asked for its first message, with which all begin. */
 export function begin(
   conn: Connection,
   login: Login,
@@ -40,8 +40,9 @@ export function begin(
   login.profile = profile;
   login.mechanism = mechanism;
   login.particulars = particulars;
-  if (data === undefined) profile.challenge(conn, undefined);
-  else proceed(conn, login, data);
+  // XEP-0175 §3: ANONYMOUS has nothing to say, so that it is not asked.
+  if (data === undefined && mechanism !== 'ANONYMOUS') profile.challenge(conn, undefined);
+  else proceed(conn, login, data ?? new Uint8Array());
 }
 
 /** It is the client's turn to speak. */
@@ -54,15 +55,13 @@ export function proceed(conn: Connection, login: Login, data: Uint8Array): void 
   if (login.mechanism === undefined) return goOn(conn, login, data);
   const { mechanism } = login;
   login.mechanism = undefined;
-  const who = named(mechanism, data);
-  if (who === undefined) return refuse(conn, login, 'malformed-request');
-  if (who.authzid !== '' && login.profile?.permits(login, who.authzid) === false)
+  const asked = whom(mechanism, data, conn.domain);
+  if ('condition' in asked) return refuse(conn, login, asked.condition);
+  const authzid = authzidOf(mechanism, data);
+  if (authzid !== '' && !login.profile!.permits(login, authzid))
     return refuse(conn, login, 'invalid-authzid');
-  const address = Jid.of(who.user, conn.domain);
-  // A name that cannot be an account is answered as one that is none.
-  if (address === undefined || address.local === '') return refuse(conn, login, 'not-authorized');
   const { offered, ...particulars } = login.particulars!;
-  ask(conn, login, 'sasl', address.bare, {
+  ask(conn, login, 'sasl', asked.address, {
     t: 'auth',
     mechanism,
     data,
@@ -164,54 +163,4 @@ function leave(conn: Connection, login: Login): void {
   if (route === undefined) return;
   const { partition, epoch } = route;
   conn.core.send(route.server, { t: 'gone', partition, epoch, conn: conn.id });
-}
-
-interface Named {
-  readonly user: string;
-  /** '' for none. */
-  readonly authzid: string;
-}
-
-/** Whom a first message names. */
-function named(mechanism: string, data: Uint8Array): Named | undefined {
-  if (mechanism === 'PLAIN') return plain(data);
-  return mechanism.startsWith('HT-') ? hashed(data) : scram(data);
-}
-
-/** RFC 4616 §2: authzid NUL authcid NUL passwd. */
-function plain(data: Uint8Array): Named | undefined {
-  const parts = utf8(data)?.split('\0');
-  if (parts?.length !== 3) return undefined;
-  const [authzid = '', user = ''] = parts;
-  return { user, authzid };
-}
-
-/** RFC 5802 §7: `gs2-header n=name,r=nonce…`, with =2C for a comma and =3D for the equals sign. */
-function scram(data: Uint8Array): Named | undefined {
-  const found = /^(?:[ny]|p=[A-Za-z0-9.-]+),(?:a=([^,]*))?,n=([^,]+),r=/.exec(utf8(data) ?? '');
-  if (found === null) return undefined;
-  const [, authzid = '', user = ''] = found;
-  if (/=(?!2C|3D)/.test(user) || /=(?!2C|3D)/.test(authzid)) return undefined;
-  return { user: saslname(user), authzid: saslname(authzid) };
-}
-
-function saslname(name: string): string {
-  return name.replaceAll('=2C', ',').replaceAll('=3D', '=');
-}
-
-/** draft-schmaus-kitten-sasl-ht-09 §3.1: authcid NUL initiator-hashed-token. */
-function hashed(data: Uint8Array): Named | undefined {
-  const end = data.indexOf(0);
-  const user = end < 1 ? undefined : utf8(data.subarray(0, end));
-  return user === undefined ? undefined : { user, authzid: '' };
-}
-
-const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-
-function utf8(data: Uint8Array): string | undefined {
-  try {
-    return decoder.decode(data);
-  } catch {
-    return undefined;
-  }
 }

@@ -31,8 +31,8 @@ export function authentication(mechanisms: readonly string[], tokens: readonly s
 }
 
 /** Mechanisms for tokens, the strongest first: those that bind to what this connection has (XEP-0484 §3.1). */
-export function tokenMechanisms(bindings: readonly (readonly [type: string, data: unknown])[]): string[] {
-  const names = bound.filter(([type]) => bindings.some(([has]) => has === type)).map(([, name]) => name);
+export function tokenMechanisms(types: readonly string[]): string[] {
+  const names = bound.filter(([type]) => types.includes(type)).map(([, name]) => name);
   return [...names, 'HT-SHA-256-NONE'];
 }
 

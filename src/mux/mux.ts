@@ -12,6 +12,7 @@ import { Connection } from './connection.ts';
 import type { Verbs } from './connection.ts';
 import type { Core, Count, Flushed, Wait, Waiter } from './core.ts';
 import { Deadlines } from './deadlines.ts';
+import { usual as usualOffering, type Offering } from './offering.ts';
 import { forLogin, forSession } from './owner.ts';
 import type { ForLogin } from './owner.ts';
 import { onOwnerLost } from './exchange.ts';
@@ -30,6 +31,8 @@ export interface MuxOptions {
   readonly log: Log;
   /** Offers in-band registration (XEP-0077). */
   readonly registration?: boolean;
+  /** How clients may authenticate; without it by a password. */
+  readonly offering?: Offering;
   readonly bounds?: Partial<Bounds>;
   readonly count?: Count;
 }
@@ -50,6 +53,7 @@ export class Mux implements Core {
   readonly log: Log;
   readonly bounds: Bounds;
   readonly registration: boolean;
+  readonly offering: Offering;
   readonly count: Count;
   readonly #mesh: Mesh;
   readonly #routes: Routes;
@@ -83,6 +87,7 @@ export class Mux implements Core {
     this.log = options.log;
     this.bounds = { ...usual, ...options.bounds };
     this.registration = options.registration ?? false;
+    this.offering = options.offering ?? usualOffering;
     this.count = options.count ?? (() => {});
     this.#mesh = mesh;
     this.#routes = routes;

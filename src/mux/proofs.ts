@@ -1,4 +1,5 @@
-import type { Bindings, Proofs } from '../link/frames.ts';
+import type { Proofs } from '../link/frames.ts';
+import { bindings } from './bindings.ts';
 import type { Connection, Login } from './connection.ts';
 import { mechanisms } from './features.ts';
 
@@ -10,11 +11,3 @@ export function proofs(
 ): Proofs {
   return { bindings: bindings(conn, login), certificate: conn.transport.certificate, offered };
 }
-
-/** Of this connection; none while it is in the clear, or where somebody else's TLS stands in front of us. */
-export function bindings(conn: Connection, login: Login): Bindings {
-  if (conn.transport.tls === undefined) return none;
-  return (login.bindings ??= conn.transport.bindings?.() ?? none);
-}
-
-const none: Bindings = [];

@@ -7,13 +7,13 @@ import { decode } from '../xmpp/sasl/base64.ts';
 import { attribute, text } from '../xmpp/serialise.ts';
 import { ask } from './asking.ts';
 import { bound, readBind } from './bind2.ts';
+import { bindings } from './bindings.ts';
 import type { Connection, Login } from './connection.ts';
 import type { Entry } from './entry.ts';
 import { begin, fail, giveUp, proceed, refuse, underWay, type Profile } from './exchange.ts';
 import { mechanisms, offer, offerBound } from './features.ts';
 import { task, tokenMechanisms, upgrades } from './inline.ts';
 import { demand, failed, resumed } from './manage.ts';
-import { bindings } from './proofs.ts';
 import { parseH } from './serial.ts';
 
 /**
@@ -28,7 +28,7 @@ export function authenticate(conn: Connection, login: Login, element: Element): 
   if (!conn.secure) return refuse(conn, login, 'encryption-required');
   const { mechanism } = element.attrs;
   const offered = mechanisms(conn, login);
-  const tokens = tokenMechanisms(bindings(conn, login));
+  const tokens = tokenMechanisms(bindings(conn, login).map(([type]) => type));
   if (mechanism === undefined || !(offered.includes(mechanism) || tokens.includes(mechanism)))
     return refuse(conn, login, 'invalid-mechanism');
   const wanted = readWishes(element, mechanism, tokens);
