@@ -3,16 +3,19 @@ import type { Auth, AuthNext, ConnInfo } from '../link/frames.ts';
 import type { Mechanism } from '../directory/directory.ts';
 import type { Peer } from '../mesh/mesh.ts';
 import { openPlain } from '../xmpp/sasl/plain.ts';
-import type { Exchange, SaslCondition, Step } from '../xmpp/sasl/sasl.ts';
+import type { Exchange, SaslCondition } from '../xmpp/sasl/sasl.ts';
 import { openScram } from '../xmpp/sasl/scram.ts';
 import type { Env } from './env.ts';
+import { Tokens } from './fast.ts';
+import type { Partition } from './partition.ts';
+import { openSasl2, type Dialogue, type Outcome } from './sasl2.ts';
 import { proofFor } from './ticket.ts';
 
 interface Conn {
   readonly partition: number;
   readonly epoch: number;
   readonly info: ConnInfo;
-  readonly exchange: Exchange;
+  readonly exchange: Dialogue;
   /** A message of the client is being looked at. */
   busy: boolean;
 }
@@ -24,14 +27,17 @@ interface Conn {
 export class Logins {
   readonly #env: Env;
   readonly #conns = new Map<string, Conn>();
+  readonly #tokens: Tokens;
 
-  constructor(env: Env) {
+  /** `at`: the partition of this number, where it is served here. */
+  constructor(env: Env, at: (partition: number) => Partition | undefined) {
     this.#env = env;
+    this.#tokens = new Tokens(env, at);
   }
 
   auth(from: Peer, frame: Auth): void {
     const { partition, epoch, info } = frame;
-    const exchange = this.#open(frame);
+    const exchange = openSasl2(this.#env, this.#tokens, frame, () => this.#open(frame));
     if (exchange === undefined) {
       this.#refuse(from, frame, 'invalid-mechanism', undefined);
       return;
@@ -88,8 +94,8 @@ export class Logins {
   }
 
   #step(from: Peer, number: number, conn: Conn, data: Uint8Array): void {
-    const answer = (step: Step) => this.#answer(from, number, conn, step);
-    let step: Step | Promise<Step>;
+    const answer = (step: Outcome) => this.#answer(from, number, conn, step);
+    let step: Outcome | Promise<Outcome>;
     try {
       step = conn.exchange.step(data);
     } catch (error) {
@@ -106,7 +112,7 @@ export class Logins {
     });
   }
 
-  #answer(from: Peer, number: number, conn: Conn, step: Step): void {
+  #answer(from: Peer, number: number, conn: Conn, step: Outcome): void {
     conn.busy = false;
     const { mesh, count } = this.#env;
     const { partition, epoch } = conn;
@@ -117,11 +123,16 @@ export class Logins {
       case 'challenge':
         mesh.send(from, 'mux', { ...head, t: 'challenge', data: step.data });
         return;
+      case 'continue': {
+        const { data, mechanism, salt, iterations } = step;
+        mesh.send(from, 'mux', { ...head, t: 'continue', data, mechanism, salt, iterations });
+        return;
+      }
       case 'success': {
         const account = `${step.username}@${conn.info.domain}`;
         const proof = proofFor(this.#env, from, number, account);
         this.#conns.delete(keyOf(from, number));
-        mesh.send(from, 'mux', { ...head, t: 'authed', account, proof, data: step.data });
+        mesh.send(from, 'mux', { ...head, t: 'authed', account, proof, data: step.data, token: step.token });
         return;
       }
       case 'failure':
