@@ -25,7 +25,8 @@ export async function bind(account: Account, from: Peer, frame: Bind): Promise<v
     const wait = partition.admit();
     if (wait > 0) throw new StanzaError('resource-constraint', `too many logins: try again in ${wait} s`);
     const { bind2 } = frame;
-    const device = bind2?.agent === undefined ? undefined : deviceOf(env.secret, account.address, bind2.agent);
+    const device =
+      bind2?.agent === undefined ? undefined : deviceOf(env.secret, account.address, bind2.agent);
     const resource =
       bind2 === undefined
         ? resourceFor(account, frame.resource)

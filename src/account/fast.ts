@@ -84,7 +84,12 @@ export class Tokens {
   async issue(address: string, { agent, token: mechanism }: Wishes): Promise<Fresh | undefined> {
     const partition = this.#at(this.#env.partitionOf(address) ?? -1);
     if (partition === undefined || agent === undefined || mechanism === undefined) return undefined;
-    const { fresh, ops } = this.#fresh(partition, address, deviceOf(this.#env.secret, address, agent), mechanism);
+    const { fresh, ops } = this.#fresh(
+      partition,
+      address,
+      deviceOf(this.#env.secret, address, agent),
+      mechanism,
+    );
     const [count] = await stored(partition, ops);
     return count === 0 ? undefined : fresh;
   }
@@ -116,7 +121,8 @@ export class Tokens {
     }
     const now = clock.now();
     // §3.4: a token is for the mechanism that it was asked for.
-    if (row === undefined || row.mechanism !== mechanism || row.disabled !== 0) return refuse('not-authorized');
+    if (row === undefined || row.mechanism !== mechanism || row.disabled !== 0)
+      return refuse('not-authorized');
     if (row.expires <= now) return refuse('credentials-expired');
     const { count = 0 } = fast;
     if (count > 0 && count <= row.counter) return refuse('not-authorized');
@@ -129,7 +135,8 @@ export class Tokens {
     else if (row.slot === 1) {
       ops.push({ statement: rows.retire, params: [...key, row.nonce, count] });
       decides = ops.push({ statement: rows.promote, params: [...key, row.nonce, count] }) - 1;
-    } else if (count > 0) decides = ops.push({ statement: rows.count, params: [...key, row.nonce, count] }) - 1;
+    } else if (count > 0)
+      decides = ops.push({ statement: rows.count, params: [...key, row.nonce, count] }) - 1;
     // §3.6: who gives up its token gets another one only where it asks for it.
     const due = !fast.invalidate && row.issued + fixed.tokenFresh.value <= now;
     const next = wishes.token ?? (due ? mechanism : undefined);

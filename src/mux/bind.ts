@@ -45,7 +45,8 @@ const entry: Partial<Entry> = {
     const id = attribute(login.request);
     conn.write(`<iq type="result" id="${id}"><bind xmlns="${NS.bind}"><jid>${jid}</jid></bind></iq>`);
   },
-  unbound: (conn, login, frame) => reject(conn, login, login.request, frame.type, frame.condition, frame.text),
+  unbound: (conn, login, frame) =>
+    reject(conn, login, login.request, frame.type, frame.condition, frame.text),
 };
 
 function reject(

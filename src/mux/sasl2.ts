@@ -228,7 +228,9 @@ const single = [
 /** §2.3: any UUID; what is none names nobody. */
 function uuid(id: string | undefined): string | undefined {
   const known = id?.toLowerCase();
-  return known !== undefined && /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(known) ? known : undefined;
+  return known !== undefined && /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(known)
+    ? known
+    : undefined;
 }
 
 function additional(data: Uint8Array | undefined): string {

@@ -21,7 +21,8 @@ function element(conn: Connection, stanza: Element, bytes: number): void {
   if (login !== undefined && ++login.elements > conn.core.bounds.loginElements)
     return conn.fail('policy-violation', 'too many elements before a session');
   // XEP-0388 §2.4: whoever speaks SASL2 says nothing else until it is over; nor does one exchange go on as another.
-  if (login !== undefined && underWay(login) && !login.profile!.speaks(stanza)) return conn.fail('not-authorized');
+  if (login !== undefined && underWay(login) && !login.profile!.speaks(stanza))
+    return conn.fail('not-authorized');
   switch (stanza.ns) {
     case NS.tls:
       if (stanza.name === 'starttls' && login !== undefined) return starttls(conn, login);

@@ -12,9 +12,7 @@ export function parseHashed(data: Uint8Array): Hashed | undefined {
   const end = data.indexOf(0);
   if (end < 1 || end === data.length - 1) return undefined;
   const name = data.subarray(0, end);
-  return isUtf8(name)
-    ? { authcid: Buffer.from(name).toString(), proof: data.subarray(end + 1) }
-    : undefined;
+  return isUtf8(name) ? { authcid: Buffer.from(name).toString(), proof: data.subarray(end + 1) } : undefined;
 }
 
 /** What a client that has the token proves with it (§3.1), and the server (§3.3). `binding`: the channel's data, if any. */
