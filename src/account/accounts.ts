@@ -23,7 +23,7 @@ import { resume } from './resume.ts';
 import type { Session } from './session.ts';
 import { proofHolds, ticketHolds } from './ticket.ts';
 import { sessionRows } from './sessionrows.ts';
-import { Bucket } from './turnstile.ts';
+import { Bucket } from '../base/bucket.ts';
 
 /** The accounts role of a server: the partitions that it owns, and the frames of every mux. */
 export class Accounts {

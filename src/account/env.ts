@@ -4,6 +4,7 @@ import type { Log } from '../base/log.ts';
 import type { Random } from '../base/random.ts';
 import type { Directory } from '../directory/directory.ts';
 import type { Mesh, Peer } from '../mesh/mesh.ts';
+import type { Policy } from './mechanisms.ts';
 import type { PartitionOf } from '../placement/placement.ts';
 import type { Routes } from '../placement/routes.ts';
 import type { Store } from '../store/store.ts';
@@ -23,6 +24,8 @@ export interface Env {
   readonly hosts: ReadonlyMap<string, string>;
   readonly limits: Limits;
   readonly registration: 'closed' | 'open';
+  /** How clients may prove who they are; without it by a password. */
+  readonly policy?: Policy;
   /** Of this program (XEP-0092). */
   readonly version: string;
   /** Keys the tickets of sessions; owners share it, muxes never see it. */
@@ -42,6 +45,7 @@ export interface Env {
 export type Counted =
   | 'login'
   | 'login-failed'
+  | 'login-held'
   | 'resume'
   | 'message'
   | 'message-archived'

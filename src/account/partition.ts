@@ -21,7 +21,7 @@ import { inboundOp, recordOp, sessionRows, type SessionRow } from './sessionrows
 import { restore } from './record.ts';
 import type { Refresher } from './refresher.ts';
 import { openRetention } from './retention.ts';
-import type { Bucket } from './turnstile.ts';
+import type { Bucket } from '../base/bucket.ts';
 import { Work } from './work.ts';
 
 /** What this server does with a stanza that has come for an account of its own (arrive.ts), whoever hands it over. */

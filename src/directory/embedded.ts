@@ -7,7 +7,7 @@ import type { Lane } from '../store/lane.ts';
 import { sql, type Fence, type Op, type Store } from '../store/store.ts';
 import { derive, saltBytes, usualIterations, type Hash, type Keys } from '../xmpp/sasl/keys.ts';
 import { pack, unpack, type Change, type Derived } from './change.ts';
-import type { Directory, Entry, Mechanism } from './directory.ts';
+import type { Directory, Entry, Found, Mechanism } from './directory.ts';
 import { KeyCache } from './keycache.ts';
 import { Gate } from '../base/gate.ts';
 
@@ -52,9 +52,9 @@ export function openEmbeddedDirectory(options: EmbeddedDirectoryOptions): Embedd
 
 const rows = {
   find: sql`select id, address, disabled, created from account where partition = $1 and address = $2`,
-  keys: sql`select a.id, a.address, a.disabled, a.created, c.salt, c.iterations, c.stored_key, c.server_key
+  keys: sql`select a.id, a.address, a.disabled, a.created, c.mechanism, c.salt, c.iterations, c.stored_key, c.server_key
     from account a join credential c on c.partition = a.partition and c.account = a.id
-    where a.partition = $1 and a.address = $2 and c.mechanism = $3`,
+    where a.partition = $1 and a.address = $2 and c.mechanism in ($3, $4, $5)`,
   list: sql`select id, address, disabled, created from account
     where partition = $1 and address > $2 and local <> '' order by address limit $3`,
   /** One question for all of them: a page costs a pass over the accounts, not one question a partition. */
@@ -82,9 +82,18 @@ interface Stored {
   readonly created: number;
 }
 
+interface StoredKeys extends Stored {
+  readonly mechanism: Mechanism;
+  readonly salt: Uint8Array;
+  readonly iterations: number;
+  readonly stored_key: Uint8Array;
+  readonly server_key: Uint8Array;
+}
+
 const mechanisms: readonly { readonly mechanism: Mechanism; readonly hash: Hash }[] = [
   { mechanism: 'SCRAM-SHA-1', hash: 'SHA-1' },
   { mechanism: 'SCRAM-SHA-256', hash: 'SHA-256' },
+  { mechanism: 'SCRAM-SHA-512', hash: 'SHA-512' },
 ];
 
 class Embedded implements EmbeddedDirectory {
@@ -112,23 +121,24 @@ class Embedded implements EmbeddedDirectory {
     return found === undefined ? undefined : entry(found);
   }
 
-  async keys(
-    address: string,
-    mechanism: Mechanism,
-  ): Promise<{ readonly entry: Entry; readonly keys: Keys } | undefined> {
+  async keys(address: string, ...wanted: readonly Mechanism[]): Promise<Found | undefined> {
     const partition = this.#options.partitionOf(address);
-    if (partition === undefined) return undefined;
+    const [first] = wanted;
+    if (partition === undefined || first === undefined) return undefined;
+    const [, second = first, third = second] = wanted;
     const owner = this.#options.laneOf(partition);
-    const known = owner && this.#cache.get(owner, address, mechanism);
+    const known = owner && this.#cache.get(owner, address, wanted);
     if (known !== undefined) return known;
     const { stamp } = this.#cache;
-    const [found] = await this.#options.store.query<
-      Stored & { salt: Uint8Array; iterations: number; stored_key: Uint8Array; server_key: Uint8Array }
-    >(rows.keys, [partition, address, mechanism]);
+    const params = [partition, address, first, second, third];
+    const stored = await this.#options.store.query<StoredKeys>(rows.keys, params);
+    const found = wanted
+      .map((mechanism) => stored.find((row) => row.mechanism === mechanism))
+      .find((row) => row !== undefined);
     if (found === undefined) return undefined;
-    const { salt, iterations, stored_key: storedKey, server_key: serverKey } = found;
-    const read = { entry: entry(found), keys: { salt, iterations, storedKey, serverKey } };
-    if (owner !== undefined) this.#cache.put(owner, mechanism, read, stamp);
+    const { mechanism, salt, iterations, stored_key: storedKey, server_key: serverKey } = found;
+    const read = { entry: entry(found), mechanism, keys: { salt, iterations, storedKey, serverKey } };
+    if (owner !== undefined) this.#cache.put(owner, read, stamp);
     return read;
   }
 
@@ -221,7 +231,7 @@ class Embedded implements EmbeddedDirectory {
     return forward(change);
   }
 
-  /** The keys of both mechanisms. Rejects with `password-unusable` or `overloaded`. */
+  /** The keys of all mechanisms. Rejects with `password-unusable` or `overloaded`. */
   async #derive(password: string): Promise<readonly Derived[]> {
     const { random, iterations = usualIterations } = this.#options;
     return this.#gate.run(async () => {
