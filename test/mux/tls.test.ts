@@ -61,7 +61,10 @@ async function secured(port: number, options: ConnectionOptions = {}): Promise<T
   return socket;
 }
 
-const offered = (features: string) => [...features.matchAll(/<mechanism>([^<]+)</g)].map(([, name]) => name);
+const offered = (features: string) =>
+  [...(/<mechanisms .*?<\/mechanisms>/.exec(features)?.[0] ?? '').matchAll(/<mechanism>([^<]+)</g)].map(
+    ([, name]) => name,
+  );
 const types = (features: string) =>
   [...features.matchAll(/<channel-binding type="([^"]+)"/g)].map(([, type]) => type);
 const bound = [
