@@ -293,6 +293,33 @@ void describe('SASL2, Bind 2, FAST', () => {
     }
   });
 
+  void it('a token that is bound to the channel lets in where that is, and nowhere else', async () => {
+    for (const [mechanism, type] of [
+      ['HT-SHA-256-EXPR', 'tls-exporter'],
+      ['HT-SHA-256-ENDP', 'tls-server-end-point'],
+    ] as const) {
+      const user = fresh();
+      const agent = randomUUID();
+      const first = await open(user, 'tls');
+      const inline = child(child(first.authentication!, 'inline', sasl2)!, 'fast', fast)!;
+      assert.deepEqual(children(inline, 'mechanism').map(text), ['HT-SHA-256-EXPR', 'HT-SHA-256-ENDP', none]);
+      const more = `<request-token xmlns='${fast}' mechanism='${mechanism}'/>`;
+      const { token } = (await first.success({ agent, more })).token!;
+      const wanted = { mechanism, token, agent, more: using() };
+      const second = await open(user, 'tls');
+      assert.equal(await second.refused(wanted), 'not-authorized', 'without its data');
+      assert.equal(await second.refused({ ...wanted, mechanism: none }), 'not-authorized', 'downgraded');
+      const binding = second.wire.binding(type);
+      const success = await second.success({ ...wanted, binding });
+      const proof = createHmac('sha256', token).update('Responder').update(binding).digest('base64');
+      assert.equal(text(child(success.element, 'additional-data')!), proof);
+      const other = await open(user, 'tls');
+      // What somebody in the middle has seen of one connection is worth nothing on another.
+      if (type === 'tls-exporter') assert.equal(await other.refused({ ...wanted, binding }), 'not-authorized');
+      for (const { wire } of [first, second, other]) wire.cut();
+    }
+  });
+
   void it('a token resumes a session', async () => {
     const user = fresh();
     const agent = randomUUID();

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { connect as tcpConnect, type Socket } from 'node:net';
 import { connect as tlsConnect, TLSSocket } from 'node:tls';
 import { WebSocket } from 'ws';
@@ -71,6 +72,14 @@ export class Wire {
   /** A new stream begins on the same connection, as after SASL. */
   restart(): void {
     this.#splitter = new Splitter();
+  }
+
+  /** Channel-binding data: what both ends export (RFC 9266), and the server's certificate (RFC 5929). */
+  binding(type: 'tls-exporter' | 'tls-server-end-point'): Buffer {
+    if (!(this.#socket instanceof TLSSocket)) throw new Error('no TLS');
+    return type === 'tls-exporter'
+      ? this.#socket.exportKeyingMaterial(32, 'EXPORTER-Channel-Binding', Buffer.alloc(0))
+      : createHash('sha256').update(this.#socket.getPeerCertificate().raw).digest();
   }
 
   get websocket(): boolean {
