@@ -36,7 +36,7 @@ export class Accounts {
 
   constructor(env: Env) {
     this.env = env;
-    this.#logins = new Logins(env);
+    this.#logins = new Logins(env, (id) => this.at(id));
     this.#registration = new Registration(env);
     const office: Office = openOffice(env, (partition) => this.#partitions.get(partition));
     const { mesh, routes, clock, log, partitionOf } = env;

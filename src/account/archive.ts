@@ -161,8 +161,12 @@ function stampOf(id: number): string {
   return formatDate(Math.floor(id / 1000));
 }
 
+function metadata({ account }: Request): Promise<Element> {
+  return metadataOf(account);
+}
+
 /** The ends of the archive (§5). */
-async function metadata({ account }: Request): Promise<Element> {
+export async function metadataOf(account: Account): Promise<Element> {
   const all: Filter = {
     peer: undefined,
     full: undefined,

@@ -1,9 +1,12 @@
 import { Failure, failed } from '../base/failure.ts';
 import type { Auth, AuthNext, ConnInfo } from '../link/frames.ts';
 import type { Peer } from '../mesh/mesh.ts';
-import { refuse, type Exchange, type SaslCondition, type Step } from '../xmpp/sasl/sasl.ts';
+import { refuse, type SaslCondition, type Step } from '../xmpp/sasl/sasl.ts';
 import type { Env } from './env.ts';
+import { Tokens } from './fast.ts';
 import { openExchange } from './mechanisms.ts';
+import type { Partition } from './partition.ts';
+import { openSasl2, type Dialogue, type Outcome } from './sasl2.ts';
 import { Throttle } from './throttle.ts';
 import { proofFor } from './ticket.ts';
 
@@ -11,7 +14,7 @@ interface Conn {
   readonly partition: number;
   readonly epoch: number;
   readonly info: ConnInfo;
-  readonly exchange: Exchange;
+  readonly exchange: Dialogue;
   /** A message of the client is being looked at. */
   busy: boolean;
   /** Whose password is to be proved, once that is known; it is counted as a failure until it is. */
@@ -27,15 +30,20 @@ export class Logins {
   readonly #env: Env;
   readonly #conns = new Map<string, Conn>();
   readonly #throttle: Throttle;
+  readonly #tokens: Tokens;
 
-  constructor(env: Env) {
+  /** `at`: the partition of this number, where it is served here. */
+  constructor(env: Env, at: (partition: number) => Partition | undefined) {
     this.#env = env;
     this.#throttle = new Throttle(env.clock, env.limits);
+    this.#tokens = new Tokens(env, at);
   }
 
   auth(from: Peer, frame: Auth): void {
     const { partition, epoch, info } = frame;
-    const exchange = openExchange(this.#env, frame, (account) => this.#admit(conn, account));
+    const exchange = openSasl2(this.#env, this.#tokens, frame, () =>
+      openExchange(this.#env, frame, (account) => this.#admit(conn, account)),
+    );
     if (exchange === undefined) {
       this.#refuse(from, frame, 'invalid-mechanism', undefined);
       return;
@@ -77,9 +85,9 @@ export class Logins {
   }
 
   #step(from: Peer, number: number, conn: Conn, data: Uint8Array): void {
-    const answer = (step: Step) => this.#answer(from, number, conn, step);
+    const answer = (step: Outcome) => this.#answer(from, number, conn, step);
     const failed = (error: unknown) => answer(this.#failure(error));
-    let step: Step | Promise<Step>;
+    let step: Outcome | Promise<Outcome>;
     try {
       // Whose password it is was said before: it is looked at now.
       if (conn.account !== undefined) this.#admit(conn, conn.account);
@@ -115,14 +123,14 @@ export class Logins {
   }
 
   /** Only a wrong proof is a failure; what could not be judged is none. */
-  #settle(conn: Conn, step: Step): void {
+  #settle(conn: Conn, step: Outcome): void {
     if (!conn.counted || conn.account === undefined) return;
     conn.counted = false;
     if (step.kind === 'failure' && step.condition === 'not-authorized') return;
     this.#throttle.settle(conn.account, conn.info.address, step.kind === 'success' ? 'entered' : 'nothing');
   }
 
-  #answer(from: Peer, number: number, conn: Conn, step: Step): void {
+  #answer(from: Peer, number: number, conn: Conn, step: Outcome): void {
     conn.busy = false;
     this.#settle(conn, step);
     const { mesh, count } = this.#env;
@@ -134,11 +142,16 @@ export class Logins {
       case 'challenge':
         mesh.send(from, 'mux', { ...head, t: 'challenge', data: step.data });
         return;
+      case 'continue': {
+        const { data, mechanism, salt, iterations } = step;
+        mesh.send(from, 'mux', { ...head, t: 'continue', data, mechanism, salt, iterations });
+        return;
+      }
       case 'success': {
         const account = `${step.username}@${conn.info.domain}`;
         const proof = proofFor(this.#env, from, number, account);
         this.#conns.delete(keyOf(from, number));
-        mesh.send(from, 'mux', { ...head, t: 'authed', account, proof, data: step.data });
+        mesh.send(from, 'mux', { ...head, t: 'authed', account, proof, data: step.data, token: step.token });
         return;
       }
       case 'failure':

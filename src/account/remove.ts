@@ -7,6 +7,7 @@ import type { Work } from './work.ts';
 const rows = {
   messages: sql`delete from message where partition = $1 and account = $2`,
   roster: sql`delete from roster where partition = $1 and account = $2`,
+  tokens: sql`delete from token where partition = $1 and account = $2`,
   outbox: sql`delete from outbox where partition = $1 and account = $2`,
 };
 

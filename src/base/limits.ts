@@ -212,6 +212,14 @@ export const limits = {
     of: 'their size (hard)',
     overflow: 'the session ends; durable ones stay in the spool',
   },
+  token: {
+    unit: 'days',
+    default: 21,
+    min: 1,
+    max: 365,
+    of: 'life of a token for fast logins (XEP-0484); a client that uses it gets a new one in time',
+    overflow: 'it is refused as `credentials-expired`, and the client logs in with its password',
+  },
   resume: {
     unit: 's',
     default: 300,

@@ -17,7 +17,8 @@ export type Change =
       readonly keys: readonly Derived[];
     }
   | {
-      readonly t: 'keys';
+      /** `keys`: of a new password; `more`: of the one that it has, for further mechanisms. */
+      readonly t: 'keys' | 'more';
       readonly partition: number;
       readonly id: number;
       readonly keys: readonly Derived[];

@@ -29,6 +29,8 @@ export interface Directory {
   add(address: string, password: string): Promise<Entry>;
   /** Rejects with `Failure('account-missing')`. */
   setPassword(address: string, password: string): Promise<void>;
+  /** Adds the keys of one more mechanism; those that are there stay. Rejects as `setPassword` does. */
+  addKeys(address: string, mechanism: Mechanism, keys: Keys): Promise<void>;
   /** Removes the entry and its keys; the account's own data is its owner's to delete. False where there was none. */
   remove(address: string): Promise<boolean>;
   /** Accounts with an address above `after`, in order of address. */

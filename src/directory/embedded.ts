@@ -5,7 +5,7 @@ import { defaultLimits } from '../base/limits.ts';
 import type { Random } from '../base/random.ts';
 import type { Lane } from '../store/lane.ts';
 import { sql, type Fence, type Op, type Store } from '../store/store.ts';
-import { derive, saltBytes, usualIterations, type Hash } from '../xmpp/sasl/keys.ts';
+import { derive, saltBytes, usualIterations, type Hash, type Keys } from '../xmpp/sasl/keys.ts';
 import { pack, unpack, type Change, type Derived } from './change.ts';
 import type { Directory, Entry, Found, Mechanism } from './directory.ts';
 import { KeyCache } from './keycache.ts';
@@ -66,6 +66,11 @@ const rows = {
     select partition, id, $3, $4, $5, $6, $7 from account where partition = $1 and id = $2
     on conflict (partition, account, mechanism) do update set salt = excluded.salt, iterations = excluded.iterations,
     stored_key = excluded.stored_key, server_key = excluded.server_key`,
+  addKeys: sql`insert into credential (partition, account, mechanism, salt, iterations, stored_key, server_key)
+    select partition, id, $3, $4, $5, $6, $7 from account where partition = $1 and id = $2
+    on conflict (partition, account, mechanism) do nothing`,
+  /** Who had a token (account/fast.ts) logs in with the new password. */
+  removeTokens: sql`delete from token where partition = $1 and account = $2`,
   remove: sql`delete from account where partition = $1 and id = $2`,
   removeKeys: sql`delete from credential where partition = $1 and account = $2`,
 };
@@ -159,13 +164,21 @@ class Embedded implements EmbeddedDirectory {
   }
 
   async setPassword(address: string, password: string): Promise<void> {
-    const partition = this.#options.partitionOf(address);
-    const missing = new Failure('account-missing', 'there is no such account');
-    if (partition === undefined) throw missing;
-    const found = await this.find(address);
-    if (found === undefined) throw missing;
+    const { partition, id } = await this.#known(address);
     const keys = await this.#derive(password);
-    if ((await this.#write({ t: 'keys', partition, id: found.id, keys })) === 0) throw missing;
+    if ((await this.#write({ t: 'keys', partition, id, keys })) === 0) throw missing();
+  }
+
+  async addKeys(address: string, mechanism: Mechanism, keys: Keys): Promise<void> {
+    const { partition, id } = await this.#known(address);
+    await this.#write({ t: 'more', partition, id, keys: [pack(mechanism, keys)] });
+  }
+
+  async #known(address: string): Promise<{ readonly partition: number; readonly id: number }> {
+    const partition = this.#options.partitionOf(address);
+    const found = await this.find(address);
+    if (partition === undefined || found === undefined) throw missing();
+    return { partition, id: found.id };
   }
 
   async remove(address: string): Promise<boolean> {
@@ -231,19 +244,25 @@ class Embedded implements EmbeddedDirectory {
   }
 }
 
+function missing(): Failure {
+  return new Failure('account-missing', 'there is no such account');
+}
+
 function opsOf(change: Change): Op[] {
   const { partition, id } = change;
   if (change.t === 'remove')
     return [
       { statement: rows.remove, params: [partition, id] },
       { statement: rows.removeKeys, params: [partition, id] },
+      { statement: rows.removeTokens, params: [partition, id] },
     ];
   const keys = change.keys.map((one): Op => {
     const { salt, iterations, storedKey, serverKey } = unpack(one);
     const params = [partition, id, one.mechanism, salt, iterations, storedKey, serverKey];
-    return { statement: rows.setKeys, params };
+    return { statement: change.t === 'more' ? rows.addKeys : rows.setKeys, params };
   });
-  if (change.t === 'keys') return keys;
+  if (change.t !== 'add')
+    return change.t === 'more' ? keys : [...keys, { statement: rows.removeTokens, params: [partition, id] }];
   const { address, created } = change;
   const local = address.slice(0, address.indexOf('@'));
   return [{ statement: rows.add, params: [partition, id, local, address, created] }, ...keys];

@@ -5,6 +5,7 @@ import { features } from '../xmpp/stream.ts';
 import type { Connection, Login } from './connection.ts';
 import { mechanismsOf, type Offering } from './offering.ts';
 import { bindings } from './bindings.ts';
+import { authentication as sasl2, tokenMechanisms } from './inline.ts';
 
 /** What this connection may authenticate with, the strongest first. */
 export function mechanisms(conn: Connection, login: Login): readonly string[] {
@@ -55,6 +56,8 @@ function authentication(
       {},
       names.map((name) => el('mechanism', NS.sasl, {}, [name])),
     ),
+    // Only under TLS (XEP-0388 §3), as all of this.
+    sasl2(names, tokenMechanisms(types)),
     ...(registration ? [el('register', NS.registerFeature)] : []),
   ];
 }
@@ -72,20 +75,33 @@ const offers = new Map<string, string>();
 const secureFirst = features([el('starttls', NS.tls, {}, [el('required', NS.tls)])]);
 /** XEP-0478: `bytes` is how much one stanza may be. */
 function bindable(bytes: number): string {
-  let text = boundTo.get(bytes);
-  if (text === undefined) {
-    text = features([
-      el('bind', NS.bind),
-      el('session', NS.session, {}, [el('optional', NS.session)]),
-      el('sm', NS.sm),
-      el('ver', NS.rosterver),
-      el('sub', NS.preapproval),
-      el('limits', NS.limits, {}, [el('max-bytes', NS.limits, {}, [String(bytes)])]),
-    ]);
-    boundTo.set(bytes, text);
-  }
+  return once(`bind ${bytes}`, () => [
+    el('bind', NS.bind),
+    el('session', NS.session, {}, [el('optional', NS.session)]),
+    el('sm', NS.sm),
+    ...always(bytes),
+  ]);
+}
+
+/** What is left for a stream that SASL2 has bound (XEP-0388 §2.6.1). */
+export function offerBound(conn: Connection, managed: boolean): string {
+  const { bytes } = conn.core.bounds.members;
+  return once(`bound ${managed} ${bytes}`, () => [...(managed ? [] : [el('sm', NS.sm)]), ...always(bytes)]);
+}
+
+function always(bytes: number): Element[] {
+  return [
+    el('ver', NS.rosterver),
+    el('sub', NS.preapproval),
+    el('limits', NS.limits, {}, [el('max-bytes', NS.limits, {}, [String(bytes)])]),
+  ];
+}
+
+function once(key: string, make: () => Element[]): string {
+  let text = boundTo.get(key);
+  if (text === undefined) boundTo.set(key, (text = features(make())));
   return text;
 }
 
 /** Written once for each mux of the process. */
-const boundTo = new Map<number, string>();
+const boundTo = new Map<string, string>();

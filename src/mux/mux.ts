@@ -15,7 +15,7 @@ import { Deadlines } from './deadlines.ts';
 import { usual as usualOffering, type Offering } from './offering.ts';
 import { forLogin, forSession } from './owner.ts';
 import type { ForLogin } from './owner.ts';
-import { onOwnerLost } from './sasl.ts';
+import { onOwnerLost } from './exchange.ts';
 import type { Session } from './session.ts';
 import type { StreamCondition } from '../xmpp/error.ts';
 import type { Transport } from './transport.ts';

@@ -12,7 +12,8 @@ export type Whom =
 export function whom(mechanism: string, data: Uint8Array, domain: string): Whom {
   if (nameless.has(mechanism)) return { address: domain };
   if (mechanism === 'OAUTHBEARER') return bearer(data, domain);
-  const user = mechanism === 'PLAIN' ? plainUser(data) : scramUser(data);
+  const user =
+    mechanism === 'PLAIN' ? plainUser(data) : mechanism.startsWith('HT-') ? tokenUser(data) : scramUser(data);
   if (user === undefined) return { condition: 'malformed-request' };
   const address = Jid.of(user, domain);
   // A name that cannot be an account is answered as one that is none.
@@ -33,6 +34,21 @@ function plainUser(data: Uint8Array): string | undefined {
 function scramUser(data: Uint8Array): string | undefined {
   const found = /^(?:[ny]|p=[A-Za-z0-9.-]+),(?:a=[^,]*)?,n=([^,]+),r=/.exec(utf8(data) ?? '')?.[1];
   return found === undefined ? undefined : saslname(found);
+}
+
+/** draft-schmaus-kitten-sasl-ht-09 §3.1: authcid NUL initiator-hashed-token. */
+function tokenUser(data: Uint8Array): string | undefined {
+  const end = data.indexOf(0);
+  return end < 1 ? undefined : utf8(data.subarray(0, end));
+}
+
+/** The authorization identity of a first message; '' where it has none. */
+export function authzidOf(mechanism: string, data: Uint8Array): string {
+  if (mechanism === 'ANONYMOUS' || mechanism.startsWith('HT-')) return '';
+  const said = utf8(data) ?? '';
+  if (mechanism === 'EXTERNAL') return said;
+  if (mechanism === 'PLAIN') return said.split('\0', 1)[0] ?? '';
+  return saslname(/^(?:[ny]|p=[A-Za-z0-9.-]+),a=([^,]*),/.exec(said)?.[1] ?? '') ?? '';
 }
 
 /** RFC 7628 §3.1: the gs2-header may name the account; the token alone says who it is. */
