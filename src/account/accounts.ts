@@ -12,6 +12,7 @@ import { attach } from './attach.ts';
 import { carriedOf, takeCarried, type Carried } from './carry.ts';
 import { bind, enable } from './bind.ts';
 import { detachSession, endSession } from './end.ts';
+import { addGuest, isGuest, releaseGuest, releaseGuests } from './guests.ts';
 import type { Env } from './env.ts';
 import { receiveStanza } from './inbound.ts';
 import { asSent, letters, openOffice } from './office.ts';
@@ -90,6 +91,7 @@ export class Accounts {
   async serve(id: number, epoch: number, lane: Lane, carried: readonly Carried[] = []): Promise<Partition> {
     const { env } = this;
     const partition = new Partition(env, id, epoch, lane, this.#shared);
+    if (env.policy?.anonymous !== undefined) partition.vacated = releaseGuest;
     const [rows, ahead, waiting] = await Promise.all([
       env.store.query<{ id: number; address: string; resumable: number }>(sessionRows.ofPartition, [id]),
       readAhead(env.store, id),
@@ -109,7 +111,10 @@ export class Accounts {
           rows.filter((row) => row.resumable === 0),
         ),
     );
-    env.clock.after(env.limits.resume * 1000, () => void wake(partition, rows));
+    env.clock.after(env.limits.resume * 1000, () => {
+      void wake(partition, rows);
+      void releaseGuests(partition);
+    });
     return partition;
   }
 
@@ -271,6 +276,7 @@ export class Accounts {
   /** A connection that authenticated binds or resumes. */
   #enter(partition: Partition, from: Peer, frame: Bind | Resume): void {
     const { partition: id, epoch, conn } = frame;
+    const guest = isGuest(this.env, frame.account);
     const refuse = () =>
       this.env.mesh.send(
         from,
@@ -290,7 +296,8 @@ export class Accounts {
               partition: id,
               epoch,
               conn,
-              condition: 'unexpected-request',
+              // XEP-0198 §5: each anonymous login is somebody else, who has no session yet.
+              condition: guest ? 'item-not-found' : 'unexpected-request',
               h: undefined,
               sent: undefined,
             },
@@ -301,10 +308,17 @@ export class Accounts {
     }
     const enter = () =>
       this.#withAccount(partition, frame.account, refuse, (account) =>
-        frame.t === 'bind' ? bind(account, from, frame) : resume(account, from, frame),
+        frame.t === 'bind'
+          ? bind(account, from, frame).finally(() => partition.vacated?.(account))
+          : resume(account, from, frame),
       );
-    if (frame.t === 'bind') enter();
-    else void partition.reports().then(enter);
+    if (frame.t !== 'bind') void partition.reports().then(enter);
+    else if (guest)
+      addGuest(partition, frame.account).then(enter, (error: unknown) => {
+        this.env.log.warn({ err: error }, 'an anonymous account could not be made');
+        refuse();
+      });
+    else enter();
   }
 
   #attach(partition: Partition, from: Peer, frame: Attach): void {

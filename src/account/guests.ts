@@ -37,10 +37,10 @@ export function addGuest(partition: Partition, address: string): Promise<void> {
   );
 }
 
-/** Its last session may be over: then the account goes. Not in its mailbox, in which this takes its turn. */
+/** Where it has no session (any more) the account goes, in its turn in the mailbox. Others stay. */
 export function releaseGuest(account: Account): void {
   const { env } = account.partition;
-  if (!isGuest(env, account.address)) return;
+  if (account.sessions.length > 0 || !isGuest(env, account.address)) return;
   account.mailbox.run(async () => {
     if (account.sessions.length > 0 || account.partition.ended) return;
     const work = new Work(account);

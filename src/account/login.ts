@@ -1,7 +1,7 @@
 import { Failure, failed } from '../base/failure.ts';
 import type { Auth, AuthNext, ConnInfo } from '../link/frames.ts';
 import type { Peer } from '../mesh/mesh.ts';
-import { refuse, type SaslCondition } from '../xmpp/sasl/sasl.ts';
+import { refuse, type SaslCondition, type Step } from '../xmpp/sasl/sasl.ts';
 import type { Env } from './env.ts';
 import { Tokens } from './fast.ts';
 import { openExchange } from './mechanisms.ts';
@@ -29,14 +29,14 @@ interface Conn {
 export class Logins {
   readonly #env: Env;
   readonly #conns = new Map<string, Conn>();
-  readonly #tokens: Tokens;
   readonly #throttle: Throttle;
+  readonly #tokens: Tokens;
 
   /** `at`: the partition of this number, where it is served here. */
   constructor(env: Env, at: (partition: number) => Partition | undefined) {
     this.#env = env;
-    this.#tokens = new Tokens(env, at);
     this.#throttle = new Throttle(env.clock, env.limits);
+    this.#tokens = new Tokens(env, at);
   }
 
   auth(from: Peer, frame: Auth): void {
@@ -115,7 +115,7 @@ export class Logins {
     conn.counted = true;
   }
 
-  #failure(error: unknown): Outcome {
+  #failure(error: unknown): Step {
     const held = failed(error, 'login-held');
     if (!held) this.#env.log.warn({ err: error }, 'credentials could not be read');
     // RFC 6120 §6.5.11

@@ -26,6 +26,8 @@ export interface EmbeddedDirectoryOptions {
   readonly random: Random;
   /** Where the account of an address belongs; undefined for a domain that is not ours. */
   readonly partitionOf: (address: string) => number | undefined;
+  /** A domain whose accounts come and go with their sessions, so that nobody makes one, or gives it a password. */
+  readonly temporary?: string;
   /** The partition, where the store has just one: then accounts are found in the order of their addresses. */
   readonly only?: number | undefined;
   readonly newId: () => number;
@@ -146,6 +148,7 @@ class Embedded implements EmbeddedDirectory {
     const { clock, newId } = this.#options;
     const partition = this.#options.partitionOf(address);
     if (partition === undefined) throw new Failure('account-domain', 'that domain is not served here');
+    this.#refuseTemporary(address);
     const taken = new Failure('account-exists', 'there is such an account already');
     // First, because hashing is what costs.
     if ((await this.find(address)) !== undefined) throw taken;
@@ -163,7 +166,14 @@ class Embedded implements EmbeddedDirectory {
     return { id, address, disabled: false, created };
   }
 
+  #refuseTemporary(address: string): void {
+    const { temporary } = this.#options;
+    if (temporary !== undefined && address.endsWith(`@${temporary}`))
+      throw new Failure('account-domain', 'accounts of that domain last as long as their session');
+  }
+
   async setPassword(address: string, password: string): Promise<void> {
+    this.#refuseTemporary(address);
     const { partition, id } = await this.#known(address);
     const keys = await this.#derive(password);
     if ((await this.#write({ t: 'keys', partition, id, keys })) === 0) throw missing();

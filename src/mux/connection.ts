@@ -33,6 +33,11 @@ export class Login {
   /** Elements since the connection was accepted, and failed attempts. */
   elements = 0;
   attempts = 0;
+  /** Who was asked to run the exchange that is, or was, under way (whom.ts). */
+  whose: string | undefined;
+  /** For whom logins were refused on this connection, and how often; '' where they were several. */
+  refused: string | undefined;
+  refusals = 0;
   /** Where SASL runs or has run; frames of another epoch are stale. */
   route: Route | undefined;
   /** The mechanism whose first message has to come. */

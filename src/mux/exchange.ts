@@ -55,11 +55,16 @@ export function proceed(conn: Connection, login: Login, data: Uint8Array): void 
   if (login.mechanism === undefined) return goOn(conn, login, data);
   const { mechanism } = login;
   login.mechanism = undefined;
+  const wait = conn.core.guard.wait(conn.transport.address);
+  // RFC 6120 §6.5.11: nothing is wrong with what was said, and nobody looks at it.
+  if (wait > 0)
+    return refuse(conn, login, 'temporary-auth-failure', `too many failed logins, try again in ${wait} s`);
   const asked = whom(mechanism, data, conn.domain);
   if ('condition' in asked) return refuse(conn, login, asked.condition);
   const authzid = authzidOf(mechanism, data);
   if (authzid !== '' && !login.profile!.permits(login, authzid))
     return refuse(conn, login, 'invalid-authzid');
+  login.whose = asked.address;
   const { offered, ...particulars } = login.particulars!;
   ask(conn, login, 'sasl', asked.address, {
     t: 'auth',
@@ -121,15 +126,26 @@ export function onContinue(conn: Connection, login: Login, frame: Continue): voi
 export function onAuthed(conn: Connection, login: Login, frame: Authed): void {
   if (login.waits !== 'sasl') return;
   answered(login);
+  // Slips of one's own are none. What was tried for others is not made good by a login of one's own.
+  if (login.refused === frame.account) conn.core.guard.forgive(conn.transport.address, login.refusals);
   login.profile?.authed(conn, login, frame);
 }
 
 export function onRefused(conn: Connection, login: Login, frame: Refused): void {
   if (login.waits !== 'sasl') return;
+  if (frame.condition === 'not-authorized') remember(conn, login);
   answered(login);
   login.route = undefined;
   refuse(conn, login, frame.condition, frame.text);
   conn.ready();
+}
+
+/** A proof was wrong. */
+function remember(conn: Connection, login: Login): void {
+  conn.core.guard.failed(conn.transport.address);
+  const whose = login.whose ?? '';
+  login.refused = login.refused === undefined || login.refused === whose ? whose : '';
+  login.refusals += 1;
 }
 
 /** The owner is gone in the middle of an exchange, which it alone knew: the client may try again (RFC 6120 §6.5.11). */

@@ -12,6 +12,7 @@ import { Connection } from './connection.ts';
 import type { Verbs } from './connection.ts';
 import type { Core, Count, Flushed, Wait, Waiter } from './core.ts';
 import { Deadlines } from './deadlines.ts';
+import { Guard } from './guard.ts';
 import { usual as usualOffering, type Offering } from './offering.ts';
 import { forLogin, forSession } from './owner.ts';
 import type { ForLogin } from './owner.ts';
@@ -54,6 +55,7 @@ export class Mux implements Core {
   readonly bounds: Bounds;
   readonly registration: boolean;
   readonly offering: Offering;
+  readonly guard: Guard;
   readonly count: Count;
   readonly #mesh: Mesh;
   readonly #routes: Routes;
@@ -88,6 +90,7 @@ export class Mux implements Core {
     this.bounds = { ...usual, ...options.bounds };
     this.registration = options.registration ?? false;
     this.offering = options.offering ?? usualOffering;
+    this.guard = new Guard(clock, this.bounds.failures, this.bounds.failurePause);
     this.count = options.count ?? (() => {});
     this.#mesh = mesh;
     this.#routes = routes;

@@ -1,6 +1,5 @@
-import { createHash } from 'node:crypto';
 import { connect as tcpConnect, type Socket } from 'node:net';
-import { connect as tlsConnect, TLSSocket } from 'node:tls';
+import { type ConnectionOptions, connect as tlsConnect, TLSSocket } from 'node:tls';
 import { WebSocket } from 'ws';
 import { type Item, Splitter } from './xml.ts';
 
@@ -30,8 +29,9 @@ export class Wire {
   }
 
   /** Direct TLS (XEP-0368); the test servers' certificates are self-signed. */
-  static async tls(port: number, host = '127.0.0.1'): Promise<Wire> {
-    const socket = tlsConnect({ port, host, rejectUnauthorized: false, ALPNProtocols: ['xmpp-client'] });
+  static async tls(port: number, host = '127.0.0.1', options: ConnectionOptions = {}): Promise<Wire> {
+    const usual = { port, host, rejectUnauthorized: false, ALPNProtocols: ['xmpp-client'] };
+    const socket = tlsConnect({ ...usual, ...options });
     await ready(socket, 'secureConnect');
     return new Wire().#take(socket);
   }
@@ -74,12 +74,10 @@ export class Wire {
     this.#splitter = new Splitter();
   }
 
-  /** Channel-binding data: what both ends export (RFC 9266), and the server's certificate (RFC 5929). */
-  binding(type: 'tls-exporter' | 'tls-server-end-point'): Buffer {
+  /** The TLS of a stream of bytes. */
+  get secured(): TLSSocket {
     if (!(this.#socket instanceof TLSSocket)) throw new Error('no TLS');
-    return type === 'tls-exporter'
-      ? this.#socket.exportKeyingMaterial(32, 'EXPORTER-Channel-Binding', Buffer.alloc(0))
-      : createHash('sha256').update(this.#socket.getPeerCertificate().raw).digest();
+    return this.#socket;
   }
 
   get websocket(): boolean {

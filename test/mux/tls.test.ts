@@ -61,10 +61,11 @@ async function secured(port: number, options: ConnectionOptions = {}): Promise<T
   return socket;
 }
 
-const offered = (features: string) =>
-  [...(/<mechanisms .*?<\/mechanisms>/.exec(features)?.[0] ?? '').matchAll(/<mechanism>([^<]+)</g)].map(
-    ([, name]) => name,
-  );
+/** Of RFC 6120 §6; SASL2 has a list of its own. */
+const offered = (features: string) => {
+  const [list = ''] = /<mechanisms .*?<\/mechanisms>/.exec(features) ?? [];
+  return [...list.matchAll(/<mechanism>([^<]+)</g)].map(([, name]) => name);
+};
 const types = (features: string) =>
   [...features.matchAll(/<channel-binding type="([^"]+)"/g)].map(([, type]) => type);
 const bound = [
