@@ -54,16 +54,4 @@ export const extensions = {
     of: 'age of a token from which on a login with it brings a new one',
     overflow: 'it is given one; the old one holds until that is used',
   },
-  failuresKept: {
-    value: 20_000,
-    unit: 'entries',
-    of: 'accounts with failed logins that an owner keeps in mind, and as many of their networks; networks of a mux',
-    overflow: 'those that failed longest ago are forgotten',
-  },
-  entered: {
-    value: 20_000,
-    unit: 'entries',
-    of: 'accounts and networks that they were entered from, which others’ failures do not shut out',
-    overflow: 'those that entered longest ago are forgotten: then they wait as anybody does',
-  },
 } as const;
