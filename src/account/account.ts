@@ -24,6 +24,8 @@ export class Account {
   readonly mailbox: Mailbox;
   readonly sessions: Session[] = [];
   preferences: Preferences;
+  /** SHA-1 of the avatar, '' where there is none any more; null where there never was one (avatar.ts). */
+  avatar: string | null;
   /** Version of the roster: the change number of its last change. */
   rosterVersion: number;
   /** Loaded at first use; see roster.ts. */
@@ -50,6 +52,7 @@ export class Account {
     this.watermark = row.watermark;
     this.rosterVersion = row.roster_ver;
     this.preferences = readPreferences(row.prefs);
+    this.avatar = row.avatar;
     this.#last = Math.max(row.last ?? 0, row.roster_ver, row.watermark);
     this.head = this.#last;
     this.#waiting = waiting;

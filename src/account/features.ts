@@ -4,11 +4,14 @@ import { carbons } from './carbons.ts';
 import { disco, discoverable } from './disco.ts';
 import { establish } from './establish.ts';
 import type { Feature, Handler, Host, Service } from './iq.ts';
+import { last } from './last.ts';
 import { ping } from './ping.ts';
 import { prefs } from './prefs.ts';
+import { privateXml } from './private.ts';
 import { register } from './register.ts';
 import { roster } from './rosteriq.ts';
 import { time } from './time.ts';
+import { vcard } from './vcard.ts';
 import { version } from './version.ts';
 
 /** What disco tells of; it comes last itself. */
@@ -22,6 +25,9 @@ const announced: readonly Feature[] = [
   ping,
   version,
   time,
+  last,
+  privateXml,
+  vcard,
 ];
 
 /** Every feature of accounts, in one table. A feature is a file; what it answers and announces stands there. */

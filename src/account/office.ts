@@ -16,7 +16,7 @@ import type { Partition } from './partition.ts';
 import { sendPassing } from './route.ts';
 import { subscription, type Kind } from './rows.ts';
 import { returnSubscription } from './subscription.ts';
-import { receiveVisit } from './visit.ts';
+import { isVisit, receiveVisit } from './visit.ts';
 import { Work } from './work.ts';
 
 /** What the post needs of accounts: letters taken in, letters settled, and what nobody stores. */
@@ -52,9 +52,7 @@ export function openOffice(env: Env, partitionAt: (id: number) => Partition | un
       const partition = serving(id);
       const to = Jid.parse(stanza.attrs['to'] ?? recipient);
       if (partition === undefined || to === undefined) return;
-      const { type } = stanza.attrs;
-      if (stanza.name === 'iq' && to.resource === '' && (type === 'get' || type === 'set'))
-        receiveVisit(partition, stanza, to);
+      if (stanza.name === 'iq' && isVisit(stanza, to)) receiveVisit(partition, stanza, to);
       else
         sendPassing(partition, to, stanza, () =>
           tellSender(partition, new StanzaError('service-unavailable'), stanza),

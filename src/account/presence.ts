@@ -6,6 +6,7 @@ import { textOf } from '../xmpp/serialise.ts';
 import type { Account } from './account.ts';
 import { Cast, castOf, hand, show, toSubscribers, unavailable } from './cast.ts';
 import type { Item } from './item.ts';
+import { farewellOf } from './last.ts';
 import { missed, takeMissed } from './missed.ts';
 import { priorityOf } from './priority.ts';
 import { answer, answerProbe, takeGiven } from './probe.ts';
@@ -54,6 +55,7 @@ function announce(work: Work, session: Session, stanza: Element): void {
   const requests = first ? [...account.roster!.waiting()] : [];
   session.presence = stanza;
   session.priority = priority;
+  session.farewell = undefined;
   if (!wasReady && session.ready) session.cursor.beginSpool();
   keep(session);
   work.after(() => {
@@ -113,6 +115,7 @@ function withdraw(work: Work, session: Session, stanza: Element): void {
   session.presence = undefined;
   session.priority = 0;
   session.directed = undefined;
+  session.farewell = farewellOf(stanza);
   keep(session);
   work.after(() => leave(session, new Cast(stanza), available, directed));
 }

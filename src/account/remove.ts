@@ -7,6 +7,8 @@ import type { Work } from './work.ts';
 const rows = {
   messages: sql`delete from message where partition = $1 and account = $2`,
   roster: sql`delete from roster where partition = $1 and account = $2`,
+  privateXml: sql`delete from private_xml where partition = $1 and account = $2`,
+  vcard: sql`delete from vcard where partition = $1 and account = $2`,
   outbox: sql`delete from outbox where partition = $1 and account = $2`,
 };
 

@@ -72,6 +72,8 @@ void describe('services', () => {
       [NS.mam]: `<prefs xmlns="${NS.mam}"/>`,
       [NS.ping]: `<ping xmlns="${NS.ping}"/>`,
       [NS.time]: `<time xmlns="${NS.time}"/>`,
+      [NS.vcard]: `<vCard xmlns="${NS.vcard}"/>`,
+      [NS.private]: `<query xmlns="${NS.private}"><a xmlns="n"/></query>`,
       [NS.carbons]: `<enable xmlns="${NS.carbons}"/>`,
     };
     const silent = new Set<string>([NS.offline, NS.mamExtended, 'urn:xmpp:mam:2#groupchat-field']);
