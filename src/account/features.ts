@@ -6,13 +6,14 @@ import { establish } from './establish.ts';
 import type { Feature, Handler, Host, Service } from './iq.ts';
 import { ping } from './ping.ts';
 import { prefs } from './prefs.ts';
+import { pubsub } from './pubsub/pubsub.ts';
 import { register } from './register.ts';
 import { roster } from './rosteriq.ts';
 import { time } from './time.ts';
 import { version } from './version.ts';
 
-/** What disco tells of; it comes last itself. */
-const announced: readonly Feature[] = [
+/** Those whose hooks (`published`) run when somebody publishes. */
+const hooked: readonly Feature[] = [
   establish,
   roster,
   archive,
@@ -23,6 +24,9 @@ const announced: readonly Feature[] = [
   version,
   time,
 ];
+
+/** What disco tells of; it comes last itself. */
+const announced: readonly Feature[] = [...hooked, pubsub(hooked)];
 
 /** Every feature of accounts, in one table. A feature is a file; what it answers and announces stands there. */
 export const features: readonly Feature[] = [...announced, disco(announced)];

@@ -68,6 +68,8 @@ export const NS = Object.freeze({
   pubsubEvent: 'http://jabber.org/protocol/pubsub#event',
   pubsubOwner: 'http://jabber.org/protocol/pubsub#owner',
   pubsubErrors: 'http://jabber.org/protocol/pubsub#errors',
+  /** Between owners of accounts: no client can send anything of it, for a stanza has another name. */
+  between: 'urn:muster:between',
   push: 'urn:xmpp:push:0',
   /** XEP-0440. */
   channelBinding: 'urn:xmpp:sasl-cb:0',
