@@ -1,5 +1,7 @@
 import { Mailbox } from '../entity/mailbox.ts';
 import type { Partition } from './partition.ts';
+import type { Nodes } from './pubsub/nodes.ts';
+import { forgetNodes } from './pubsub/shelf.ts';
 import type { Roster } from './roster.ts';
 import { accountRows, readPreferences, type AccountRow, type Preferences } from './accountrows.ts';
 import { bounce, messageRows, type Kind, type Row } from './rows.ts';
@@ -30,6 +32,8 @@ export class Account {
   rosterVersion: number;
   /** Loaded at first use; see roster.ts. */
   roster: Roster | undefined;
+  /** PubSub nodes; loaded at first use, see pubsub/nodes.ts. */
+  nodes: Nodes | undefined;
   /** Highest id whose commit is known here: everything up to it may be shown (DESIGN §5, commits). */
   head: number;
   #last: number;
@@ -96,6 +100,8 @@ export class Account {
   /** A unit of this account could not be written: what was changed in memory for it must be read again. */
   reset(): void {
     this.roster = undefined;
+    this.nodes = undefined;
+    forgetNodes(this);
     this.partition.reload(this);
   }
 

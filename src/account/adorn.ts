@@ -8,7 +8,8 @@ import { textOf } from '../xmpp/serialise.ts';
  * image has its way, and one that names a hash where we know of no image may know better than we do.
  */
 export function adorned(presence: Element, avatar: string | null): Element {
-  const updates = presence.child('x', NS.vcardUpdate) === undefined ? none : presence.elements('x', NS.vcardUpdate);
+  const updates =
+    presence.child('x', NS.vcardUpdate) === undefined ? none : presence.elements('x', NS.vcardUpdate);
   if (updates.length === 0) return avatar === null ? presence : extended(presence, avatar);
   const said = updates.map((update) => update.child('photo')?.text().trim());
   const hash = said.includes('') ? '' : avatar || (said.find((one) => one !== undefined) ?? '');

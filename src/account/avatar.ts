@@ -29,8 +29,10 @@ export const avatar: Feature = {
 const settings = { access: 'open' } as const;
 
 /** §3.1: a client tells of its avatar, whose data it has published before. Another one in its place, or none. */
-async function published({ account, work, payload }: Publication): Promise<void> {
+async function published({ account, work, id, payload }: Publication): Promise<void> {
   await settled(account);
+  // An old one is retracted.
+  if (payload === undefined && (await nodesOf(account)).get(NS.avatarMetadata)?.last?.id !== id) return;
   const image = payload === undefined ? undefined : await imageOfMetadata(account, payload);
   turn(work, account, image?.hash ?? '');
 }
@@ -42,7 +44,7 @@ async function imageOfMetadata(account: Account, metadata: Element): Promise<Ima
     .elements('info', NS.avatarMetadata)
     .find(({ attrs }) => attrs['url'] === undefined && attrs['id'] !== undefined);
   const access = nodes.get(NS.avatarData)?.config.access;
-  // §8: what is not for all who see our presence has no place in presence.
+  // §7: what is not for all who see our presence has no place in presence.
   if (info === undefined || (access !== 'open' && access !== 'presence')) return undefined;
   return stored(account, nodes, info.attrs['id']!);
 }
@@ -79,7 +81,8 @@ export async function setAvatar(work: Work, account: Account, image: Image | und
     return;
   }
   const { hash } = image;
-  const known = account.avatar === hash && (await stored(account, await nodesOf(account), hash)) !== undefined;
+  const known =
+    account.avatar === hash && (await stored(account, await nodesOf(account), hash)) !== undefined;
   if (known) return;
   const data = el('data', NS.avatarData, {}, [image.base64]);
   await publish(work, account, NS.avatarData, { id: hash, payload: data }, settings);

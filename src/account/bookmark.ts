@@ -70,7 +70,8 @@ function attrsOf({ attrs }: Element): Record<string, string> {
 }
 
 /** White space between elements says nothing. */
-function nodesOf({ children }: Element): readonly Node[] {
-  if (!children.some((node) => typeof node !== 'string')) return children.length === 0 ? children : [children.join('')];
+function nodesOf(element: Element): readonly Node[] {
+  const { children } = element;
+  if (children.every((node) => typeof node === 'string')) return [element.text()];
   return children.filter((node) => typeof node !== 'string' || node.trim() !== '');
 }

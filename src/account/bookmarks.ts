@@ -5,8 +5,11 @@ import { serialise } from '../xmpp/serialise.ts';
 import type { Account } from './account.ts';
 import { fromLegacy, keeping, same, toLegacy, type Bookmark } from './bookmark.ts';
 import type { Feature, Publication } from './iq.ts';
-import type { Config } from './pubsub/config.ts';
-import { items, publish, retract } from './pubsub/pep.ts';
+import { removeItem } from './pubsub/change.ts';
+import { configText, type Config } from './pubsub/config.ts';
+import { items, publish } from './pubsub/pep.ts';
+import { newestItems } from './pubsub/retrieve.ts';
+import { pubsubRows } from './pubsub/rows.ts';
 import { nodesOf } from './pubsub/shelf.ts';
 import { settled } from './roster.ts';
 import type { Work } from './work.ts';
@@ -21,14 +24,13 @@ export const bookmarks: Feature = {
   accountFeatures: [`${NS.bookmarks}#compat`, `${NS.bookmarks}#compat-pep`, NS.bookmarksConversion],
 };
 
-/** XEP-0223 §3; XEP-0402 §3.3. Of nodes that are made here. */
+/** XEP-0223 §2; XEP-0402 §3.3. Of nodes that are made here: as clients ask for them, or their options would not be met. */
 const secret: Partial<Config> = { access: 'whitelist', persist: true, last: 'never' };
-const several: Partial<Config> = { ...secret, items: 0 };
+const several: Partial<Config> = { ...secret, items: 0, notifyDelete: true, notifyRetract: true };
 
 /** XEP-0402 §5.3.1: one of them is published, or retracted: the list has it, too, or has it no more. */
 async function publishedOne({ account, work, id, payload }: Publication): Promise<void> {
   await settled(account);
-  if (!(await isSecret(account, NS.legacyBookmarks))) return;
   const before = await listOf(account);
   const changed = payload === undefined ? undefined : toLegacy({ room: id, conference: payload });
   if (payload !== undefined && changed === undefined) return;
@@ -36,7 +38,7 @@ async function publishedOne({ account, work, id, payload }: Publication): Promis
   const list = before.payload.withChildren(changed === undefined ? children : [...children, changed]);
   if (Buffer.byteLength(serialise(list)) > account.partition.env.limits.stanza)
     throw new StanzaError('resource-constraint', 'too many bookmarks');
-  await publish(work, account, NS.legacyBookmarks, { id: before.id, payload: list }, secret);
+  await publishList(work, account, { id: before.id, payload: list });
 }
 
 /** As `fromLegacy` would say it. */
@@ -69,7 +71,7 @@ async function bookmarksOf(account: Account): Promise<Bookmark[]> {
 
 /** Items are published and retracted so that they are what a list says; what is as it was is not told. */
 async function spread(work: Work, account: Account, list: Element | undefined): Promise<void> {
-  if (list === undefined || !(await isSecret(account, NS.bookmarks))) return;
+  if (list === undefined) return;
   const wanted = new Map<string, Element>();
   for (const child of list.elements()) {
     const bookmark = fromLegacy(child);
@@ -78,23 +80,52 @@ async function spread(work: Work, account: Account, list: Element | undefined): 
   if (wanted.size > account.partition.env.limits.nodeItems)
     throw new StanzaError('resource-constraint', 'too many bookmarks');
   const before = new Map((await bookmarksOf(account)).map(({ room, conference }) => [room, conference]));
-  // oxlint-disable no-await-in-loop -- each is a step of one unit
-  for (const room of before.keys())
-    if (!wanted.has(roomOf(room)) && toLegacy({ room, conference: before.get(room)! }) !== undefined)
-      await retract(work, account, NS.bookmarks, room);
+  await closed(work, account, NS.bookmarks, several);
+  // What no list can show is not missing from it.
+  const gone = [...before].filter(
+    ([room, conference]) => !wanted.has(roomOf(room)) && toLegacy({ room, conference }) !== undefined,
+  );
+  await retractAll(work, account, new Set(gone.map(([room]) => room)));
   for (const [room, written] of wanted) {
     const old = before.get(room);
     const payload = keeping(written, old);
     if (old === undefined || !same(old, payload))
+      // oxlint-disable-next-line no-await-in-loop -- each is a step of one unit
       await publish(work, account, NS.bookmarks, { id: room, payload }, several);
   }
-  // oxlint-enable no-await-in-loop
 }
 
-/** XEP-0411 §6: nobody else can see into the node; one that is not there will be made so. */
-async function isSecret(account: Account, node: string): Promise<boolean> {
-  const access = (await nodesOf(account)).get(node)?.config.access;
-  return access === undefined || access === 'whitelist';
+async function publishList(
+  work: Work,
+  account: Account,
+  item: { readonly id: string; readonly payload: Element },
+): Promise<void> {
+  await closed(work, account, NS.legacyBookmarks, secret);
+  await publish(work, account, NS.legacyBookmarks, item, secret);
+}
+
+/**
+ * XEP-0411 §5: what comes from private storage is seen by nobody else, nor what XEP-0402 §5.2 calls private: a node that is
+ * configured otherwise is changed. One that is not there will be made so.
+ */
+async function closed(work: Work, account: Account, name: string, settings: Partial<Config>): Promise<void> {
+  const node = (await nodesOf(account)).get(name);
+  if (node === undefined || node.config.access === 'whitelist') return;
+  const { partition } = account;
+  work.step(() => {
+    node.config = { ...node.config, ...settings };
+    const text = configText(node.config, 'pep');
+    work.write(pubsubRows.putNode, [partition.id, account.id, name, text, partition.env.clock.now()]);
+  });
+}
+
+/** Several at once: the newest of those that are left is the newest for all steps. */
+async function retractAll(work: Work, account: Account, rooms: ReadonlySet<string>): Promise<void> {
+  const nodes = await nodesOf(account);
+  const node = nodes.get(NS.bookmarks);
+  if (node === undefined || rooms.size === 0) return;
+  const left = (await newestItems(account, node, rooms.size + 1)).find(({ id }) => !rooms.has(id));
+  for (const room of rooms) removeItem(work, account, nodes, node, room, left, true);
 }
 
 // ── private storage (private.ts) ────────────────────────────────────────────────────────────────────────────────────
@@ -111,9 +142,7 @@ export async function readList(account: Account): Promise<Element> {
 
 /** Another list, told to who listens at its node (XEP-0411 §3); `settled` before. */
 export async function writeList(work: Work, account: Account, list: Element): Promise<void> {
-  if (!(await isSecret(account, NS.legacyBookmarks)))
-    throw new StanzaError('conflict', 'others may see the node storage:bookmarks');
   const { id } = await listOf(account);
   await spread(work, account, list);
-  await publish(work, account, NS.legacyBookmarks, { id, payload: list }, secret);
+  await publishList(work, account, { id, payload: list });
 }

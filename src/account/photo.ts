@@ -14,7 +14,7 @@ export interface Image extends ImageInfo {
 
 /** The image that this text is in base64; undefined where it is no base64, or of no type that we know. */
 export function imageOf(text: string): Image | undefined {
-  // XEP-0153 §4.5: white space is ignored.
+  // XEP-0153 §4.6: white space is ignored.
   const base64 = text.replaceAll(/[ \t\r\n]+/g, '');
   if (base64 === '' || base64.length % 4 !== 0 || !/^[A-Za-z0-9+/]+={0,2}$/.test(base64)) return undefined;
   const bytes = Buffer.from(base64, 'base64');

@@ -6,6 +6,7 @@ import { NS } from '../xmpp/namespaces.ts';
 import { parseStored } from '../xmpp/parser.ts';
 import { serialise } from '../xmpp/serialise.ts';
 import type { Account } from './account.ts';
+import { isList, readList, writeList } from './bookmarks.ts';
 import type { Feature, Request } from './iq.ts';
 import { settled } from './roster.ts';
 
@@ -19,7 +20,8 @@ const rows = {
 
 /**
  * What clients keep for themselves (XEP-0049): settings, annotations (XEP-0145), and whatever has a namespace. Elements of
- * one name and namespace are stored together; what is asked for is all of a namespace.
+ * one name and namespace are stored together; what is asked for is all of a namespace. Bookmarks are kept elsewhere
+ * (bookmarks.ts).
  */
 export const privateXml: Feature = {
   account: { [`get query ${NS.private}`]: read, [`set query ${NS.private}`]: write },
@@ -40,6 +42,7 @@ async function read({ account, payload }: Request): Promise<Element> {
     throw new StanzaError('bad-request', 'a request is for one namespace');
   const { partition } = account;
   await settled(account);
+  if (isList(wanted[0]!)) return payload.withChildren([await readList(account)]);
   const stored = await partition.env.store.query<{ name: string; xml: string }>(rows.ofNamespace, [
     partition.id,
     account.id,
@@ -64,6 +67,7 @@ async function write({ account, payload, work }: Request): Promise<undefined> {
   const sizes = await sizesOf(account);
   for (const [key, group] of groups) {
     const [{ name, ns }] = group as [Element];
+    if (isList(group[0]!)) continue;
     // Nothing in it: that is what is told of what was never stored.
     if (group.length === 1 && isEmpty(group[0]!)) {
       sizes.delete(key);
@@ -75,9 +79,13 @@ async function write({ account, payload, work }: Request): Promise<undefined> {
     work.write(rows.put, [partition.id, account.id, ns, name, sizes.get(key)!, xml]);
   }
   const { private: most, privateBytes: mostBytes } = partition.env.limits;
-  const bytes = [...sizes.values()].reduce((sum, size) => sum + size, 0);
+  const lists = elements.filter(isList).map((element) => Buffer.byteLength(serialise(element)));
+  const bytes = [...sizes.values(), ...lists].reduce((sum, size) => sum + size, 0);
   if (sizes.size > most || bytes > mostBytes)
     throw new StanzaError('resource-constraint', 'private storage is full');
+  const [list, more] = elements.filter(isList);
+  if (more !== undefined) throw new StanzaError('bad-request', 'bookmarks are one list');
+  if (list !== undefined) await writeList(work, account, list);
   return undefined;
 }
 

@@ -1,6 +1,8 @@
 import { sql } from '../store/store.ts';
 import type { Account } from './account.ts';
 import { endSession } from './end.ts';
+import { pubsubRemoval } from './pubsub/rows.ts';
+import { forgetNodes } from './pubsub/shelf.ts';
 import { leaveContacts } from './subscription.ts';
 import type { Work } from './work.ts';
 
@@ -10,6 +12,7 @@ const rows = {
   privateXml: sql`delete from private_xml where partition = $1 and account = $2`,
   vcard: sql`delete from vcard where partition = $1 and account = $2`,
   outbox: sql`delete from outbox where partition = $1 and account = $2`,
+  ...pubsubRemoval,
 };
 
 /**
@@ -29,5 +32,6 @@ export async function removeAccount(account: Account, work: Work): Promise<void>
       void endSession(session);
     }
     partition.accounts.forget(address);
+    forgetNodes(account);
   });
 }

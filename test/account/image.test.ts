@@ -21,9 +21,21 @@ describe('the header of an image', () => {
   });
 
   it('is missing from everything else, however it is cut or changed', () => {
-    for (const text of ['', 'x', '<svg xmlns="http://www.w3.org/2000/svg"/>', 'GIF90a', 'RIFF0000WAVE', 'x'.repeat(99)])
+    for (const text of [
+      '',
+      'x',
+      '<svg xmlns="http://www.w3.org/2000/svg"/>',
+      'GIF90a',
+      'RIFF0000WAVE',
+      'x'.repeat(99),
+    ])
       assert.equal(imageInfo(Buffer.from(text)), undefined);
-    for (const image of [png(1, 1), gif(1, 1), jpeg(1, 1), ...(['VP8 ', 'VP8L', 'VP8X'] as const).map((k) => webp(1, 1, k))])
+    for (const image of [
+      png(1, 1),
+      gif(1, 1),
+      jpeg(1, 1),
+      ...(['VP8 ', 'VP8L', 'VP8X'] as const).map((k) => webp(1, 1, k)),
+    ])
       for (let at = 0; at < image.length; at++) {
         imageInfo(image.subarray(0, at));
         const broken = Buffer.from(image);

@@ -35,7 +35,13 @@ export function jpeg(width: number, height: number, frame = 0xc0): Buffer {
   head.writeUInt16BE(height, 5);
   head.writeUInt16BE(width, 7);
   const jfif = Buffer.from('\xff\xe0\0\x10JFIF\0\x01\x02\0\0\x01\0\x01\0\0', 'latin1');
-  return Buffer.concat([Buffer.from([0xff, 0xd8]), jfif, Buffer.from([0xff]), head, Buffer.from([0xff, 0xda, 0, 2])]);
+  return Buffer.concat([
+    Buffer.from([0xff, 0xd8]),
+    jfif,
+    Buffer.from([0xff]),
+    head,
+    Buffer.from([0xff, 0xda, 0, 2]),
+  ]);
 }
 
 /** The header of a WebP. */
