@@ -1,5 +1,6 @@
 import type { Element } from '../xmpp/element.ts';
 import { archive } from './archive.ts';
+import { caps } from './caps.ts';
 import { carbons } from './carbons.ts';
 import { disco, discoverable } from './disco.ts';
 import { establish } from './establish.ts';
@@ -18,6 +19,7 @@ const hooked: readonly Feature[] = [
   roster,
   archive,
   prefs,
+  caps,
   carbons,
   register,
   ping,
