@@ -5,6 +5,7 @@ import type { Account } from './account.ts';
 import { adorned } from './adorn.ts';
 import { missed } from './missed.ts';
 import type { Partition } from './partition.ts';
+import { offerLast } from './pubsub/last.ts';
 import type { Roster } from './roster.ts';
 import { withSessions } from './route.ts';
 import type { Session } from './session.ts';
@@ -78,6 +79,7 @@ export function toSubscribers(account: Account, roster: Roster, cast: Cast): voi
 
 /** What all available resources of an account say, to one address that begins or ceases to see it. */
 export function tell(account: Account, address: string, what: 'available' | 'unavailable'): void {
+  if (what === 'available') offerLast(account, address);
   for (const session of account.sessions)
     if (session.available)
       hand(account.partition, address, what === 'available' ? castOf(session) : unavailable(session.full));

@@ -1,3 +1,4 @@
+import { forgetCaps } from './caps.ts';
 import { leaveWord } from './last.ts';
 import { announceEnd } from './presence.ts';
 import type { Session } from './session.ts';
@@ -15,6 +16,7 @@ export function endSession(session: Session): void | Promise<void> {
   session.ended = true;
   partition.sessions.delete(session.id);
   account.sessions.splice(account.sessions.indexOf(session), 1);
+  forgetCaps(session);
   const work = new Work(account);
   const seen = session.available || session.directed !== undefined;
   if (seen) work.write(sessionRows.end, [partition.id, session.id]);

@@ -2,6 +2,7 @@ import type { Element } from '../xmpp/element.ts';
 import { archive } from './archive.ts';
 import { avatar } from './avatar.ts';
 import { bookmarks } from './bookmarks.ts';
+import { caps } from './caps.ts';
 import { carbons } from './carbons.ts';
 import { disco, discoverable } from './disco.ts';
 import { establish } from './establish.ts';
@@ -23,6 +24,7 @@ const hooked: readonly Feature[] = [
   roster,
   archive,
   prefs,
+  caps,
   carbons,
   register,
   ping,

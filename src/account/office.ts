@@ -14,6 +14,7 @@ import { storeBounce } from './message.ts';
 import { outboxRows } from './outboxrows.ts';
 import { Owed } from './owed.ts';
 import type { Partition } from './partition.ts';
+import { isApproval, receiveApproval } from './pubsub/authorize.ts';
 import { receiveBetween } from './pubsub/between.ts';
 import { sendPassing } from './route.ts';
 import { subscription, type Kind } from './rows.ts';
@@ -59,6 +60,8 @@ export function openOffice(env: Env, partitionAt: (id: number) => Partition | un
         return;
       }
       if (stanza.name === 'iq' && isVisit(stanza, to)) receiveVisit(partition, stanza, to);
+      else if (stanza.name === 'message' && env.hosts.has(to.full) && isApproval(stanza))
+        receiveApproval(partition, stanza, to);
       else
         sendPassing(partition, to, stanza, () =>
           tellSender(partition, new StanzaError('service-unavailable'), stanza),

@@ -5,6 +5,7 @@ import { NS } from '../xmpp/namespaces.ts';
 import { textOf } from '../xmpp/serialise.ts';
 import type { Account } from './account.ts';
 import { adorned } from './adorn.ts';
+import { capsOf, noticeCaps, sameCaps } from './caps.ts';
 import { Cast, castOf, hand, show, toSubscribers, unavailable } from './cast.ts';
 import type { Item } from './item.ts';
 import { farewellOf } from './last.ts';
@@ -52,24 +53,45 @@ function announce(work: Work, session: Session, stanza: Element): void {
   const priority = priorityOf(stanza);
   const first = !session.available;
   const wasReady = session.ready;
+  const { kept, told } = annotated(session, stanza, first);
+  const other = first || !sameCaps(capsOf(kept), capsOf(session.presence));
   // Requests that are on their way to the store are shown by their own commit.
   const requests = first ? [...account.roster!.waiting()] : [];
-  session.presence = stanza;
+  session.presence = kept;
   session.priority = priority;
   session.farewell = undefined;
   if (!wasReady && session.ready) session.cursor.beginSpool();
   keep(session);
   work.after(() => {
     if (session.ended) return;
-    const cast = new Cast(adorned(stanza, account.avatar));
+    const cast = new Cast(adorned(told, account.avatar));
     withRoster(account, (roster) => {
       toSubscribers(account, roster, cast);
       // §4.2.2: to all of one's own resources, this one included.
       show(account, cast);
       if (first) greet(session, roster, requests);
+      if (first) session.interests = undefined;
+      if (other) noticeCaps(session);
     });
     session.cursor.pump();
   });
+}
+
+/**
+ * XEP-0115 §8.4: who has seen what a client can is not told again (`told`), and a client that says nothing new about it
+ * means what it said last; whoever comes later is given all of it (`kept`).
+ */
+function annotated(
+  session: Session,
+  stanza: Element,
+  first: boolean,
+): { readonly kept: Element; readonly told: Element } {
+  const had = first ? undefined : capsOf(session.presence);
+  if (had === undefined) return { kept: stanza, told: stanza };
+  const says = capsOf(stanza);
+  if (says === undefined) return { kept: stanza.withChildren([...stanza.children, had]), told: stanza };
+  if (!sameCaps(says, had)) return { kept: stanza, told: stanza };
+  return { kept: stanza, told: stanza.withChildren(stanza.children.filter((child) => child !== says)) };
 }
 
 /** What a session gets that has become available: everybody's presence, and the requests that wait. */
@@ -209,6 +231,7 @@ export function announceEnd(session: Session): void {
 export function refresh(session: Session): void {
   const { account, partition } = session;
   replay(session);
+  if (session.available) noticeCaps(session, true);
   const told = takeGiven(session);
   const cast = session.available ? castOf(session) : unavailable(session.full);
   const differs = told !== undefined && told !== cast.text('');

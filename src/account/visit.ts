@@ -32,18 +32,16 @@ export function receiveVisit(partition: Partition, iq: Element, to: Jid): void {
   const from = Jid.parse(iq.attrs['from'] ?? '');
   if (from === undefined) return;
   const blind = blindFor(partition, iq, to);
-  if (blind !== undefined) {
-    try {
-      sendPassing(partition, from, resultOf(iq, to.bare, from.full, blind()));
-    } catch (error) {
-      answer(partition, from, iq, error as StanzaError);
-    }
+  if (blind?.always === true) {
+    answerBlind(partition, from, iq, to.bare, blind.answer);
     return;
   }
   Promise.resolve(partition.account(to.bare)).then(
     (account) => {
       // RFC 6121 §8.5.1: nobody learns more than that there is no such service here.
-      if (account === undefined) answer(partition, from, iq, new StanzaError('service-unavailable'));
+      if (account === undefined && blind !== undefined)
+        answerBlind(partition, from, iq, to.bare, blind.answer);
+      else if (account === undefined) answer(partition, from, iq, new StanzaError('service-unavailable'));
       else account.mailbox.run(() => visit(account, from, iq, to));
     },
     (error: unknown) => {
@@ -83,11 +81,26 @@ async function visit(account: Account, from: Jid, iq: Element, { bare: to, full 
   }
 }
 
-function blindFor(partition: Partition, iq: Element, to: Jid): (() => Element) | undefined {
+/** The answer that does not hang on the account; `always`: not even where there is one. */
+function blindFor(
+  partition: Partition,
+  iq: Element,
+  to: Jid,
+): { readonly answer: () => Element; readonly always: boolean } | undefined {
   const [payload, more] = iq.elements();
-  if (payload === undefined || more !== undefined || partition.env.hosts.has(to.full)) return undefined;
+  if (payload === undefined || more !== undefined || partition.env.hosts.has(to.bare)) return undefined;
   if (to.resource !== '') return undefined;
-  return blindHandlers.get(key(iq.attrs['type'] ?? '', payload));
+  const request = key(iq.attrs['type'] ?? '', payload);
+  const answer = blindHandlers.get(request);
+  return answer === undefined ? undefined : { answer, always: !visitorHandlers.has(request) };
+}
+
+function answerBlind(partition: Partition, from: Jid, iq: Element, to: string, blind: () => Element): void {
+  try {
+    sendPassing(partition, from, resultOf(iq, to, from.full, blind()));
+  } catch (error) {
+    answer(partition, from, iq, error as StanzaError);
+  }
 }
 
 function hostFor(account: Account, request: string): Host | undefined {

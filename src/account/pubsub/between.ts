@@ -1,5 +1,6 @@
 import type { Element } from '../../xmpp/element.ts';
 import type { Partition } from '../partition.ts';
+import { receiveLast, receiveOffer } from './last.ts';
 import { receiveNotify } from './notify.ts';
 
 /**
@@ -8,4 +9,6 @@ import { receiveNotify } from './notify.ts';
  */
 export function receiveBetween(partition: Partition, frame: Element): void {
   if (frame.name === 'notify') receiveNotify(partition, frame);
+  else if (frame.name === 'last') receiveLast(partition, frame);
+  else if (frame.name === 'offer') receiveOffer(partition, frame);
 }

@@ -1,5 +1,6 @@
 import { StanzaError } from '../../xmpp/error.ts';
 import type { Field, Form } from '../../xmpp/forms.ts';
+import { refusal, unsupported } from './errors.ts';
 
 /** XEP-0060 §4.5. */
 export type AccessModel = 'open' | 'presence' | 'roster' | 'authorize' | 'whitelist';
@@ -28,10 +29,8 @@ export interface Config {
   readonly notifyConfig: boolean;
   readonly notifyDelete: boolean;
   readonly notifyRetract: boolean;
-  readonly notifySub: boolean;
-  readonly presenceBased: boolean;
   readonly purgeOffline: boolean;
-  readonly message: 'headline' | 'normal' | 'chat';
+  readonly message: 'headline' | 'normal';
   readonly reply: 'owner' | 'publisher';
 }
 
@@ -53,8 +52,6 @@ const usual: Config = {
   notifyConfig: false,
   notifyDelete: false,
   notifyRetract: false,
-  notifySub: false,
-  presenceBased: false,
   purgeOffline: false,
   message: 'headline',
   reply: 'owner',
@@ -132,14 +129,8 @@ const entries: Entries = {
   notifyConfig: flag('notify_config', 'Notify subscribers when the configuration changes'),
   notifyDelete: flag('notify_delete', 'Notify subscribers when the node is deleted'),
   notifyRetract: flag('notify_retract', 'Notify subscribers when items are removed'),
-  notifySub: flag('notify_sub', 'Notify owners about new subscribers'),
-  presenceBased: flag('presence_based_delivery', 'Deliver notifications to available users only'),
   purgeOffline: flag('purge_offline', 'Purge items when the publisher goes offline'),
-  message: choice('notification_type', 'The type of the message of a notification', [
-    'headline',
-    'normal',
-    'chat',
-  ]),
+  message: choice('notification_type', 'The type of the message of a notification', ['headline', 'normal']),
   reply: choice('itemreply', 'To whom subscribers reply', ['owner', 'publisher']),
 };
 
@@ -148,9 +139,12 @@ const byField: ReadonlyMap<string, keyof Config> = new Map(
   names.map((name) => [`pubsub#${entries[name].name}`, name]),
 );
 
+/** Who sees an account's presence, or is in a group of its roster, no service of the domain knows. */
+const accountOnly: ReadonlySet<string> = new Set(['presence', 'roster']);
+
 /** The fields of a form that shows it. */
-export function fieldsOf(config: Config, only: readonly (keyof Config)[] = names): Field[] {
-  return only.map((name) => {
+export function fieldsOf(config: Config, kind: Kind, only: readonly (keyof Config)[] = names): Field[] {
+  const fields = only.map((name) => {
     const entry = entries[name] as Entry<never>;
     const { name: field, label, type, options } = entry;
     return {
@@ -158,26 +152,38 @@ export function fieldsOf(config: Config, only: readonly (keyof Config)[] = names
       label,
       type,
       values: entry.show(config[name] as never),
-      ...(options === undefined ? {} : { options: options.map((value) => ({ value })) }),
+      ...(options === undefined
+        ? {}
+        : {
+            options: options
+              .filter((value) => kind === 'pep' || !accountOnly.has(value))
+              .map((value) => ({ value })),
+          }),
     };
   });
+  return kind === 'pep' ? fields : fields.filter(({ name }) => !absent.has(name));
 }
 
+/** Fields that a service of the domain does not have: it knows nobody's roster or presence. */
+const absent: ReadonlySet<string> = new Set(['pubsub#roster_groups_allowed', 'pubsub#purge_offline']);
+
 /**
- * The configuration with what a form says. Throws StanzaError `bad-request` or `not-acceptable` for what cannot be, also
- * for fields that do not exist where `strict`.
+ * The configuration with what a form says; fields that do not exist are passed over (XEP-0068 §3). Throws StanzaError
+ * for what cannot be.
  */
-export function changed(config: Config, form: Form, strict: boolean): Config {
+export function changed(config: Config, form: Form, kind: Kind): Config {
   const changes: Partial<Record<keyof Config, unknown>> = {};
+  // XEP-0248: there are no collections here.
+  if ((form.value('pubsub#node_type') ?? 'leaf') !== 'leaf') throw unsupported('collections');
   for (const field of form.names) {
     const name = byField.get(field);
-    if (name === undefined) {
-      if (strict) throw new StanzaError('not-acceptable', `there is no ${field}`);
-      continue;
-    }
+    if (name === undefined || (kind === 'service' && absent.has(field))) continue;
     changes[name] = entries[name].read(form.values(field), field);
   }
-  return { ...config, ...(changes as Partial<Config>) };
+  const next = { ...config, ...(changes as Partial<Config>) };
+  if (kind === 'service' && accountOnly.has(next.access))
+    throw refusal('not-acceptable', 'unsupported-access-model');
+  return next;
 }
 
 /** Is everything that the form asks for as it is? Undefined where it asks for something that does not exist. */
@@ -267,6 +273,9 @@ function choice<Value extends string>(name: string, label: string, options: read
     read: (values, field) => {
       const value = one(values, field);
       const found = options.find((option) => option === value);
+      // XEP-0060 §8.1.2.
+      if (found === undefined && name === 'access_model')
+        throw refusal('not-acceptable', 'unsupported-access-model');
       if (found === undefined) throw new StanzaError('not-acceptable', `${field} cannot be that`);
       return found;
     },

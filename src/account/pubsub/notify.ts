@@ -3,6 +3,7 @@ import { Jid } from '../../xmpp/jid.ts';
 import { NS } from '../../xmpp/namespaces.ts';
 import { attribute, textOf } from '../../xmpp/serialise.ts';
 import type { Account } from '../account.ts';
+import { recallCaps } from '../caps.ts';
 import type { Partition } from '../partition.ts';
 import { withRoster, type Roster } from '../roster.ts';
 import { sendPassing, withSessions } from '../route.ts';
@@ -99,9 +100,11 @@ function give(partition: Partition, address: string, notice: Notice): void {
 
 /** To each available session of an account whose client asked for what this node tells (XEP-0163 §4.3, XEP-0060 §9.2). */
 function showNotice(account: Account, notice: Notice): void {
-  for (const session of account.sessions)
-    if (session.available && !session.dormant && session.interests?.has(notice.node) === true)
-      session.send(notice.text(session.full));
+  for (const session of account.sessions) {
+    if (!session.available || session.dormant) continue;
+    if (session.interests === undefined) recallCaps(session);
+    else if (session.interests.has(notice.node)) session.send(notice.text(session.full));
+  }
 }
 
 /** A notification on its way to many: encoded once, only `to` differs. */

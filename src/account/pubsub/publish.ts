@@ -4,11 +4,12 @@ import { parseForm, type Form } from '../../xmpp/forms.ts';
 import { NS } from '../../xmpp/namespaces.ts';
 import { serialise } from '../../xmpp/serialise.ts';
 import { token } from '../../base/random.ts';
+import type { Account } from '../account.ts';
 import type { Feature } from '../iq.ts';
 import { barrier, isSubscribed } from './access.ts';
 import { affiliationIn, fitting, isSecret, nameIn, pubsubOf, reached, type Ask, type Verb } from './ask.ts';
 import { admitNode, createNode, mostItems, putItem, removeItem } from './change.ts';
-import { changed, defaults, meets, type Config } from './config.ts';
+import { changed, defaults, meets, type Config, type Kind } from './config.ts';
 import { refusal, unsupported } from './errors.ts';
 import type { Node } from './nodes.ts';
 import { countItems, itemOf, newestItems } from './retrieve.ts';
@@ -66,12 +67,15 @@ function optionsIn(payload: Element): Form | undefined {
 function configFor({ account, nodes, from }: Ask, options: Form | undefined): Config {
   if (nodes.kind === 'pep' && from.bare !== account.address) throw new StanzaError('item-not-found');
   const usual = defaults[nodes.kind];
-  return options === undefined ? usual : configured(account, usual, options);
+  if (options === undefined) return usual;
+  // §7.1.5: rejected where it names what there is not.
+  if (meets(usual, options) === undefined) throw refusal('conflict', 'precondition-not-met');
+  return configured(account, nodes.kind, usual, options);
 }
 
 /** With what a form says, where the limits allow it. */
-export function configured(account: Ask['account'], config: Config, form: Form): Config {
-  const next = changed(config, form, true);
+export function configured(account: Account, kind: Kind, config: Config, form: Form): Config {
+  const next = changed(config, form, kind);
   const { nodeItems } = account.partition.env.limits;
   if (next.items > nodeItems)
     throw refusal('not-acceptable', 'max-items-exceeded', { text: `no more than ${nodeItems} items` });
@@ -93,9 +97,7 @@ function mayPublish(ask: Ask, node: Node, options: Form | undefined): Config {
   if (!may && barred !== undefined && isSecret(ask, node)) throw new StanzaError('item-not-found');
   if (!may) throw new StanzaError('forbidden');
   if (options !== undefined) {
-    const met = meets(config, options);
-    if (met === undefined) throw new StanzaError('not-acceptable', 'an unknown option');
-    if (!met) throw refusal('conflict', 'precondition-not-met');
+    if (meets(config, options) !== true) throw refusal('conflict', 'precondition-not-met');
   }
   return config;
 }
