@@ -4,7 +4,7 @@ import type { Jid } from '../xmpp/jid.ts';
 import { NS } from '../xmpp/namespaces.ts';
 import type { Account } from './account.ts';
 import { accountRows } from './accountrows.ts';
-import type { Feature, Publication } from './iq.ts';
+import type { Emptying, Feature, Publication } from './iq.ts';
 import { imageOf, type Image } from './photo.ts';
 import { repeat } from './presence.ts';
 import { barrier, seenBy } from './pubsub/access.ts';
@@ -22,6 +22,7 @@ import type { Work } from './work.ts';
  */
 export const avatar: Feature = {
   published: { [NS.avatarMetadata]: published },
+  emptied: { [NS.avatarMetadata]: none, [NS.avatarData]: none },
   accountFeatures: [NS.pepVcardConversion],
 };
 
@@ -35,6 +36,11 @@ async function published({ account, work, id, payload }: Publication): Promise<v
   if (payload === undefined && (await nodesOf(account)).get(NS.avatarMetadata)?.last?.id !== id) return;
   const image = payload === undefined ? undefined : await imageOfMetadata(account, payload);
   turn(work, account, image?.hash ?? '');
+}
+
+async function none({ account, work }: Emptying): Promise<void> {
+  await settled(account);
+  turn(work, account, '');
 }
 
 /** The image that is here: "MUST pick the info element that does not point to an external URL". */

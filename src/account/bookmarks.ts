@@ -4,7 +4,7 @@ import { NS } from '../xmpp/namespaces.ts';
 import { serialise } from '../xmpp/serialise.ts';
 import type { Account } from './account.ts';
 import { fromLegacy, keeping, same, toLegacy, type Bookmark } from './bookmark.ts';
-import type { Feature, Publication } from './iq.ts';
+import type { Emptying, Feature, Publication } from './iq.ts';
 import { removeItem } from './pubsub/change.ts';
 import { configText, type Config } from './pubsub/config.ts';
 import { items, publish } from './pubsub/pep.ts';
@@ -21,6 +21,8 @@ import type { Work } from './work.ts';
  */
 export const bookmarks: Feature = {
   published: { [NS.bookmarks]: publishedOne, [NS.legacyBookmarks]: publishedAll },
+  // A list that goes is made again of the items: clients that moved to the new kind clean up so.
+  emptied: { [NS.bookmarks]: emptied },
   accountFeatures: [`${NS.bookmarks}#compat`, `${NS.bookmarks}#compat-pep`, NS.bookmarksConversion],
 };
 
@@ -39,6 +41,13 @@ async function publishedOne({ account, work, id, payload }: Publication): Promis
   if (Buffer.byteLength(serialise(list)) > account.partition.env.limits.stanza)
     throw new StanzaError('resource-constraint', 'too many bookmarks');
   await publishList(work, account, { id: before.id, payload: list });
+}
+
+async function emptied({ account, work }: Emptying): Promise<void> {
+  await settled(account);
+  const { id, payload } = await listOf(account);
+  const others = payload.elements().filter((other) => fromLegacy(other) === undefined);
+  await publishList(work, account, { id, payload: payload.withChildren(others) });
 }
 
 /** As `fromLegacy` would say it. */

@@ -87,6 +87,9 @@ export interface Publication {
   readonly payload: Element | undefined;
 }
 
+/** See `Feature.emptied`. */
+export type Emptying = Pick<Publication, 'account' | 'work'>;
+
 /** What the table (features.ts) lists of a feature; each has a file of its own. */
 export interface Feature {
   /** Handlers by `type name namespace`, e.g. `get query jabber:iq:roster`. */
@@ -105,6 +108,8 @@ export interface Feature {
    * an item it was retracted. Conversions (XEP-0398, XEP-0402) stand here.
    */
   readonly published?: Readonly<Record<string, (publication: Publication) => void | Promise<void>>>;
+  /** The same where such a node loses all its items at once: it is purged or deleted. */
+  readonly emptied?: Readonly<Record<string, (emptying: Emptying) => void | Promise<void>>>;
   /** What disco tells of nodes behind the account's address. */
   readonly nodes?: Catalogue;
   /** Those of `account` that may wait for the client: they run outside the account's mailbox and write nothing. */

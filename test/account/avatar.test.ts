@@ -165,9 +165,15 @@ describe('avatars (XEP-0084, XEP-0153, XEP-0398)', () => {
           ),
       ],
       ['wrong hash', () => metadata(info(two))],
+      ...[NS.avatarMetadata, NS.avatarData].flatMap((node) =>
+        ['delete', 'purge'].map((verb): [string, () => Promise<unknown>] => [
+          `${verb} ${node}`,
+          () => alice.asks('set', `<pubsub xmlns="${NS.pubsubOwner}"><${verb} node="${node}"/></pubsub>`),
+        ]),
+      ),
     ];
-    await data(one);
     for (const [why, turn] of turns) {
+      await data(one);
       await metadata(info(two, ' url="https://x.example/b.gif"') + info(one));
       assert.equal(stored(), sha1(one), why);
       bob.take();

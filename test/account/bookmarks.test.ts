@@ -164,6 +164,22 @@ describe('bookmarks (XEP-0402, XEP-0048, XEP-0049, XEP-0411)', () => {
     assert.equal((await items(NS.bookmarks)).length, 3, 'nor is it missing from their list');
   });
 
+  it('the items go all at once: so do those of the list; the list goes: it is made again', async () => {
+    const url = '<url url="http://shakespeare.example/"/>';
+    const owner = (verb: string, node: string) =>
+      alice.asks('set', `<pubsub xmlns="${NS.pubsubOwner}"><${verb} node="${node}"/></pubsub>`);
+    for (const verb of ['purge', 'delete']) {
+      await write(storage(url, legacy(one), legacy(two)));
+      await owner(verb, NS.bookmarks);
+      assert.equal(await list(), storage(url), verb);
+      assert.deepEqual(await items(NS.bookmarks), []);
+      await write(storage(url, legacy(one)));
+      await owner(verb, NS.legacyBookmarks);
+      assert.equal(await list(), storage(legacy(one)), verb);
+      assert.equal((await items(NS.bookmarks)).length, 1);
+    }
+  });
+
   it('doubled rooms are one, and lists are bounded', async () => {
     await write(storage(legacy(one, '<nick>A</nick>'), legacy(one, '<nick>B</nick>')));
     assert.deepEqual(await items(NS.bookmarks), [`${one} ${native('<nick>B</nick>')}`]);

@@ -4,9 +4,10 @@ import { StanzaError } from '../../xmpp/error.ts';
 import { buildForm, parseForm, type Form } from '../../xmpp/forms.ts';
 import { Jid } from '../../xmpp/jid.ts';
 import { NS } from '../../xmpp/namespaces.ts';
+import type { Feature } from '../iq.ts';
 import { rosterOf } from '../roster.ts';
 import { barrier } from './access.ts';
-import { fitting, ownedNode, pubsubOf, type Ask } from './ask.ts';
+import { fitting, ownedNode, pubsubOf, type Ask, type Verb } from './ask.ts';
 import { tellState } from './authorize.ts';
 import { admitNode, createNode, mostItems, subscribe, tell } from './change.ts';
 import { configText, defaults, fieldsOf, type Config } from './config.ts';
@@ -103,6 +104,20 @@ async function barredBy({ account, nodes }: Ask, node: Node, config: Config): Pr
     .map((address) => Jid.parse(address)!)
     .filter((jid) => barrier(next, account.address, jid, roster?.get(jid.bare)) !== undefined)
     .filter((jid) => config.access !== 'authorize' || node.subscriptions!.get(jid.full)?.state !== 'pending');
+}
+
+/** By name of the node: what else happens where an account's own node loses all its items. */
+export type Emptied = ReadonlyMap<string, readonly NonNullable<Feature['emptied']>[string][]>;
+
+/** The verb, behind the hooks of the node. */
+export function emptying(hooks: Emptied, verb: (ask: Ask) => undefined): Verb {
+  return async (ask) => {
+    const { account, nodes, work } = ask;
+    const { name } = ownedNode(ask);
+    // oxlint-disable-next-line no-await-in-loop -- each reads, and then changes the unit
+    if (nodes.kind === 'pep') for (const hook of hooks.get(name) ?? []) await hook({ account, work });
+    return verb(ask);
+  };
 }
 
 /** XEP-0060 §8.4. */

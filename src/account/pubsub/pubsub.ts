@@ -3,7 +3,7 @@ import type { Feature } from '../iq.ts';
 import { handlerOf, type Verbs } from './ask.ts';
 import { catalogue, discovered } from './discover.ts';
 import { getAffiliations, getSubscriptions, setAffiliations, setSubscriptions } from './manage.ts';
-import { create, getConfig, getDefault, purge, remove, setConfig } from './owner.ts';
+import { create, emptying, getConfig, getDefault, purge, remove, setConfig } from './owner.ts';
 import { publishing, retracting } from './publish.ts';
 import { retrieve } from './retrieve.ts';
 import {
@@ -68,6 +68,10 @@ const personal = [
 /** XEP-0060 at every account (XEP-0163) and at `pubsub.DOMAIN`. `features`: whose hooks run when somebody publishes. */
 export function pubsub(features: readonly Feature[]): Feature {
   const hooks = new Map<string, NonNullable<Feature['published']>[string][]>();
+  const emptied = new Map<string, NonNullable<Feature['emptied']>[string][]>();
+  for (const feature of features)
+    for (const [node, hook] of Object.entries(feature.emptied ?? {}))
+      emptied.set(node, [...(emptied.get(node) ?? []), hook]);
   for (const { published } of features)
     for (const [node, hook] of Object.entries(published ?? {}))
       hooks.set(node, [...(hooks.get(node) ?? []), hook]);
@@ -95,8 +99,8 @@ export function pubsub(features: readonly Feature[]): Feature {
     },
     [`set pubsub ${NS.pubsubOwner}`]: {
       configure: setConfig,
-      delete: remove,
-      purge,
+      delete: emptying(emptied, remove),
+      purge: emptying(emptied, purge),
       subscriptions: setSubscriptions,
       affiliations: setAffiliations,
     },
