@@ -42,7 +42,7 @@ export const vcard: Feature = {
   blind: { [set]: refuse },
   server: { [get]: ofServer, [set]: refuse },
   serverFeatures: [NS.vcard],
-  // XEP-0292 §6: that one is an item of PEP like any other, and is kept apart.
+  // XEP-0292 §7: that one is an item of PEP like any other, and is kept apart.
   accountFeatures: [NS.vcard, NS.vcard4],
 };
 

@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
+import { removeAccount } from '../../src/account/remove.ts';
+import { Work } from '../../src/account/work.ts';
+import { NS } from '../../src/xmpp/namespaces.ts';
 import { befriend } from './friends.ts';
+import { png } from './images.ts';
 import { Rig, type Client } from './rig.ts';
 
 const ask = '<vCard xmlns="vcard-temp"/>';
@@ -63,6 +67,34 @@ describe('vCards (XEP-0054)', () => {
     const long = card(`<DESC>${'&lt;'.repeat(2_500)}</DESC>`);
     assert.equal(condition(await alice.asks('set', long)), 'modify policy-violation');
     assert.equal(await get(alice), card('<FN>Alice</FN>'));
+  });
+
+  it('that of XEP-0292 is an item that clients publish, and another thing', async () => {
+    const four = '<vcard xmlns="urn:ietf:params:xml:ns:vcard-4.0"><fn><text>A</text></fn></vcard>';
+    const pubsub = (inner: string) => `<pubsub xmlns="${NS.pubsub}">${inner}</pubsub>`;
+    await alice.asks('set', pubsub(`<publish node="urn:xmpp:vcard4"><item id="x">${four}</item></publish>`));
+    const [items] = await alice.asks('get', pubsub('<items node="urn:xmpp:vcard4"/>'));
+    assert.ok(items!.includes(`<item id="x">${four}</item>`));
+    assert.equal(await get(alice), ask);
+  });
+
+  it('go with their account, as all that it said of itself', async () => {
+    const image = png(2, 2);
+    await alice.asks('set', card(`<FN>A</FN><PHOTO><BINVAL>${image.toString('base64')}</BINVAL></PHOTO>`));
+    const storage = '<storage xmlns="storage:bookmarks"><conference jid="a@b"/></storage>';
+    await alice.asks('set', `<query xmlns="jabber:iq:private"><a xmlns="n">1</a>${storage}</query>`);
+    const left = () =>
+      ['vcard', 'private_xml', 'pubsub_item'].map(
+        (table) => rig.model.rows<{ rows: number }>(`select count(*) as rows from ${table}`)[0]!.rows,
+      );
+    assert.deepEqual(left(), [1, 1, 4]);
+    const account = await rig.account('alice');
+    Object.assign(rig.partition.env, { directory: { remove: () => Promise.resolve() } });
+    const work = new Work(account);
+    await removeAccount(account, work);
+    work.commit();
+    await rig.still();
+    assert.deepEqual(left(), [0, 0, 0]);
   });
 
   it('the server has one (§3.3)', async () => {
