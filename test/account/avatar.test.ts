@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { afterEach, beforeEach, describe, it } from 'node:test';
+import { readAhead } from '../../src/account/ahead.ts';
 import { NS } from '../../src/xmpp/namespaces.ts';
 import { befriend } from './friends.ts';
 import { gif, png } from './images.ts';
@@ -90,6 +91,9 @@ describe('avatars (XEP-0084, XEP-0153, XEP-0398)', () => {
     await data(one);
     await metadata(info(one));
     await rig.crash();
+    const { store } = rig.partition.env;
+    const ahead = await readAhead(store, rig.partition.id);
+    assert.equal(ahead.get('alice@example.org')!.row.avatar, sha1(one), 'also where it is read ahead');
     alice = await rig.login('alice', 'two');
     bob = await rig.bind('bob', 'c');
     await bob.says('<presence/>');
@@ -164,7 +168,14 @@ describe('avatars (XEP-0084, XEP-0153, XEP-0398)', () => {
             `<pubsub xmlns="${NS.pubsub}"><retract node="${NS.avatarMetadata}"><item id="m"/></retract></pubsub>`,
           ),
       ],
-      ['wrong hash', () => metadata(info(two))],
+      ['no data', () => metadata(info(two))],
+      [
+        'wrong hash',
+        async () => {
+          await data(one, undefined, sha1(two));
+          await metadata(info(two));
+        },
+      ],
       ...[NS.avatarMetadata, NS.avatarData].flatMap((node) =>
         ['delete', 'purge'].map((verb): [string, () => Promise<unknown>] => [
           `${verb} ${node}`,

@@ -130,6 +130,8 @@ describe('bookmarks (XEP-0402, XEP-0048, XEP-0049, XEP-0411)', () => {
         [`new -${one}`, 'new -three@rooms.example', 'old +current'].sort(),
       );
       assert.equal((await items(NS.bookmarks)).length, 1);
+      const [newest] = await alice.asks('get', pubsub(`<items node="${NS.bookmarks}" max_items="1"/>`));
+      assert.ok(newest!.includes(`<item id="${two}">`), 'what is left is the newest');
       await put(storage());
       assert.deepEqual(await items(NS.bookmarks), []);
       assert.equal(await list(), storage());

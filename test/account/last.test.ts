@@ -57,6 +57,11 @@ describe('last activity (XEP-0012)', () => {
     const again = rig.attach(session);
     await rig.end(again);
     assert.match((await ask(bob, 'alice@example.org'))!, /^ seconds="\d">bye<\/query>$/);
+    const back = await rig.login('alice', 'one');
+    await back.says('<presence type="unavailable"><status>bye</status></presence>');
+    await back.says('<presence/>');
+    await rig.end(back);
+    assert.match((await ask(bob, 'alice@example.org'))!, /^ seconds="\d"\/>$/);
     const late = await rig.login('alice', 'two');
     await late.says(
       `<presence type="unavailable"><status>${'x'.repeat(fixed.farewell.value + 1)}</status></presence>`,
