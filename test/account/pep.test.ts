@@ -278,6 +278,41 @@ void describe('personal eventing (XEP-0163)', () => {
     );
   });
 
+  void it('an explicit subscriber who loses access is one no more, also when access comes back (§6.3)', async () => {
+    await friends('alice', 'bob');
+    const [alice] = await online('alice', 'a');
+    const [bob] = await online('bob', 'b');
+    await set(alice, publish(tune, '1'));
+    await set(
+      bob,
+      `<pubsub xmlns="${NS.pubsub}"><subscribe node="${tune}" jid="bob@example.org"/></pubsub>`,
+      'alice@example.org',
+    );
+    assert.deepEqual(events(bob.take()), ['alice@example.org urn:tune 1']);
+    await roster('alice', 'bob@example.org', 'to');
+    await set(alice, publish(tune, '2'));
+    await roster('alice', 'bob@example.org', 'both');
+    await set(alice, publish(tune, '3'));
+    assert.deepEqual(events(bob.take()), []);
+    assert.deepEqual(rig.model.rows('select 1 from pubsub_subscription'), []);
+  });
+
+  void it('what is only for the time that one is there goes with the last session (purge_offline)', async () => {
+    await friends('alice', 'bob');
+    const [alice] = await online('alice', 'a');
+    const [other] = await online('alice', 'b');
+    const [bob] = await online('bob', 'b', tune);
+    await set(alice, publish(tune, '1', 'x', { purge_offline: '1' }));
+    bob.take();
+    await rig.end(alice);
+    const items = `<pubsub xmlns="${NS.pubsub}"><items node="${tune}"/></pubsub>`;
+    assert.match(await get(bob, items, 'alice@example.org'), /<item id="1">/);
+    bob.take();
+    await other.says('<presence type="unavailable"/>');
+    assert.ok(bob.take().some((text) => text.includes('<purge node="urn:tune"/>')));
+    assert.doesNotMatch(await get(bob, items, 'alice@example.org'), /<item id/);
+  });
+
   void it('between owners: one frame for each partition, and what comes is shown by what sessions want', async () => {
     for (const name of ['eve', 'frank']) await roster('alice', `${name}@far.example`, 'from');
     await roster('alice', 'gus@near.example', 'both');
