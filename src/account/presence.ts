@@ -12,6 +12,7 @@ import { farewellOf } from './last.ts';
 import { missed, takeMissed } from './missed.ts';
 import { priorityOf } from './priority.ts';
 import { answer, answerProbe, takeGiven } from './probe.ts';
+import { purgeOffline } from './pubsub/change.ts';
 import { keep } from './record.ts';
 import { loaded, replay, withRoster, type Roster } from './roster.ts';
 import { placeOf, sendPassing, withSessions } from './route.ts';
@@ -156,6 +157,8 @@ function leave(
     if (to !== undefined) sendPassing(account.partition, to, cast.element(address));
   }
   if (!available) return;
+  if (account.nodes !== undefined && !account.sessions.some((other) => other.available))
+    purgeOffline(account);
   show(account, cast, session);
   withRoster(account, (roster) => toSubscribers(account, roster, cast));
 }

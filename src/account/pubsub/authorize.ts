@@ -1,3 +1,4 @@
+import { token } from '../../base/random.ts';
 import { el, type Element } from '../../xmpp/element.ts';
 import { buildForm, parseForm } from '../../xmpp/forms.ts';
 import { Jid } from '../../xmpp/jid.ts';
@@ -116,6 +117,9 @@ export function tellState(
   const event = el('event', NS.pubsubEvent, {}, [
     el('subscription', NS.pubsubEvent, { node, jid: jid.full, subscription }),
   ]);
-  const stanza = el('message', NS.client, { from: account.address, to: jid.full, type: 'headline' }, [event]);
+  const id = `s${token(account.partition.env.random, 9)}`;
+  const stanza = el('message', NS.client, { from: account.address, to: jid.full, type: 'headline', id }, [
+    event,
+  ]);
   work.after(() => sendPassing(account.partition, jid, stanza));
 }

@@ -1,9 +1,10 @@
 import { el, type Element } from '../../xmpp/element.ts';
 import { StanzaError } from '../../xmpp/error.ts';
+import type { Jid } from '../../xmpp/jid.ts';
 import { NS } from '../../xmpp/namespaces.ts';
 import { serialise } from '../../xmpp/serialise.ts';
 import type { Account } from '../account.ts';
-import type { Work } from '../work.ts';
+import { Work } from '../work.ts';
 import { configText, type Config } from './config.ts';
 import { itemEvent, itemsEvent, message } from './event.ts';
 import { Item } from './item.ts';
@@ -112,7 +113,43 @@ export function tell(
   cn: number,
 ): void {
   const stanza = message(account.address, `e${cn}`, node.config.message, event);
-  work.after(() => notify(account, nodes, node, stanza));
+  work.after(() => notify(account, nodes, node, stanza, dismiss));
+}
+
+/** Ends the subscription of somebody who cannot see into the node any more, whatever changed that. */
+function dismiss(account: Account, nodes: Nodes, node: Node, jid: Jid): void {
+  account.mailbox.run(() => {
+    if (nodes.get(node.name) !== node || node.subscriptions?.has(jid.full) !== true) return;
+    const work = new Work(account);
+    work.step(() => subscribe(work, account, node, jid.full, undefined));
+    work.commit();
+  });
+}
+
+/** An account is offline: what was to be said only while it was there goes (`pubsub#purge_offline`). */
+export function purgeOffline(account: Account): void {
+  const { nodes } = account;
+  if (nodes === undefined) return;
+  for (const node of nodes) {
+    if (!node.config.purgeOffline || node.last === undefined) continue;
+    account.mailbox.run(() => {
+      if (account.nodes !== nodes || account.sessions.some(({ available }) => available)) return;
+      const work = new Work(account);
+      purgeItems(work, account, nodes, node);
+      work.commit();
+    });
+  }
+}
+
+/** Takes all items away. */
+export function purgeItems(work: Work, account: Account, nodes: Nodes, node: Node): void {
+  work.step(() => {
+    node.last = undefined;
+    work.write(pubsubRows.removeItems, [account.partition.id, account.id, node.name]);
+    const event = el('purge', NS.pubsubEvent, { node: node.name });
+    const cn = work.number(account);
+    if (node.config.notifyRetract) tell(work, account, nodes, node, event, cn);
+  });
 }
 
 /** Gives an affiliation, or takes it away; inside a step. */

@@ -31,7 +31,8 @@ export interface Config {
   readonly notifyRetract: boolean;
   readonly purgeOffline: boolean;
   readonly message: 'headline' | 'normal';
-  readonly reply: 'owner' | 'publisher';
+  /** Whether items tell who published them (XEP-0060 §12.20). */
+  readonly reply: 'none' | 'owner' | 'publisher';
 }
 
 const usual: Config = {
@@ -54,7 +55,7 @@ const usual: Config = {
   notifyRetract: false,
   purgeOffline: false,
   message: 'headline',
-  reply: 'owner',
+  reply: 'none',
 };
 
 /** What a node gets where nobody says otherwise. XEP-0163 §7: an account's is for who sees its presence. */
@@ -131,7 +132,7 @@ const entries: Entries = {
   notifyRetract: flag('notify_retract', 'Notify subscribers when items are removed'),
   purgeOffline: flag('purge_offline', 'Purge items when the publisher goes offline'),
   message: choice('notification_type', 'The type of the message of a notification', ['headline', 'normal']),
-  reply: choice('itemreply', 'To whom subscribers reply', ['owner', 'publisher']),
+  reply: choice('itemreply', 'Whom items name as their publisher', ['none', 'owner', 'publisher']),
 };
 
 const names = Object.keys(entries) as (keyof Config)[];

@@ -15,18 +15,28 @@ import { wants } from './options.ts';
  * Tells everybody who may know and wants to (XEP-0060 §12.9, XEP-0163 §4.3). Call it as an effect, when what it tells is
  * stored. An account's contacts subscribe by seeing its presence; which of their sessions want it, their own owner knows.
  */
-export function notify(account: Account, nodes: Nodes, node: Node, stanza: Element): void {
+export function notify(
+  account: Account,
+  nodes: Nodes,
+  node: Node,
+  stanza: Element,
+  dismiss: (account: Account, nodes: Nodes, node: Node, jid: Jid) => void,
+): void {
   if (!node.config.notifications) return;
+  const lose: Lose = (jid) => dismiss(account, nodes, node, jid);
   if (nodes.kind === 'service') {
-    toSubscribers(account, node, stanza, undefined);
+    toSubscribers(account, node, stanza, undefined, lose);
     return;
   }
   showNotice(account, new Notice(node.name, stanza));
   withRoster(account, (roster) => {
-    const explicit = toSubscribers(account, node, stanza, roster);
+    const explicit = toSubscribers(account, node, stanza, roster, lose);
     toContacts(account, node, stanza, roster, explicit);
   });
 }
+
+/** Ends a subscription; see `dismiss` of change.ts. */
+type Lose = (jid: Jid) => void;
 
 /** Explicit subscribers, whatever their clients say; returns the bare addresses that were told. */
 function toSubscribers(
@@ -34,13 +44,17 @@ function toSubscribers(
   node: Node,
   stanza: Element,
   roster: Roster | undefined,
+  lose: Lose,
 ): ReadonlySet<string> {
   const told = new Set<string>();
   for (const [address, subscription] of node.subscriptions ?? []) {
     const jid = Jid.parse(address);
     if (jid === undefined || subscription.state !== 'subscribed' || !wants(subscription)) continue;
-    // Who lost access is told nothing, whatever they once subscribed to.
-    if (barrier(node, account.address, jid, roster?.get(jid.bare)) !== undefined) continue;
+    // XEP-0163 §6.3: who lost access is told nothing, and is no subscriber any more.
+    if (barrier(node, account.address, jid, roster?.get(jid.bare)) !== undefined) {
+      lose(jid);
+      continue;
+    }
     // XEP-0163 §4.3: the account itself is told by what its clients want.
     if (jid.bare === account.address) continue;
     if (jid.resource === '') told.add(jid.bare);

@@ -9,7 +9,7 @@ import { rosterOf } from '../roster.ts';
 import { barrier } from './access.ts';
 import { fitting, ownedNode, pubsubOf, type Ask, type Verb } from './ask.ts';
 import { tellState } from './authorize.ts';
-import { admitNode, createNode, mostItems, subscribe, tell } from './change.ts';
+import { admitNode, createNode, mostItems, purgeItems, subscribe, tell } from './change.ts';
 import { configText, defaults, fieldsOf, type Config } from './config.ts';
 import { unsupported } from './errors.ts';
 import type { Node } from './nodes.ts';
@@ -146,12 +146,6 @@ export function purge(ask: Ask): undefined {
   const { account, nodes, work } = ask;
   const node = ownedNode(ask);
   if (!node.config.persist) throw unsupported('persistent-items');
-  work.step(() => {
-    node.last = undefined;
-    work.write(pubsubRows.removeItems, [account.partition.id, account.id, node.name]);
-    const event = el('purge', NS.pubsubEvent, { node: node.name });
-    const cn = work.number(account);
-    if (node.config.notifyRetract) tell(work, account, nodes, node, event, cn);
-  });
+  purgeItems(work, account, nodes, node);
   return undefined;
 }

@@ -39,6 +39,7 @@ const common = [
   'outcast-affiliation',
   'persistent-items',
   'publish',
+  'publish-node-full',
   'publish-only-affiliation',
   'publish-options',
   'publisher-affiliation',
