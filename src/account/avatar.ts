@@ -34,8 +34,7 @@ async function published({ account, work, id, payload }: Publication): Promise<v
   await settled(account);
   // An old one is retracted.
   if (payload === undefined && (await nodesOf(account)).get(NS.avatarMetadata)?.last?.id !== id) return;
-  const image = payload === undefined ? undefined : await imageOfMetadata(account, payload);
-  turn(work, account, image?.hash ?? '');
+  turn(work, account, payload === undefined ? '' : await hashIn(account, payload));
 }
 
 async function none({ account, work }: Emptying): Promise<void> {
@@ -43,16 +42,16 @@ async function none({ account, work }: Emptying): Promise<void> {
   turn(work, account, '');
 }
 
-/** The image that is here: "MUST pick the info element that does not point to an external URL". */
-async function imageOfMetadata(account: Account, metadata: Element): Promise<Image | undefined> {
+/** The hash, as it is written, of the image that is here: "MUST pick the info element that does not point to an external URL". */
+async function hashIn(account: Account, metadata: Element): Promise<string> {
   const nodes = await nodesOf(account);
   const info = metadata
     .elements('info', NS.avatarMetadata)
     .find(({ attrs }) => attrs['url'] === undefined && attrs['id'] !== undefined);
   const access = nodes.get(NS.avatarData)?.config.access;
   // §7: what is not for all who see our presence has no place in presence.
-  if (info === undefined || (access !== 'open' && access !== 'presence')) return undefined;
-  return stored(account, nodes, info.attrs['id']!);
+  const id = access === 'open' || access === 'presence' ? (info?.attrs['id'] ?? '') : '';
+  return (await stored(account, nodes, id)) === undefined ? '' : id;
 }
 
 /** The image of the data node under its hash, which is checked. */
@@ -90,14 +89,18 @@ export async function setAvatar(work: Work, account: Account, image: Image | und
   const known =
     account.avatar === hash && (await stored(account, await nodesOf(account), hash)) !== undefined;
   if (known) return;
-  const data = el('data', NS.avatarData, {}, [image.base64]);
-  await publish(work, account, NS.avatarData, { id: hash, payload: data }, settings);
+  await publish(work, account, NS.avatarData, { id: hash, payload: dataOf(image) }, settings);
   await publish(work, account, NS.avatarMetadata, { id: hash, payload: metadataOf(image) }, settings);
   turn(work, account, hash);
 }
 
+/** XEP-0084 §4.1. */
+export function dataOf({ base64 }: Image): Element {
+  return el('data', NS.avatarData, {}, [base64]);
+}
+
 /** XEP-0084 §4.2.1. */
-function metadataOf(image?: Image): Element {
+export function metadataOf(image?: Image): Element {
   if (image === undefined) return el('metadata', NS.avatarMetadata);
   const { hash, size, type, width, height } = image;
   const info = {

@@ -10,7 +10,7 @@ import { isList, readList, writeList } from './bookmarks.ts';
 import type { Feature, Request } from './iq.ts';
 import { settled } from './roster.ts';
 
-const rows = {
+export const privateRows = {
   ofNamespace: sql`select name, xml from private_xml where partition = $1 and account = $2 and ns = $3 order by name`,
   sizes: sql`select ns, name, bytes from private_xml where partition = $1 and account = $2`,
   put: sql`insert into private_xml (partition, account, ns, name, bytes, xml) values ($1, $2, $3, $4, $5, $6)
@@ -43,7 +43,7 @@ async function read({ account, payload }: Request): Promise<Element> {
   const { partition } = account;
   await settled(account);
   if (isList(wanted[0]!)) return payload.withChildren([await readList(account)]);
-  const stored = await partition.env.store.query<{ name: string; xml: string }>(rows.ofNamespace, [
+  const stored = await partition.env.store.query<{ name: string; xml: string }>(privateRows.ofNamespace, [
     partition.id,
     account.id,
     ns,
@@ -71,12 +71,12 @@ async function write({ account, payload, work }: Request): Promise<undefined> {
     // Nothing in it: that is what is told of what was never stored.
     if (group.length === 1 && isEmpty(group[0]!)) {
       sizes.delete(key);
-      work.write(rows.remove, [partition.id, account.id, ns, name]);
+      work.write(privateRows.remove, [partition.id, account.id, ns, name]);
       continue;
     }
     const xml = serialise(payload.withChildren(group));
     sizes.set(key, Buffer.byteLength(xml));
-    work.write(rows.put, [partition.id, account.id, ns, name, sizes.get(key)!, xml]);
+    work.write(privateRows.put, [partition.id, account.id, ns, name, sizes.get(key)!, xml]);
   }
   const { private: most, privateBytes: mostBytes } = partition.env.limits;
   const lists = elements.filter(isList).map((element) => Buffer.byteLength(serialise(element)));
@@ -93,10 +93,10 @@ async function write({ account, payload, work }: Request): Promise<undefined> {
 async function sizesOf(account: Account): Promise<Map<string, number>> {
   const { partition } = account;
   await settled(account);
-  const stored = await partition.env.store.query<{ ns: string; name: string; bytes: number }>(rows.sizes, [
-    partition.id,
-    account.id,
-  ]);
+  const stored = await partition.env.store.query<{ ns: string; name: string; bytes: number }>(
+    privateRows.sizes,
+    [partition.id, account.id],
+  );
   return new Map(stored.map((row) => [keyOf(row), row.bytes]));
 }
 

@@ -12,7 +12,7 @@ import { photoIn, withoutPhotos, withPhoto } from './photo.ts';
 import { settled } from './roster.ts';
 import { softwareName } from './version.ts';
 
-const rows = {
+export const vcardRows = {
   load: sql`select xml from vcard where partition = $1 and account = $2`,
   put: sql`insert into vcard (partition, account, xml) values ($1, $2, $3)
     on conflict (partition, account) do update set xml = excluded.xml`,
@@ -54,7 +54,7 @@ function refuse(): never {
 async function vcardOf(account: Account, viewer: Jid): Promise<Element | undefined> {
   const { partition } = account;
   await settled(account);
-  const [row] = await partition.env.store.query<{ xml: string }>(rows.load, [partition.id, account.id]);
+  const [row] = await partition.env.store.query<{ xml: string }>(vcardRows.load, [partition.id, account.id]);
   const card = row === undefined ? undefined : parseStored(row.xml);
   const image = await avatarFor(account, viewer);
   return image === undefined ? card : withPhoto(card ?? empty, image);
@@ -71,8 +71,8 @@ async function write({ account, payload, work }: Request): Promise<undefined> {
   await setAvatar(work, account, image);
   const card = image === undefined ? payload : withoutPhotos(payload);
   const key = [partition.id, account.id];
-  if (card.elements().length === 0) work.write(rows.remove, key);
-  else work.write(rows.put, [...key, serialise(card)]);
+  if (card.elements().length === 0) work.write(vcardRows.remove, key);
+  else work.write(vcardRows.put, [...key, serialise(card)]);
 }
 
 /** §3.3, note: a server has one, too. */

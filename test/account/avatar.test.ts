@@ -195,6 +195,14 @@ describe('avatars (XEP-0084, XEP-0153, XEP-0398)', () => {
     }
   });
 
+  it('is found by its hash however that is written', async () => {
+    const id = sha1(one).toUpperCase();
+    await data(one, undefined, id);
+    await metadata(`<info id="${id}" bytes="${one.length}" type="image/png"/>`);
+    assert.equal(await vcard(bob), photo(one));
+    assert.equal(stored(), id);
+  });
+
   it('is shown to nobody who may not see into its nodes (§5.2, §7)', async () => {
     const carol = await rig.bind('carol', 'c');
     // The usual node of an account is for its contacts.
