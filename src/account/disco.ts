@@ -1,10 +1,11 @@
 import { el, type Element } from '../xmpp/element.ts';
 import { StanzaError } from '../xmpp/error.ts';
+import { Jid } from '../xmpp/jid.ts';
 import { NS } from '../xmpp/namespaces.ts';
 import type { Account } from './account.ts';
 import type { Env } from './env.ts';
 import { isGuest } from './guests.ts';
-import type { Feature, Service } from './iq.ts';
+import type { About, Catalogue, Feature, Request, Service, Visit } from './iq.ts';
 import { mayKnow } from './mayknow.ts';
 import { softwareName } from './version.ts';
 
@@ -26,8 +27,9 @@ export function disco(features: readonly Feature[]): Feature {
   const registered = accountAs('registered');
   // XEP-0175 §5
   const anonymous = accountAs('anonymous');
-  const about = ({ partition, address }: Account) =>
+  const accountOf = ({ partition, address }: Account) =>
     isGuest(partition.env, address) ? anonymous : registered;
+  const catalogues = features.flatMap(({ nodes }) => (nodes === undefined ? [] : [nodes]));
   const forms = features.flatMap((feature) => feature.serverForms ?? []);
   const services = features.flatMap(({ service }) => (service === undefined ? [] : [service]));
   return {
@@ -41,19 +43,65 @@ export function disco(features: readonly Feature[]): Feature {
         ),
     },
     account: {
-      [infoKey]: ({ payload, account }) => known(payload, about(account)),
-      [itemsKey]: ({ payload }) => known(payload, noItems),
+      [infoKey]: (request) => infoOf(catalogues, accountOf(request.account), about(request)),
+      [itemsKey]: (request) => itemsOf(catalogues, about(request)),
     },
     visitors: {
       // §8: who may not see their presence learns neither what the account can nor whether there is one.
-      [infoKey]: async ({ account: asked, from, payload }) => {
-        if (!(await mayKnow(asked, from))) throw new StanzaError('service-unavailable');
-        return known(payload, about(asked));
+      [infoKey]: async (visit) => {
+        const may = await mayKnow(visit.account, visit.from);
+        if (!may && about(visit).node === '') throw new StanzaError('service-unavailable');
+        return infoOf(
+          catalogues,
+          accountOf(visit.account),
+          about(visit),
+          may ? 'item-not-found' : 'service-unavailable',
+        );
+      },
+      [itemsKey]: async (visit) => {
+        const may = await mayKnow(visit.account, visit.from);
+        return itemsOf(catalogues, about(visit), may ? 'item-not-found' : 'service-unavailable');
       },
     },
-    // §8: an empty list in every case, and that is what there is.
+    // §8: as of an account that has nothing to show.
     blind: { [itemsKey]: () => noItems },
   };
+}
+
+function about(request: Request | Visit): About {
+  const { account, payload } = request;
+  const from = 'from' in request ? request.from : Jid.parse(request.session.full)!;
+  return { account, from, node: payload.attrs['node'] ?? '' };
+}
+
+/** What is behind an account's address, or behind a node of it (§3.2). */
+async function infoOf(
+  catalogues: readonly Catalogue[],
+  account: Element,
+  asked: About,
+  unknown: 'item-not-found' | 'service-unavailable' = 'item-not-found',
+): Promise<Element> {
+  if (asked.node === '') return account;
+  for (const catalogue of catalogues) {
+    // oxlint-disable-next-line no-await-in-loop -- the first that knows it answers
+    const answer = await catalogue.info(asked);
+    if (answer !== undefined) return answer;
+  }
+  throw new StanzaError(unknown);
+}
+
+/** The nodes of an account, or what is at one of them (§4.2). */
+async function itemsOf(
+  catalogues: readonly Catalogue[],
+  asked: About,
+  unknown: 'item-not-found' | 'service-unavailable' = 'item-not-found',
+): Promise<Element> {
+  const found = (await Promise.all(catalogues.map(async (catalogue) => catalogue.items(asked)))).filter(
+    (list) => list !== undefined,
+  );
+  if (found.length === 0 && asked.node !== '') throw new StanzaError(unknown);
+  const attrs = asked.node === '' ? {} : { node: asked.node };
+  return el('query', NS.discoItems, attrs, found.flat());
 }
 
 /** The service with what it says of itself, unless it says so in its own words. */
@@ -96,7 +144,10 @@ function items(list: readonly { readonly jid: string; readonly name: string }[])
 }
 
 /** §3.1: every entity names itself, and disco among its features. */
-function info(identities: readonly Readonly<Record<string, string>>[], features: readonly string[]): Element {
+export function info(
+  identities: readonly Readonly<Record<string, string>>[],
+  features: readonly string[],
+): Element {
   const all = new Set([NS.discoInfo, NS.discoItems, ...features]);
   return el('query', NS.discoInfo, {}, [
     ...identities.map((identity) => el('identity', NS.discoInfo, { ...identity })),

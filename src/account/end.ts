@@ -1,3 +1,5 @@
+import { forgetCaps } from './caps.ts';
+import { leaveWord } from './last.ts';
 import { announceEnd } from './presence.ts';
 import type { Session } from './session.ts';
 import { sessionRows } from './sessionrows.ts';
@@ -14,10 +16,12 @@ export function endSession(session: Session): void | Promise<void> {
   session.ended = true;
   partition.sessions.delete(session.id);
   account.sessions.splice(account.sessions.indexOf(session), 1);
+  forgetCaps(session);
   const work = new Work(account);
   const seen = session.available || session.directed !== undefined;
   if (seen) work.write(sessionRows.end, [partition.id, session.id]);
   else removeRows(work, session);
+  if (account.sessions.length === 0) leaveWord(work, session);
   work.after(() => {
     const held: number[] = [];
     for (const { settles } of session.unacked) if (settles > 0) held.push(settles);

@@ -62,6 +62,22 @@ export interface Service {
   readonly forms?: (env: Env) => readonly Element[];
 }
 
+/** Who asks what disco knows of an account's address. */
+export interface About {
+  readonly account: Account;
+  readonly from: Jid;
+  /** '' for none. */
+  readonly node: string;
+}
+
+/** Nodes behind an account's address (XEP-0030 §3.2 and §4.2), as far as who asks may know of them. */
+export interface Catalogue {
+  /** The `<query/>` for a node; undefined where there is no such node. */
+  info(about: About): Element | undefined | Promise<Element | undefined>;
+  /** The `<item/>`s of a node, or of the address itself; undefined where there is no such node. */
+  items(about: About): readonly Element[] | undefined | Promise<readonly Element[] | undefined>;
+}
+
 /** See `Feature.published`. */
 export interface Publication {
   readonly account: Account;
@@ -71,6 +87,9 @@ export interface Publication {
   readonly payload: Element | undefined;
 }
 
+/** See `Feature.emptied`. */
+export type Emptying = Pick<Publication, 'account' | 'work'>;
+
 /** What the table (features.ts) lists of a feature; each has a file of its own. */
 export interface Feature {
   /** Handlers by `type name namespace`, e.g. `get query jabber:iq:roster`. */
@@ -78,7 +97,10 @@ export interface Feature {
   readonly server?: Readonly<Record<string, Handler>>;
   /** Requests of others to the bare address of an account. */
   readonly visitors?: Readonly<Record<string, Host>>;
-  /** The same where the answer is one for all, whether or not there is such an account: nobody learns from it. */
+  /**
+   * The same where nobody may learn from the answer whether there is such an account: it is the one for those that do not
+   * exist, and for all where `visitors` does not have it.
+   */
   readonly blind?: Readonly<Record<string, () => Element>>;
   readonly service?: Service;
   /**
@@ -86,6 +108,10 @@ export interface Feature {
    * an item it was retracted. Conversions (XEP-0398, XEP-0402) stand here.
    */
   readonly published?: Readonly<Record<string, (publication: Publication) => void | Promise<void>>>;
+  /** The same where such a node loses all its items at once: it is purged or deleted. */
+  readonly emptied?: Readonly<Record<string, (emptying: Emptying) => void | Promise<void>>>;
+  /** What disco tells of nodes behind the account's address. */
+  readonly nodes?: Catalogue;
   /** Those of `account` that may wait for the client: they run outside the account's mailbox and write nothing. */
   readonly aside?: readonly string[];
   /** What disco#info of the server, and of the account, lists because of it. */

@@ -4,12 +4,13 @@ import { Jid } from '../xmpp/jid.ts';
 import { serialise, textOf } from '../xmpp/serialise.ts';
 import { errorReply } from '../xmpp/stanza.ts';
 import type { Account } from './account.ts';
+import { answeredCaps } from './caps.ts';
 import { accountHandlers, aside, serverHandlers, services } from './features.ts';
 import { key, payloadOf, resultOf, type Handler, type Request } from './iq.ts';
 import { placeOf, sendPassing } from './route.ts';
 import type { Session } from './session.ts';
 import { sessionRows } from './sessionrows.ts';
-import { sendVisit } from './visit.ts';
+import { isVisit, sendVisit } from './visit.ts';
 import type { Work } from './work.ts';
 
 /** An iq from one of our sessions, stamped with its full address (RFC 6120 §8.2.3, RFC 6121 §8.4 and §8.5). */
@@ -17,7 +18,9 @@ export function sendIq(work: Work, session: Session, iq: Element, to: Jid | unde
   const { type, id } = iq.attrs;
   if (id === undefined) throw new StanzaError('bad-request', 'an iq has an id');
   if (type === 'result' || type === 'error') {
-    if (to !== undefined && to.resource !== '') work.after(() => sendPassing(work.partition, to, iq));
+    if (to === undefined || to.full === session.account.address)
+      work.after(() => void answeredCaps(session, iq));
+    else if (to.resource !== '') work.after(() => sendPassing(work.partition, to, iq));
     return;
   }
   if (type !== 'get' && type !== 'set')
@@ -104,7 +107,7 @@ function ask(work: Work, session: Session, iq: Element, id: string, to: Jid): vo
   if (session.asked.size >= session.partition.env.limits.requests)
     throw new StanzaError('resource-constraint', 'too many requests are open');
   session.asked.set(askedKey(to.full, id), work.answers);
-  if (to.resource === '') {
+  if (isVisit(iq, to)) {
     work.after(() => sendVisit(work.partition, iq, to));
     return;
   }

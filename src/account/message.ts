@@ -7,6 +7,7 @@ import { errorReply } from '../xmpp/stanza.ts';
 import { isShown } from './archiving.ts';
 import { storeRow } from './append.ts';
 import { copyPassing } from './carbons.ts';
+import { isApproval, passApproval } from './pubsub/authorize.ts';
 import { sendDurable, sendPassing, sharing, writeLetter } from './route.ts';
 import { bounce, incoming, message as copied, outgoing, uncopied, type Kind, type Origin } from './rows.ts';
 import { classify, mayBeCopied } from './storing.ts';
@@ -14,6 +15,10 @@ import { Work } from './work.ts';
 
 /** A message from one of our sessions, stamped with its full address (steps 3 and 5 of a message's way). */
 export function sendMessage(work: Work, stanza: Element, to: Jid): void | Promise<void> {
+  if (asksAnswer(work, stanza, to)) {
+    work.after(() => passApproval(work.partition, stanza, to));
+    return;
+  }
   // RFC 6121 §8.5.1: the server itself takes no messages. §8.5.2.1.1: an account takes no groupchat; a resource may.
   if (to.local === '' || (stanza.attrs['type'] === 'groupchat' && to.resource === ''))
     throw new StanzaError('service-unavailable');
@@ -25,6 +30,12 @@ export function sendMessage(work: Work, stanza: Element, to: Jid): void | Promis
   const shown = isShown(work.account, to, stanza);
   if (typeof shown !== 'boolean') return shown.then((decided) => store(work, stanza, to, decided, false));
   return store(work, stanza, to, shown, false);
+}
+
+/** An owner of a PubSub node tells whether somebody may subscribe (XEP-0060 §8.6). */
+function asksAnswer(work: Work, stanza: Element, to: Jid): boolean {
+  const own = to.full === work.account.address || (to.local === '' && work.partition.env.hosts.has(to.full));
+  return own && isApproval(stanza);
 }
 
 /** What nobody stores reaches who is there, and copies of it our own other resources (XEP-0280 §8). */

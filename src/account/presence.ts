@@ -4,11 +4,15 @@ import { Jid } from '../xmpp/jid.ts';
 import { NS } from '../xmpp/namespaces.ts';
 import { textOf } from '../xmpp/serialise.ts';
 import type { Account } from './account.ts';
+import { adorned } from './adorn.ts';
+import { capsOf, noticeCaps, sameCaps } from './caps.ts';
 import { Cast, castOf, hand, show, toSubscribers, unavailable } from './cast.ts';
 import type { Item } from './item.ts';
+import { farewellOf } from './last.ts';
 import { missed, takeMissed } from './missed.ts';
 import { priorityOf } from './priority.ts';
 import { answer, answerProbe, takeGiven } from './probe.ts';
+import { purgeOffline } from './pubsub/change.ts';
 import { keep } from './record.ts';
 import { loaded, replay, withRoster, type Roster } from './roster.ts';
 import { placeOf, sendPassing, withSessions } from './route.ts';
@@ -50,23 +54,45 @@ function announce(work: Work, session: Session, stanza: Element): void {
   const priority = priorityOf(stanza);
   const first = !session.available;
   const wasReady = session.ready;
+  const { kept, told } = annotated(session, stanza, first);
+  const other = first || !sameCaps(capsOf(kept), capsOf(session.presence));
   // Requests that are on their way to the store are shown by their own commit.
   const requests = first ? [...account.roster!.waiting()] : [];
-  session.presence = stanza;
+  session.presence = kept;
   session.priority = priority;
+  session.farewell = undefined;
   if (!wasReady && session.ready) session.cursor.beginSpool();
   keep(session);
   work.after(() => {
     if (session.ended) return;
-    const cast = new Cast(stanza);
+    const cast = new Cast(adorned(told, account.avatar));
     withRoster(account, (roster) => {
       toSubscribers(account, roster, cast);
       // §4.2.2: to all of one's own resources, this one included.
       show(account, cast);
       if (first) greet(session, roster, requests);
+      if (first) session.interests = undefined;
+      if (other) noticeCaps(session);
     });
     session.cursor.pump();
   });
+}
+
+/**
+ * XEP-0115 §8.4: who has seen what a client can is not told again (`told`), and a client that says nothing new about it
+ * means what it said last; whoever comes later is given all of it (`kept`).
+ */
+function annotated(
+  session: Session,
+  stanza: Element,
+  first: boolean,
+): { readonly kept: Element; readonly told: Element } {
+  const had = first ? undefined : capsOf(session.presence);
+  if (had === undefined) return { kept: stanza, told: stanza };
+  const says = capsOf(stanza);
+  if (says === undefined) return { kept: stanza.withChildren([...stanza.children, had]), told: stanza };
+  if (!sameCaps(says, had)) return { kept: stanza, told: stanza };
+  return { kept: stanza, told: stanza.withChildren(stanza.children.filter((child) => child !== says)) };
 }
 
 /** What a session gets that has become available: everybody's presence, and the requests that wait. */
@@ -113,6 +139,7 @@ function withdraw(work: Work, session: Session, stanza: Element): void {
   session.presence = undefined;
   session.priority = 0;
   session.directed = undefined;
+  session.farewell = farewellOf(stanza);
   keep(session);
   work.after(() => leave(session, new Cast(stanza), available, directed));
 }
@@ -130,6 +157,8 @@ function leave(
     if (to !== undefined) sendPassing(account.partition, to, cast.element(address));
   }
   if (!available) return;
+  if (account.nodes !== undefined && !account.sessions.some((other) => other.available))
+    purgeOffline(account);
   show(account, cast, session);
   withRoster(account, (roster) => toSubscribers(account, roster, cast));
 }
@@ -144,7 +173,9 @@ function direct(work: Work, session: Session, stanza: Element, to: Jid): void {
   if (gone) session.directed?.delete(to.full);
   else if (!subscriber || !session.available) remember(session, to.full);
   keep(session);
-  work.after(() => sendPassing(work.partition, to, stanza));
+  // XEP-0398 §4: "MUST also be injected into directed presences".
+  const shown = gone ? stanza : adorned(stanza, session.account.avatar);
+  work.after(() => sendPassing(work.partition, to, shown));
 }
 
 function remember(session: Session, address: string): void {
@@ -153,6 +184,19 @@ function remember(session: Session, address: string): void {
   if (session.directed.size >= bound && !session.directed.has(address))
     throw new StanzaError('resource-constraint', 'directed presence went to too many addresses');
   session.directed.add(address);
+}
+
+/** The avatar of an account is another one than `before`: its sessions' presence is said again, with the new hash. */
+export function repeat(account: Account, before: string | null): void {
+  for (const session of account.sessions) {
+    if (!session.available) continue;
+    const cast = castOf(session);
+    if (new Cast(adorned(session.presence!, before)).text('') === cast.text('')) continue;
+    withRoster(account, (roster) => {
+      toSubscribers(account, roster, cast);
+      show(account, cast);
+    });
+  }
 }
 
 /** Presence for this account that nobody stores (RFC 6121 §8.5.2.1.2, §8.5.3.1). Runs in its mailbox. */
@@ -190,6 +234,7 @@ export function announceEnd(session: Session): void {
 export function refresh(session: Session): void {
   const { account, partition } = session;
   replay(session);
+  if (session.available) noticeCaps(session, true);
   const told = takeGiven(session);
   const cast = session.available ? castOf(session) : unavailable(session.full);
   const differs = told !== undefined && told !== cast.text('');

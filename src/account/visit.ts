@@ -1,13 +1,25 @@
 import type { Element } from '../xmpp/element.ts';
 import { StanzaError } from '../xmpp/error.ts';
 import { Jid } from '../xmpp/jid.ts';
+import { NS } from '../xmpp/namespaces.ts';
 import { errorReply } from '../xmpp/stanza.ts';
 import type { Account } from './account.ts';
 import { blindHandlers, services, visitorHandlers } from './features.ts';
 import { key, payloadOf, resultOf, type Host } from './iq.ts';
+import { mayKnow } from './mayknow.ts';
 import { placeOf, sendPassing } from './route.ts';
 import type { Partition } from './partition.ts';
 import { Work } from './work.ts';
+
+/**
+ * Is it for the owner of the address to answer? What is asked of a bare address is, and what no resource may be asked by
+ * somebody who does not see its presence (XEP-0012 §4).
+ */
+export function isVisit(iq: Element, to: Jid): boolean {
+  const { type } = iq.attrs;
+  if (type !== 'get' && type !== 'set') return false;
+  return to.resource === '' || iq.child('query', NS.last) !== undefined;
+}
 
 /** Takes a request to a bare address to the owner of that address. Call it as an effect; the answer comes as an iq. */
 export function sendVisit(partition: Partition, iq: Element, to: Jid): void {
@@ -15,24 +27,22 @@ export function sendVisit(partition: Partition, iq: Element, to: Jid): void {
   else receiveVisit(partition, iq, to);
 }
 
-/** A request to a bare address of this partition, from wherever. */
+/** A request to an address of this partition (`isVisit`), from wherever. */
 export function receiveVisit(partition: Partition, iq: Element, to: Jid): void {
   const from = Jid.parse(iq.attrs['from'] ?? '');
   if (from === undefined) return;
-  const blind = blindFor(partition, iq, to.bare);
-  if (blind !== undefined) {
-    try {
-      sendPassing(partition, from, resultOf(iq, to.bare, from.full, blind()));
-    } catch (error) {
-      answer(partition, from, iq, error as StanzaError);
-    }
+  const blind = blindFor(partition, iq, to);
+  if (blind?.always === true) {
+    answerBlind(partition, from, iq, to.bare, blind.answer);
     return;
   }
   Promise.resolve(partition.account(to.bare)).then(
     (account) => {
       // RFC 6121 §8.5.1: nobody learns more than that there is no such service here.
-      if (account === undefined) answer(partition, from, iq, new StanzaError('service-unavailable'));
-      else account.mailbox.run(() => visit(account, from, iq, to.bare));
+      if (account === undefined && blind !== undefined)
+        answerBlind(partition, from, iq, to.bare, blind.answer);
+      else if (account === undefined) answer(partition, from, iq, new StanzaError('service-unavailable'));
+      else account.mailbox.run(() => visit(account, from, iq, to));
     },
     (error: unknown) => {
       partition.env.log.warn({ err: error }, 'an account could not be read for a request');
@@ -41,7 +51,7 @@ export function receiveVisit(partition: Partition, iq: Element, to: Jid): void {
   );
 }
 
-async function visit(account: Account, from: Jid, iq: Element, to: string): Promise<void> {
+async function visit(account: Account, from: Jid, iq: Element, { bare: to, full }: Jid): Promise<void> {
   const { partition } = account;
   const work = new Work(account);
   const fail = (error: unknown) => {
@@ -55,6 +65,12 @@ async function visit(account: Account, from: Jid, iq: Element, to: string): Prom
   try {
     const type = iq.attrs['type'] as 'get' | 'set';
     const payload = payloadOf(iq);
+    if (full !== to) {
+      if (!(await mayKnow(account, from))) throw new StanzaError('forbidden');
+      work.after(() => partition.arrivals.passing(account, iq, Jid.parse(full)!));
+      work.commit();
+      return;
+    }
     const host = hostFor(account, key(type, payload));
     if (host === undefined) throw new StanzaError('service-unavailable');
     const result = await host({ account, from, work, iq, type, payload, to });
@@ -65,10 +81,26 @@ async function visit(account: Account, from: Jid, iq: Element, to: string): Prom
   }
 }
 
-function blindFor(partition: Partition, iq: Element, to: string): (() => Element) | undefined {
+/** The answer that does not hang on the account; `always`: not even where there is one. */
+function blindFor(
+  partition: Partition,
+  iq: Element,
+  to: Jid,
+): { readonly answer: () => Element; readonly always: boolean } | undefined {
   const [payload, more] = iq.elements();
-  if (payload === undefined || more !== undefined || partition.env.hosts.has(to)) return undefined;
-  return blindHandlers.get(key(iq.attrs['type'] ?? '', payload));
+  if (payload === undefined || more !== undefined || partition.env.hosts.has(to.bare)) return undefined;
+  if (to.resource !== '') return undefined;
+  const request = key(iq.attrs['type'] ?? '', payload);
+  const answer = blindHandlers.get(request);
+  return answer === undefined ? undefined : { answer, always: !visitorHandlers.has(request) };
+}
+
+function answerBlind(partition: Partition, from: Jid, iq: Element, to: string, blind: () => Element): void {
+  try {
+    sendPassing(partition, from, resultOf(iq, to, from.full, blind()));
+  } catch (error) {
+    answer(partition, from, iq, error as StanzaError);
+  }
 }
 
 function hostFor(account: Account, request: string): Host | undefined {

@@ -140,11 +140,15 @@ export class Rig {
         },
       },
       partitionOf: (address: string) =>
-        ({ 'example.org': here, 'near.example': beside.partition, 'far.example': 99 })[
-          address.slice(address.indexOf('@') + 1)
-        ],
+        ({
+          'example.org': here,
+          'pubsub.example.org': here,
+          'near.example': beside.partition,
+          'far.example': 99,
+        })[address.slice(address.indexOf('@') + 1)],
       domains: new Set(['example.org']),
-      hosts: new Map(),
+      hosts: new Map([['pubsub.example.org', 'pubsub']]),
+      newId: () => ++this.#ids,
       limits: this.limits,
       count: () => undefined,
       muxes: () => [],

@@ -6,6 +6,7 @@ import {
   accountHandlers,
   blindHandlers,
   features,
+  services,
   serverHandlers,
   visitorHandlers,
 } from '../../src/account/features.ts';
@@ -56,7 +57,12 @@ void describe('services', () => {
       NS.offline,
     ])
       assert.ok(named(told).includes(feature), feature);
-    assert.equal(textOf(await ask('get', items, 'server')), items);
+    assert.deepEqual(
+      (await ask('get', items, 'server', 'capulet.example'))!
+        .elements('item')
+        .map(({ attrs }) => attrs['jid']),
+      [...services.keys()].map((label) => `${label}.capulet.example`),
+    );
   });
 
   void it('so does the account (XEP-0313 §7)', async () => {
@@ -72,12 +78,27 @@ void describe('services', () => {
       [NS.mam]: `<prefs xmlns="${NS.mam}"/>`,
       [NS.ping]: `<ping xmlns="${NS.ping}"/>`,
       [NS.time]: `<time xmlns="${NS.time}"/>`,
+      [NS.vcard]: `<vCard xmlns="${NS.vcard}"/>`,
+      [NS.private]: `<query xmlns="${NS.private}"><a xmlns="n"/></query>`,
       [NS.carbons]: `<enable xmlns="${NS.carbons}"/>`,
     };
-    const silent = new Set<string>([NS.offline, NS.mamExtended, 'urn:xmpp:mam:2#groupchat-field']);
+    const silent = new Set<string>([
+      NS.vcard4,
+      NS.pepVcardConversion,
+      NS.bookmarksConversion,
+      `${NS.bookmarks}#compat`,
+      `${NS.bookmarks}#compat-pep`,
+      NS.offline,
+      NS.mamExtended,
+      'urn:xmpp:mam:2#groupchat-field',
+      NS.caps,
+      NS.capsOptimize,
+    ]);
     for (const where of ['account', 'server'] as const) {
       const own = await ask('get', info, where);
-      for (const name of named(own).filter((feature) => !silent.has(feature)))
+      for (const name of named(own).filter(
+        (feature) => !silent.has(feature) && !feature.startsWith(NS.pubsub),
+      ))
         await ask(
           name === NS.carbons ? 'set' : 'get',
           requests[name] ?? `<query xmlns="${name}"/>`,

@@ -8,6 +8,7 @@ import { systemRandom } from '../../src/base/random.ts';
 import type { Account } from '../../src/account/account.ts';
 import { archiveEverything, type Preferences } from '../../src/account/accountrows.ts';
 import { key, type Feature } from '../../src/account/iq.ts';
+import { Nodes } from '../../src/account/pubsub/nodes.ts';
 import { messageRows, rowParams } from '../../src/account/rows.ts';
 import type { Session } from '../../src/account/session.ts';
 import type { Work } from '../../src/account/work.ts';
@@ -66,7 +67,9 @@ export class Stage {
       id: 7,
       address: juliet,
       head: 0,
+      quiet: true,
       preferences: archiveEverything as Preferences,
+      nodes: new Nodes('pep'),
       partition,
     } as unknown as Account;
     const unacked = { size: 0, bytes: 0 };
