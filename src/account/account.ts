@@ -4,6 +4,7 @@ import type { Roster } from './roster.ts';
 import { accountRows, readPreferences, type AccountRow, type Preferences } from './accountrows.ts';
 import { bounce, messageRows, type Kind, type Row } from './rows.ts';
 import type { Session } from './session.ts';
+import { readBlocks, type Blocks } from './blocks.ts';
 import { Work } from './work.ts';
 
 /** Something in the spool: stored, and no eligible resource has acknowledged it. */
@@ -24,6 +25,8 @@ export class Account {
   readonly mailbox: Mailbox;
   readonly sessions: Session[] = [];
   preferences: Preferences;
+  /** undefined where it never blocked anybody; see blocks.ts. */
+  blocks: Blocks | undefined;
   /** Version of the roster: the change number of its last change. */
   rosterVersion: number;
   /** Loaded at first use; see roster.ts. */
@@ -50,6 +53,7 @@ export class Account {
     this.watermark = row.watermark;
     this.rosterVersion = row.roster_ver;
     this.preferences = readPreferences(row.prefs);
+    this.blocks = readBlocks(row.blocked);
     this.#last = Math.max(row.last ?? 0, row.roster_ver, row.watermark);
     this.head = this.#last;
     this.#waiting = waiting;

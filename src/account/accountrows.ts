@@ -18,12 +18,17 @@ export interface AccountRow {
   readonly watermark: number;
   readonly roster_ver: number;
   readonly prefs: string | null;
+  /** Whom it blocks (blocks.ts). */
+  readonly blocked: string | null;
+  /** Where it is pushed to, and up to which message that has been done (pushes.ts). */
+  readonly pushes: string | null;
+  readonly pushed: number;
   /** Highest id of a stored message. */
   readonly last: number | null;
 }
 
 export const accountRows = {
-  load: sql`select id, address, watermark, roster_ver, prefs,
+  load: sql`select id, address, watermark, roster_ver, prefs, blocked, pushes, pushed,
     (select max(m.id) from message m where m.partition = a.partition and m.account = a.id) as last
     from account a where a.partition = $1 and a.address = $2 and a.disabled = 0`,
   /** An account without a local part: a service. */
@@ -31,6 +36,9 @@ export const accountRows = {
     values ($1, $2, '', $3, $4, 0, 0, 0) on conflict do nothing`,
   watermark: sql`update account set watermark = $3 where partition = $1 and id = $2`,
   preferences: sql`update account set prefs = $3 where partition = $1 and id = $2`,
+  blocked: sql`update account set blocked = $3 where partition = $1 and id = $2`,
+  pushes: sql`update account set pushes = $3 where partition = $1 and id = $2`,
+  pushed: sql`update account set pushed = $3 where partition = $1 and id = $2`,
   rosterVersion: sql`update account set roster_ver = $3 where partition = $1 and id = $2`,
 };
 

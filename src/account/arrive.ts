@@ -6,6 +6,7 @@ import { errorReply } from '../xmpp/stanza.ts';
 import type { Account } from './account.ts';
 import { storeRow } from './append.ts';
 import { isShown } from './archiving.ts';
+import { isBlocked, refusalOf } from './blocks.ts';
 import { copyPassing } from './carbons.ts';
 import { receiveIq } from './iqroute.ts';
 import { receivePresence } from './presence.ts';
@@ -31,6 +32,16 @@ export function receiveDurable(
   work.involve(recipient);
   const from = Jid.parse(stanza.attrs['from'] ?? '');
   if (from === undefined) throw new StanzaError('jid-malformed');
+  if (recipient.blocks !== undefined && isBlocked(recipient, from)) {
+    // XEP-0191 §3.3: no presence is answered. What ends something is noted, without a word to anybody's client.
+    if (kind === subscription)
+      return stanza.attrs['type'] === 'subscribe'
+        ? undefined
+        : receiveSubscription(work, recipient, stanza, from, origin, posted, true);
+    const refusal = refusalOf(stanza);
+    if (refusal !== undefined) throw refusal;
+    return;
+  }
   if (kind === subscription) return receiveSubscription(work, recipient, stanza, from, origin, posted);
   if (recipient.spooled >= recipient.partition.env.limits.spool)
     throw new StanzaError('resource-constraint', 'too many messages wait for this account');
@@ -69,6 +80,14 @@ function storeMessage(
 
 /** A stanza that nobody stores has come for this account. Runs in its mailbox, in order behind what was stored. */
 export function receivePassing(account: Account, stanza: Element, to: Jid): void {
+  if (account.blocks !== undefined) {
+    const from = Jid.parse(stanza.attrs['from'] ?? '');
+    if (from !== undefined && isBlocked(account, from)) {
+      const refusal = refusalOf(stanza);
+      if (refusal !== undefined) sendPassing(account.partition, from, errorReply(stanza, refusal));
+      return;
+    }
+  }
   switch (stanza.name) {
     case 'presence': {
       const from = Jid.parse(stanza.attrs['from'] ?? '');

@@ -1,5 +1,6 @@
 import type { Element } from '../xmpp/element.ts';
 import { archive } from './archive.ts';
+import { blocking } from './blocking.ts';
 import { carbons } from './carbons.ts';
 import { disco, discoverable } from './disco.ts';
 import { establish } from './establish.ts';
@@ -18,6 +19,7 @@ const announced: readonly Feature[] = [
   archive,
   prefs,
   carbons,
+  blocking,
   register,
   ping,
   version,

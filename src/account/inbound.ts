@@ -4,6 +4,7 @@ import { Jid } from '../xmpp/jid.ts';
 import { NS } from '../xmpp/namespaces.ts';
 import { serialise } from '../xmpp/serialise.ts';
 import { errorReply } from '../xmpp/stanza.ts';
+import { holdsBack } from './blocks.ts';
 import { sendIq } from './iqroute.ts';
 import { endSession } from './end.ts';
 import { sendMessage } from './message.ts';
@@ -57,6 +58,8 @@ function dispatch(work: Work, session: Session, received: Element): void | Promi
   }
   const to = address === undefined ? undefined : Jid.parse(address);
   if (address !== undefined && to === undefined) throw new StanzaError('jid-malformed');
+  if (to !== undefined && session.account.blocks !== undefined && holdsBack(session.account, received, to))
+    return;
   const stanza = stamp(received, session, to);
   switch (stanza.name) {
     case 'message':

@@ -12,6 +12,7 @@ import type { Jid } from '../xmpp/jid.ts';
 import { Account, type Waiting } from './account.ts';
 import { accountRows, readPreferences, type AccountRow } from './accountrows.ts';
 import type { Read } from './ahead.ts';
+import { readBlocks } from './blocks.ts';
 import { endAgain, endSession, removeRows } from './end.ts';
 import { takeCarried, type Carried } from './carry.ts';
 import type { Env } from './env.ts';
@@ -19,6 +20,7 @@ import { messageRows, type Kind, type Origin } from './rows.ts';
 import { Session } from './session.ts';
 import { inboundOp, recordOp, sessionRows, type SessionRow } from './sessionrows.ts';
 import { restore } from './record.ts';
+import { settled } from './roster.ts';
 import type { Refresher } from './refresher.ts';
 import { openRetention } from './retention.ts';
 import type { Bucket } from './turnstile.ts';
@@ -419,9 +421,12 @@ export class Partition {
   /** Reads again what `Account.reset` made doubtful. */
   reload(account: Account): void {
     account.mailbox.run(async () => {
+      // Changes behind it in the lane must be there before we look, or what they say would be forgotten.
+      await settled(account);
       const [row] = await this.env.store.query<AccountRow>(accountRows.load, [this.id, account.address]);
       if (row === undefined) return;
       account.preferences = readPreferences(row.prefs);
+      account.blocks = readBlocks(row.blocked);
       account.rosterVersion = row.roster_ver;
     });
   }

@@ -4,6 +4,7 @@ import { Jid } from '../xmpp/jid.ts';
 import { NS } from '../xmpp/namespaces.ts';
 import { textOf } from '../xmpp/serialise.ts';
 import type { Account } from './account.ts';
+import { blocksAddress, replayBlocks } from './blocks.ts';
 import { Cast, castOf, hand, show, toSubscribers, unavailable } from './cast.ts';
 import type { Item } from './item.ts';
 import { missed, takeMissed } from './missed.ts';
@@ -86,8 +87,9 @@ function give(session: Session, cast: Cast): void {
 }
 
 /** Asks for a contact's presence in the name of a session. `absent`: tell it also that nobody is there. */
-function probe(session: Session, contact: string, absent: boolean): void {
+export function probe(session: Session, contact: string, absent: boolean): void {
   const { account, partition } = session;
+  if (blocksAddress(account, contact)) return;
   const known = partition.accounts.peek(contact);
   if (known === undefined && partition.env.partitionOf(contact) !== partition.id) {
     if (partition.env.partitionOf(contact) === undefined) return;
@@ -190,6 +192,7 @@ export function announceEnd(session: Session): void {
 export function refresh(session: Session): void {
   const { account, partition } = session;
   replay(session);
+  replayBlocks(session);
   const told = takeGiven(session);
   const cast = session.available ? castOf(session) : unavailable(session.full);
   const differs = told !== undefined && told !== cast.text('');
@@ -198,7 +201,12 @@ export function refresh(session: Session): void {
   withRoster(account, (roster) => {
     for (const item of roster) {
       if (item.from && (differs || partition.env.partitionOf(item.contact) !== partition.id))
-        hand(partition, item.contact, cast);
+        hand(
+          partition,
+          item.contact,
+          // The last owner may have died before it said so (XEP-0191 §3.3).
+          blocksAddress(account, item.contact) ? unavailable(session.full) : cast,
+        );
       if (item.to && session.available) probe(session, item.contact, true);
     }
     if (!session.available) return;

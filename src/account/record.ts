@@ -11,6 +11,8 @@ interface Kept {
   d?: string[];
   carbons?: true;
   interested?: true;
+  /** Has asked for the blocklist, and knows it as of this version. */
+  b?: number;
   /** The spool is to be gone through up to here; 1: it has been. */
   s?: [until: number, done?: 1];
 }
@@ -22,6 +24,7 @@ export function keep(session: Session): void {
   if (session.directed !== undefined && session.directed.size > 0) kept.d = [...session.directed];
   if (session.carbons) kept.carbons = true;
   if (session.interested) kept.interested = true;
+  if (session.blocksSeen !== undefined) kept.b = session.blocksSeen;
   const { spoolPos, spoolUntil } = session.cursor;
   if (spoolUntil > 0) kept.s = spoolPos < spoolUntil ? [spoolUntil] : [spoolUntil, 1];
   session.changed(JSON.stringify(kept));
@@ -36,6 +39,7 @@ export function restore(session: Session, record: string): void {
   session.directed = kept.d === undefined ? undefined : new Set(kept.d);
   session.carbons = kept.carbons === true;
   session.interested = kept.interested === true;
+  session.blocksSeen = kept.b;
   const [until, done] = kept.s ?? [0];
   session.cursor.spoolUntil = until;
   session.cursor.spoolPos = done === 1 ? until : 0;

@@ -58,6 +58,8 @@ export class Session {
   carbons = false;
   /** Has asked for the roster (RFC 6121 §2.2): gets pushes. */
   interested = false;
+  /** The version of the blocklist that it was told of; undefined where it has not asked for it (blocks.ts). */
+  blocksSeen: number | undefined;
   recordDirty = false;
   /** Units of this session in the lane. */
   open = 0;

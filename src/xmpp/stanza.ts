@@ -90,9 +90,11 @@ export function errorChild({
   type,
   condition,
   text,
-}: Pick<StanzaError, 'type' | 'condition' | 'text'>): Element {
+  specific,
+}: Pick<StanzaError, 'type' | 'condition' | 'text'> & Partial<Pick<StanzaError, 'specific'>>): Element {
   const children = [el(condition, NS.stanzas)];
   if (text !== undefined) children.push(el('text', NS.stanzas, { 'xml:lang': 'en' }, [text]));
+  if (specific !== undefined) children.push(specific);
   return el('error', NS.client, { type }, children);
 }
 

@@ -70,6 +70,7 @@ void describe('services', () => {
   void it('what is announced is answered', async () => {
     const requests: Record<string, string> = {
       [NS.mam]: `<prefs xmlns="${NS.mam}"/>`,
+      [NS.blocking]: `<blocklist xmlns="${NS.blocking}"/>`,
       [NS.ping]: `<ping xmlns="${NS.ping}"/>`,
       [NS.time]: `<time xmlns="${NS.time}"/>`,
       [NS.carbons]: `<enable xmlns="${NS.carbons}"/>`,
