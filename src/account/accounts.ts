@@ -12,6 +12,7 @@ import { attach } from './attach.ts';
 import { carriedOf, takeCarried, type Carried } from './carry.ts';
 import { bind, enable } from './bind.ts';
 import { detachSession, endSession } from './end.ts';
+import { indicate } from './csi.ts';
 import type { Env } from './env.ts';
 import { receiveStanza } from './inbound.ts';
 import { asSent, letters, openOffice } from './office.ts';
@@ -233,6 +234,9 @@ export class Accounts {
         return;
       case 'enable':
         mailbox.run(() => enable(session, frame));
+        return;
+      case 'csi':
+        mailbox.run(() => indicate(session, frame.inactive));
         return;
       case 'detach':
         mailbox.run(() =>

@@ -7,12 +7,15 @@ import type { Account } from './account.ts';
 import { storeRow } from './append.ts';
 import { isShown } from './archiving.ts';
 import { isBlocked, refusalOf } from './blocks.ts';
+import { waitingKey } from './csi.ts';
 import { copyPassing } from './carbons.ts';
+import { received } from './forged.ts';
 import { receiveIq } from './iqroute.ts';
 import { receivePresence } from './presence.ts';
 import { sendPassing } from './route.ts';
 import { incoming, subscription, type Kind, type Origin } from './rows.ts';
 import { mayBeCopied } from './storing.ts';
+import type { Session } from './session.ts';
 import { receiveSubscription } from './subscription.ts';
 import type { Work } from './work.ts';
 
@@ -45,12 +48,13 @@ export function receiveDurable(
   if (kind === subscription) return receiveSubscription(work, recipient, stanza, from, origin, posted);
   if (recipient.spooled >= recipient.partition.env.limits.spool)
     throw new StanzaError('resource-constraint', 'too many messages wait for this account');
-  const shown = isShown(recipient, from, stanza);
+  const clean = received(stanza, from, recipient.address, recipient.partition.env);
+  const shown = isShown(recipient, from, clean);
   if (typeof shown !== 'boolean')
     return shown.then((decided) =>
-      storeMessage(work, recipient, stanza, from, to, kind, origin, posted, decided),
+      storeMessage(work, recipient, clean, from, to, kind, origin, posted, decided),
     );
-  storeMessage(work, recipient, stanza, from, to, kind, origin, posted, shown);
+  storeMessage(work, recipient, clean, from, to, kind, origin, posted, shown);
 }
 
 function storeMessage(
@@ -103,12 +107,20 @@ export function receivePassing(account: Account, stanza: Element, to: Jid): void
 }
 
 /** Chat states, headlines, errors (RFC 6121 §8.5): to whom they are for now, and to nobody later. */
-function passMessage(account: Account, stanza: Element, to: Jid): void {
+function passMessage(account: Account, message: Element, to: Jid): void {
+  const from = Jid.parse(message.attrs['from'] ?? '');
+  const stanza =
+    from === undefined ? message : received(message, from, account.address, account.partition.env);
   const text = textOf(stanza);
   const { type } = stanza.attrs;
   const session = to.resource === '' ? undefined : account.session(to.resource);
+  const send = (one: Session) => {
+    const key = one.lull === undefined ? undefined : waitingKey(stanza, account.address);
+    if (key === undefined) one.send(text);
+    else one.sendLater(key, text);
+  };
   if (session !== undefined) {
-    session.send(text);
+    send(session);
     if (mayBeCopied(stanza, true)) copyPassing('received', account, stanza, to.resource);
     return;
   }
@@ -121,5 +133,5 @@ function passMessage(account: Account, stanza: Element, to: Jid): void {
   }
   // §8.5.2.1.1: errors to the account as a whole are ignored; §8.5.3.2.1: headlines to a resource that is not there, too.
   if (type === 'error' || (type === 'headline' && to.resource !== '')) return;
-  for (const one of account.sessions) if (one.ready) one.send(text);
+  for (const one of account.sessions) if (one.ready) send(one);
 }

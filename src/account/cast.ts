@@ -54,7 +54,8 @@ export function show(account: Account, cast: Cast, except?: Session): void {
   for (const session of account.sessions) {
     if (!session.available || session === except) continue;
     if (session.dormant) missed(session, cast.from, cast.gone);
-    else session.send((text ??= cast.text(account.address)));
+    else if (session.lull === undefined) session.send((text ??= cast.text(account.address)));
+    else session.sendLater(cast.from, (text ??= cast.text(account.address)));
   }
 }
 

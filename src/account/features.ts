@@ -4,6 +4,7 @@ import { blocking } from './blocking.ts';
 import { carbons } from './carbons.ts';
 import { disco, discoverable } from './disco.ts';
 import { establish } from './establish.ts';
+import { stanzaIds } from './forged.ts';
 import type { Feature, Handler, Host, Service } from './iq.ts';
 import { ping } from './ping.ts';
 import { prefs } from './prefs.ts';
@@ -20,6 +21,7 @@ const announced: readonly Feature[] = [
   prefs,
   carbons,
   blocking,
+  stanzaIds,
   register,
   ping,
   version,

@@ -83,7 +83,7 @@ function greet(session: Session, roster: Roster, requests: readonly Item[]): voi
 }
 
 function give(session: Session, cast: Cast): void {
-  if (session.available && !session.dormant) session.send(cast.text(session.full));
+  if (session.available && !session.dormant) session.sendLater(cast.from, cast.text(session.full));
 }
 
 /** Asks for a contact's presence in the name of a session. `absent`: tell it also that nobody is there. */
@@ -170,9 +170,19 @@ export function receivePresence(account: Account, stanza: Element, from: Jid, to
   const text = textOf(stanza);
   for (const session of account.sessions) {
     if (to.resource === '' ? !session.available : session.resource !== to.resource) continue;
-    if (!session.dormant) session.send(text);
-    else if (type !== 'error') missed(session, from.full, type === 'unavailable');
+    if (session.dormant) {
+      if (type !== 'error') missed(session, from.full, type === 'unavailable');
+    } else if (session.lull === undefined || !mayWait(stanza)) session.send(text);
+    else session.sendLater(from.full, text);
   }
+}
+
+/** Errors and denials are answers; and what a room says besides who is in it (XEP-0045 §5: status) is said once. */
+function mayWait(presence: Element): boolean {
+  const { type } = presence.attrs;
+  if (type !== undefined && type !== 'unavailable') return false;
+  const room = presence.child('x', NS.mucUser);
+  return room === undefined || (room.child('status') === undefined && room.child('destroy') === undefined);
 }
 
 /** A session has ended without saying so; it is in no list any more. */

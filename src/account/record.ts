@@ -1,6 +1,7 @@
 import { parseStored } from '../xmpp/parser.ts';
 import { serialise } from '../xmpp/serialise.ts';
 import type { Session } from './session.ts';
+import { Lull } from './lull.ts';
 import { priorityOf } from './priority.ts';
 
 /** The session record (DESIGN §5): what the store and the mux keep of what a client told about itself. */
@@ -11,6 +12,8 @@ interface Kept {
   d?: string[];
   carbons?: true;
   interested?: true;
+  /** Its client is inactive. */
+  i?: 1;
   /** Has asked for the blocklist, and knows it as of this version. */
   b?: number;
   /** The spool is to be gone through up to here; 1: it has been. */
@@ -24,6 +27,7 @@ export function keep(session: Session): void {
   if (session.directed !== undefined && session.directed.size > 0) kept.d = [...session.directed];
   if (session.carbons) kept.carbons = true;
   if (session.interested) kept.interested = true;
+  if (session.lull !== undefined) kept.i = 1;
   if (session.blocksSeen !== undefined) kept.b = session.blocksSeen;
   const { spoolPos, spoolUntil } = session.cursor;
   if (spoolUntil > 0) kept.s = spoolPos < spoolUntil ? [spoolUntil] : [spoolUntil, 1];
@@ -40,6 +44,7 @@ export function restore(session: Session, record: string): void {
   session.carbons = kept.carbons === true;
   session.interested = kept.interested === true;
   session.blocksSeen = kept.b;
+  session.lull = kept.i === 1 ? new Lull() : undefined;
   const [until, done] = kept.s ?? [0];
   session.cursor.spoolUntil = until;
   session.cursor.spoolPos = done === 1 ? until : 0;

@@ -50,8 +50,8 @@ export function mayBeCopied(message: Element, received = false): boolean {
     const { name, ns } = child;
     switch (ns) {
       case NS.carbons:
-        if (name === 'private') return false;
-        break;
+        // `private` (§9); and no copy of what looks like a copy.
+        return false;
       case NS.hints:
         if (name === 'no-copy') return false;
         break;
