@@ -8,6 +8,7 @@ import { stanzaIds } from './forged.ts';
 import type { Feature, Handler, Host, Service } from './iq.ts';
 import { ping } from './ping.ts';
 import { prefs } from './prefs.ts';
+import { push } from './push.ts';
 import { register } from './register.ts';
 import { roster } from './rosteriq.ts';
 import { time } from './time.ts';
@@ -21,6 +22,7 @@ const announced: readonly Feature[] = [
   prefs,
   carbons,
   blocking,
+  push,
   stanzaIds,
   register,
   ping,

@@ -13,6 +13,7 @@ import { Account, type Waiting } from './account.ts';
 import { accountRows, readPreferences, type AccountRow } from './accountrows.ts';
 import type { Read } from './ahead.ts';
 import { readBlocks } from './blocks.ts';
+import { readPushes } from './pushes.ts';
 import { endAgain, endSession, removeRows } from './end.ts';
 import { takeCarried, type Carried } from './carry.ts';
 import type { Env } from './env.ts';
@@ -38,6 +39,8 @@ export interface Arrivals {
     posted: boolean,
   ): void | Promise<void>;
   passing(recipient: Account, stanza: Element, to: Jid): void;
+  /** A request to a bare address, from an account of ours. */
+  visit(partition: Partition, iq: Element, to: Jid): void;
 }
 
 /** What all partitions of a server have in common. */
@@ -294,6 +297,7 @@ export class Partition {
 
   stop(): void {
     this.#ended = true;
+    for (const account of this.accounts.values()) account.push?.close();
     this.#unfill();
     this.#retention.cancel();
     this.#touchTimer?.cancel();
@@ -386,6 +390,8 @@ export class Partition {
     for (const stored of sessions) if (stored.ended === 0) this.#wake(account, stored);
     if (account.sessions.length > 0) this.watchExpiry();
     for (const stored of sessions) if (stored.ended === 1) this.#endAgain(account, stored);
+    // Behind the load, too.
+    if (account.push !== undefined) account.mailbox.run(() => account.push?.review());
     return account;
   }
 
@@ -427,6 +433,8 @@ export class Partition {
       if (row === undefined) return;
       account.preferences = readPreferences(row.prefs);
       account.blocks = readBlocks(row.blocked);
+      account.push?.close();
+      account.push = readPushes(account, row);
       account.rosterVersion = row.roster_ver;
     });
   }

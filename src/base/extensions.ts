@@ -12,4 +12,22 @@ export const extensions = {
     of: 'their size',
     overflow: 'all of them are sent',
   },
+  pushPause: {
+    value: 5000,
+    unit: 'ms',
+    of: 'time between two notifications to one push registration (XEP-0357)',
+    overflow: 'what comes meanwhile is told together at its end',
+  },
+  pushNode: {
+    value: 1024,
+    unit: 'characters',
+    of: 'the node of a push registration',
+    overflow: 'it is refused with `not-acceptable`',
+  },
+  pushForm: {
+    value: 4096,
+    unit: 'characters',
+    of: 'the publish options of a push registration',
+    overflow: 'it is refused with `not-acceptable`',
+  },
 } as const;
