@@ -12,6 +12,7 @@ import { copyPassing } from './carbons.ts';
 import { received } from './forged.ts';
 import { receiveIq } from './iqroute.ts';
 import { receivePresence } from './presence.ts';
+import { bury, graveOf, retractedBy } from './retract.ts';
 import { sendPassing } from './route.ts';
 import { incoming, subscription, type Kind, type Origin } from './rows.ts';
 import { mayBeCopied } from './storing.ts';
@@ -49,12 +50,24 @@ export function receiveDurable(
   if (recipient.spooled >= recipient.partition.env.limits.spool)
     throw new StanzaError('resource-constraint', 'too many messages wait for this account');
   const clean = received(stanza, from, recipient.address, recipient.partition.env);
+  if (retractedBy(clean) !== undefined) return retract();
   const shown = isShown(recipient, from, clean);
-  if (typeof shown !== 'boolean')
-    return shown.then((decided) =>
-      storeMessage(work, recipient, clean, from, to, kind, origin, posted, decided),
-    );
+  if (typeof shown !== 'boolean') return shown.then(keep);
   storeMessage(work, recipient, clean, from, to, kind, origin, posted, shown);
+
+  /** Behind a wait, in which its sender may have been blocked. */
+  function keep(decided: boolean): void {
+    if (isBlocked(recipient, from!)) throw new StanzaError('service-unavailable');
+    storeMessage(work, recipient, clean, from!, to, kind, origin, posted, decided);
+  }
+
+  /** XEP-0424 §5 */
+  async function retract(): Promise<void> {
+    const grave = await graveOf(recipient, clean, incoming, from!.bare);
+    const decided = await isShown(recipient, from!, clean);
+    if (grave !== undefined && !isBlocked(recipient, from!)) bury(work, grave);
+    keep(decided);
+  }
 }
 
 function storeMessage(

@@ -10,6 +10,7 @@ import { ping } from './ping.ts';
 import { prefs } from './prefs.ts';
 import { push } from './push.ts';
 import { register } from './register.ts';
+import { retraction } from './retract.ts';
 import { roster } from './rosteriq.ts';
 import { time } from './time.ts';
 import { version } from './version.ts';
@@ -23,6 +24,7 @@ const announced: readonly Feature[] = [
   carbons,
   blocking,
   push,
+  retraction,
   stanzaIds,
   register,
   ping,

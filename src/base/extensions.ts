@@ -30,4 +30,10 @@ export const extensions = {
     of: 'the publish options of a push registration',
     overflow: 'it is refused with `not-acceptable`',
   },
+  retractSlice: {
+    value: 1000,
+    unit: 'messages',
+    of: 'the newest messages of an account among which a retraction looks for its own (XEP-0424)',
+    overflow: 'what is older is retracted by clients alone, and no tombstone takes its place',
+  },
 } as const;

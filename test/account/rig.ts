@@ -9,7 +9,7 @@ import type { Env } from '../../src/account/env.ts';
 import { receiveStanza } from '../../src/account/inbound.ts';
 import { Partition } from '../../src/account/partition.ts';
 import { rosterOf } from '../../src/account/roster.ts';
-import { subscription, type Origin } from '../../src/account/rows.ts';
+import { subscription, type Kind, type Origin } from '../../src/account/rows.ts';
 import { Session } from '../../src/account/session.ts';
 import { sessionRows } from '../../src/account/sessionrows.ts';
 import { sendVisit } from '../../src/account/visit.ts';
@@ -243,13 +243,13 @@ export class Rig {
   }
 
   /** A stored stanza comes from another partition. */
-  async arrives(local: string, xml: string, origin: Origin): Promise<void> {
+  async arrives(local: string, xml: string, origin: Origin, kind: Kind = subscription): Promise<void> {
     const account = await this.account(local);
     const stanza = parseStored(xml);
     await new Promise<void>((resolve, reject) =>
       account.mailbox.run(async () => {
         const work = new Work(account);
-        await receiveDurable(work, account, stanza, Jid.parse(account.address)!, subscription, origin, true);
+        await receiveDurable(work, account, stanza, Jid.parse(account.address)!, kind, origin, true);
         work.after(() => resolve());
         work.onFailure(reject);
         work.commit();

@@ -76,7 +76,14 @@ void describe('services', () => {
       [NS.time]: `<time xmlns="${NS.time}"/>`,
       [NS.carbons]: `<enable xmlns="${NS.carbons}"/>`,
     };
-    const silent = new Set<string>([NS.offline, NS.sid, NS.mamExtended, 'urn:xmpp:mam:2#groupchat-field']);
+    const silent = new Set<string>([
+      NS.offline,
+      NS.sid,
+      NS.retract,
+      `${NS.retract}#tombstone`,
+      NS.mamExtended,
+      'urn:xmpp:mam:2#groupchat-field',
+    ]);
     for (const where of ['account', 'server'] as const) {
       const own = await ask('get', info, where);
       for (const name of named(own).filter((feature) => !silent.has(feature)))
