@@ -19,8 +19,11 @@ export function sendIq(work: Work, session: Session, iq: Element, to: Jid | unde
   if (id === undefined) throw new StanzaError('bad-request', 'an iq has an id');
   if (type === 'result' || type === 'error') {
     if (to === undefined || to.full === session.account.address)
-      work.after(() => void answeredCaps(session, iq));
-    else if (to.resource !== '') work.after(() => sendPassing(work.partition, to, iq));
+      work.after(() => {
+        // To the own bare address: the account itself has asked (caps.ts, pushes.ts).
+        if (!answeredCaps(session, iq) && to !== undefined) sendPassing(work.partition, to, iq);
+      });
+    else if (to.resource !== '' || to.local !== '') work.after(() => sendPassing(work.partition, to, iq));
     return;
   }
   if (type !== 'get' && type !== 'set')
@@ -131,6 +134,7 @@ export function receiveIq(account: Account, iq: Element, to: Jid): void {
   const { type, id = '', from = '' } = iq.attrs;
   const session = account.session(to.resource);
   if (type === 'result' || type === 'error') {
+    if (to.resource === '') account.push?.answered(iq);
     if (session === undefined) return;
     const asked = askedKey(from, id);
     const n = session.asked?.get(asked);

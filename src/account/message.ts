@@ -8,6 +8,7 @@ import { isShown } from './archiving.ts';
 import { storeRow } from './append.ts';
 import { copyPassing } from './carbons.ts';
 import { isApproval, passApproval } from './pubsub/authorize.ts';
+import { bury, graveOf, retractedBy } from './retract.ts';
 import { sendDurable, sendPassing, sharing, writeLetter } from './route.ts';
 import { bounce, incoming, message as copied, outgoing, uncopied, type Kind, type Origin } from './rows.ts';
 import { classify, mayBeCopied } from './storing.ts';
@@ -27,6 +28,7 @@ export function sendMessage(work: Work, stanza: Element, to: Jid): void | Promis
     work.after(() => pass(work, stanza, to));
     return;
   }
+  if (retractedBy(stanza) !== undefined) return retract(work, stanza, to);
   const shown = isShown(work.account, to, stanza);
   if (typeof shown !== 'boolean') return shown.then((decided) => store(work, stanza, to, decided, false));
   return store(work, stanza, to, shown, false);
@@ -36,6 +38,16 @@ export function sendMessage(work: Work, stanza: Element, to: Jid): void | Promis
 function asksAnswer(work: Work, stanza: Element, to: Jid): boolean {
   const own = to.full === work.account.address || (to.local === '' && work.partition.env.hosts.has(to.full));
   return own && isApproval(stanza);
+}
+
+/** XEP-0424 §5, in the sender's archive; the recipient's is their owner's to look after (arrive.ts). */
+async function retract(work: Work, stanza: Element, to: Jid): Promise<void> {
+  const { account } = work;
+  const direction = to.bare === account.address ? incoming : outgoing;
+  const grave = await graveOf(account, stanza, direction, to.bare);
+  const shown = await isShown(account, to, stanza);
+  if (grave !== undefined) bury(work, grave);
+  return store(work, stanza, to, shown, false);
 }
 
 /** What nobody stores reaches who is there, and copies of it our own other resources (XEP-0280 §8). */

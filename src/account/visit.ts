@@ -4,6 +4,7 @@ import { Jid } from '../xmpp/jid.ts';
 import { NS } from '../xmpp/namespaces.ts';
 import { errorReply } from '../xmpp/stanza.ts';
 import type { Account } from './account.ts';
+import { isBlocked } from './blocks.ts';
 import { blindHandlers, services, visitorHandlers } from './features.ts';
 import { key, payloadOf, resultOf, type Host } from './iq.ts';
 import { mayKnow } from './mayknow.ts';
@@ -38,9 +39,12 @@ export function receiveVisit(partition: Partition, iq: Element, to: Jid): void {
   }
   Promise.resolve(partition.account(to.bare)).then(
     (account) => {
-      // RFC 6121 §8.5.1: nobody learns more than that there is no such service here.
-      if (account === undefined && blind !== undefined)
+      // XEP-0191 §3.3: also where everybody else gets one answer.
+      const blocked = account !== undefined && isBlocked(account, from);
+      if (blocked) answer(partition, from, iq, new StanzaError('service-unavailable'));
+      else if (account === undefined && blind !== undefined)
         answerBlind(partition, from, iq, to.bare, blind.answer);
+      // RFC 6121 §8.5.1: nobody learns more than that there is no such service here.
       else if (account === undefined) answer(partition, from, iq, new StanzaError('service-unavailable'));
       else account.mailbox.run(() => visit(account, from, iq, to));
     },

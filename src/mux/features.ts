@@ -91,6 +91,7 @@ export function offerBound(conn: Connection, managed: boolean): string {
 
 function always(bytes: number): Element[] {
   return [
+    el('csi', NS.csi),
     el('ver', NS.rosterver),
     el('sub', NS.preapproval),
     el('limits', NS.limits, {}, [el('max-bytes', NS.limits, {}, [String(bytes)])]),

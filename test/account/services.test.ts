@@ -76,6 +76,8 @@ void describe('services', () => {
   void it('what is announced is answered', async () => {
     const requests: Record<string, string> = {
       [NS.mam]: `<prefs xmlns="${NS.mam}"/>`,
+      [NS.push]: `<disable xmlns="${NS.push}" jid="a.example"/>`,
+      [NS.blocking]: `<blocklist xmlns="${NS.blocking}"/>`,
       [NS.ping]: `<ping xmlns="${NS.ping}"/>`,
       [NS.time]: `<time xmlns="${NS.time}"/>`,
       [NS.vcard]: `<vCard xmlns="${NS.vcard}"/>`,
@@ -93,6 +95,9 @@ void describe('services', () => {
       'urn:xmpp:mam:2#groupchat-field',
       NS.caps,
       NS.capsOptimize,
+      NS.sid,
+      NS.retract,
+      `${NS.retract}#tombstone`,
     ]);
     for (const where of ['account', 'server'] as const) {
       const own = await ask('get', info, where);
@@ -100,7 +105,7 @@ void describe('services', () => {
         (feature) => !silent.has(feature) && !feature.startsWith(NS.pubsub),
       ))
         await ask(
-          name === NS.carbons ? 'set' : 'get',
+          name === NS.carbons || name === NS.push ? 'set' : 'get',
           requests[name] ?? `<query xmlns="${name}"/>`,
           where,
           where === 'account' ? juliet : 'capulet.example',
