@@ -28,6 +28,8 @@ export class Account {
   rosterVersion: number;
   /** Loaded at first use; see roster.ts. */
   roster: Roster | undefined;
+  /** Settles when the upload slot that was asked for last is stored; undefined where none is under way. */
+  uploading: Promise<void> | undefined;
   /** Highest id whose commit is known here: everything up to it may be shown (DESIGN §5, commits). */
   head: number;
   #last: number;

@@ -9,6 +9,9 @@ import { prefs } from './prefs.ts';
 import { register } from './register.ts';
 import { roster } from './rosteriq.ts';
 import { time } from './time.ts';
+import { contact } from './contact.ts';
+import { external } from './external.ts';
+import { upload } from './upload.ts';
 import { version } from './version.ts';
 
 /** What disco tells of; it comes last itself. */
@@ -22,6 +25,9 @@ const announced: readonly Feature[] = [
   ping,
   version,
   time,
+  upload,
+  external,
+  contact,
 ];
 
 /** Every feature of accounts, in one table. A feature is a file; what it answers and announces stands there. */

@@ -21,6 +21,7 @@ import { inboundOp, recordOp, sessionRows, type SessionRow } from './sessionrows
 import { restore } from './record.ts';
 import type { Refresher } from './refresher.ts';
 import { openRetention } from './retention.ts';
+import { openSweep } from './upload/sweep.ts';
 import type { Bucket } from './turnstile.ts';
 import { Work } from './work.ts';
 
@@ -86,6 +87,7 @@ export class Partition {
   readonly #at: (id: number) => Partition | undefined;
   readonly #unfill: () => void;
   readonly #retention: Timer;
+  readonly #sweep: Timer;
 
   /** Sessions whose `in_n` or record the store does not know. */
   readonly #touched = new Set<Session>();
@@ -121,6 +123,7 @@ export class Partition {
     });
     this.#unfill = lane.onBatch((add) => this.#fill(add));
     this.#retention = openRetention(this);
+    this.#sweep = openSweep(this);
   }
 
   /** Takes frames and letters. */
@@ -294,6 +297,7 @@ export class Partition {
     this.#ended = true;
     this.#unfill();
     this.#retention.cancel();
+    this.#sweep.cancel();
     this.#touchTimer?.cancel();
     this.#lazyTimer?.cancel();
     this.#expiryTimer?.cancel();

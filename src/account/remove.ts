@@ -1,12 +1,14 @@
 import { sql } from '../store/store.ts';
 import type { Account } from './account.ts';
 import { endSession } from './end.ts';
+import { uploadRows } from './upload/rows.ts';
 import { leaveContacts } from './subscription.ts';
 import type { Work } from './work.ts';
 
 const rows = {
   messages: sql`delete from message where partition = $1 and account = $2`,
   roster: sql`delete from roster where partition = $1 and account = $2`,
+  uploads: uploadRows.abandon,
   outbox: sql`delete from outbox where partition = $1 and account = $2`,
 };
 

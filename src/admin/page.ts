@@ -12,21 +12,23 @@ import type { Config } from '../base/config.ts';
  * - `script-src 'wasm-unsafe-eval'`: its OMEMO library is WebAssembly; this does not allow `eval`;
  * - `img-src`, `media-src` with `data:` and `blob:`: avatars come inside stanzas, pictures are shown before upload;
  * - `worker-src blob:` is not needed and not given.
+ * - where uploads have a URL of their own, that as well: for the upload, and to show what was uploaded.
  */
-export const policy = [
-  "default-src 'self'",
-  "script-src 'self' 'wasm-unsafe-eval'",
-  "style-src 'self' 'unsafe-inline'",
-  "img-src 'self' data: blob:",
-  "media-src 'self' data: blob:",
-  "object-src 'none'",
-  "base-uri 'none'",
-  "form-action 'self'",
-  "frame-ancestors 'none'",
-].join('; ');
+const policy = (files: string) =>
+  [
+    "default-src 'self'",
+    "script-src 'self' 'wasm-unsafe-eval'",
+    "style-src 'self' 'unsafe-inline'",
+    `connect-src 'self'${files}`,
+    `img-src 'self' data: blob:${files}`,
+    `media-src 'self' data: blob:${files}`,
+    "object-src 'none'",
+    "base-uri 'none'",
+    "form-action 'self'",
+    "frame-ancestors 'none'",
+  ].join('; ');
 
 const headers = {
-  'content-security-policy': policy,
   'x-content-type-options': 'nosniff',
   'x-frame-options': 'DENY',
   'referrer-policy': 'no-referrer',
@@ -60,12 +62,16 @@ const unwanted = /^(converse\.(js|css)|website\..*|manifest\.json)$/;
  */
 export async function webClient(
   app: FastifyInstance,
-  config: Pick<Config, 'community' | 'domains' | 'registration'>,
+  config: Pick<Config, 'community' | 'domains' | 'registration'> & Partial<Pick<Config, 'upload'>>,
 ): Promise<void> {
   await app.register(files, { root: ours, serve: false, cacheControl: false });
+  const elsewhere = originOf(config.upload);
+  const all = {
+    ...headers,
+    'content-security-policy': policy(elsewhere === undefined ? '' : ` ${elsewhere}`),
+  };
   app.addHook('onSend', async (_request, reply) => {
-    for (const [name, value] of Object.entries(headers))
-      if (!reply.hasHeader(name)) reply.header(name, value);
+    for (const [name, value] of Object.entries(all)) if (!reply.hasHeader(name)) reply.header(name, value);
   });
 
   const list = (dir: string, keep: (file: string) => boolean) =>
@@ -97,6 +103,14 @@ export async function webClient(
     domain: config.domains[0],
     domains: config.domains,
     registration: config.registration === 'open',
+    files: elsewhere === undefined ? undefined : new URL(elsewhere).hostname,
   };
   app.get('/settings.json', (_request, reply) => reply.header('cache-control', 'no-store').send(settings));
+}
+
+/** Of the URL that uploads have, where the configuration names one. */
+function originOf(upload: Config['upload'] | undefined): string | undefined {
+  return upload === undefined || upload === 'off' || upload.url === undefined
+    ? undefined
+    : new URL(upload.url).origin;
 }

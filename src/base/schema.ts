@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import { domainToASCII, domainToUnicode } from 'node:url';
 import { z } from 'zod';
-import { loopback, roles, type Listen } from './config.ts';
+import { contactKinds, loopback, roles, type ContactKind, type Listen } from './config.ts';
 import { defaultLimits, limitNames, limits, type Limits } from './limits.ts';
 
 /** A leaf whose every complaint reads `expected …`; `configfile.ts` adds the key before it and the value behind it. */
@@ -105,7 +105,63 @@ export const listeners = {
       description:
         'Where the other servers of a pool ask which start of this one runs: it tells no more.\nThey take over at once from one whose port refuses. Only with mesh: nats.',
     }),
+  files: z
+    .strictObject({
+      host: word('a host name or an address').default('127.0.0.1').meta({
+        description: 'Address to listen on, one that the muxes reach as `server.address`.',
+      }),
+      port: whole(0, 65_535).default(0).meta({ description: 'Port; 0 takes a free one.' }),
+    })
+    .meta({
+      description:
+        'Where the muxes of a pool pass uploads and downloads on to a server with accounts, in clear:\nfor the network between them only. It serves nothing else. Only with mesh: nats.',
+    }),
 };
+
+const contactText = 'a list of addresses such as mailto:abuse@example.org or xmpp:admin@example.org';
+const addresses = z
+  .array(
+    z.string(expected(contactText)).regex(/^[a-z][a-z0-9+.-]*:[^\s<>"]{1,1000}$/i, expected(contactText)),
+    expected(contactText),
+  )
+  .max(20, expected('at most 20 addresses'));
+
+const contactMeaning: Readonly<Record<ContactKind, string>> = {
+  abuse: 'Abusive traffic.',
+  admin: 'The administrators.',
+  feedback: 'What people think of it.',
+  sales: 'Sales and marketing.',
+  security: 'Security concerns.',
+  status: 'Where to see whether it works.',
+  support: 'Help.',
+};
+
+const service = z
+  .strictObject(
+    {
+      type: z
+        .string(expected('a type such as stun, stuns, turn or turns'))
+        .regex(/^[a-z][a-z0-9._-]{0,63}$/i, expected('a type such as stun, stuns, turn or turns')),
+      host: word('a host name or an address'),
+      port: whole(1, 65_535).optional(),
+      transport: oneOf(['udp', 'tcp']).optional(),
+      name: word('a name').optional(),
+      username: word('a name').optional(),
+      password: word('a password').optional(),
+      secret: word('a secret').optional(),
+      restricted: z.boolean(expected('true or false')).optional(),
+      expires: whole(60, 31_536_000).default(86_400),
+    },
+    expected('a mapping'),
+  )
+  .refine((one) => one.secret === undefined || (one.username ?? one.password) === undefined, {
+    path: ['secret'],
+    error: 'expected either a secret, or a username and a password',
+  })
+  .refine((one) => (one.username === undefined) === (one.password === undefined), {
+    path: ['password'],
+    error: 'expected a username and a password, or neither',
+  });
 
 const storeText = 'sqlite:DIRECTORY or postgres://USER:PASSWORD@HOST:PORT/DATABASE';
 const meshText = 'local or nats://USER:PASSWORD@HOST:PORT';
@@ -187,6 +243,7 @@ nats://USER:PASSWORD@HOST:PORT,HOST2:PORT, with ?ca=FILE or ?tls=off as above.`,
       http: orOff(listeners.http),
       admin: orOff(listeners.admin),
       health: orOff(listeners.health),
+      files: orOff(listeners.files),
     })
     .prefault({})
     .meta({ description: 'Where clients connect. Each is a mapping or the word off.' }),
@@ -214,6 +271,52 @@ nats://USER:PASSWORD@HOST:PORT,HOST2:PORT, with ?ca=FILE or ?tls=off as above.`,
   registration: oneOf(['closed', 'open']).default('closed').meta({
     description: 'open: anybody may make an account from a client (XEP-0077).',
   }),
+  upload: orOff(
+    z
+      .strictObject({
+        url: z
+          .url({ protocol: /^https?$/, ...expected('a URL such as https://files.example.org/') })
+          .optional()
+          .meta({
+            description:
+              'Under which URL everybody reaches a server of the community, whichever. Default: that of\n`listen.http`, which says so for one server only: a pool has to set it.',
+            example: 'https://files.example.org/',
+          }),
+      })
+      .meta({
+        description:
+          'Files that clients upload and share by URL (XEP-0363), at `listen.http`. A mapping or the word off.',
+      }),
+  ),
+  services: z
+    .array(service, expected('a list of services'))
+    .max(50, expected('at most 50 services'))
+    .default([])
+    .meta({
+      description:
+        'Services that clients are told of (XEP-0215): STUN and TURN for calls. `secret` is the one that is\nshared with a TURN server; clients get credentials made with it, which expire after `expires`\nseconds (86400). Others have a `username` and a `password`, or neither.',
+      example: [
+        { type: 'stun', host: 'turn.example.org', port: 3478, transport: 'udp' },
+        { type: 'turn', host: 'turn.example.org', port: 3478, transport: 'udp', secret: 'shared' },
+      ],
+    }),
+  contact: z
+    .strictObject(
+      Object.fromEntries(
+        contactKinds.map((kind) => [
+          kind,
+          addresses
+            .optional()
+            .meta({ description: contactMeaning[kind], example: [`mailto:${kind}@example.org`] }),
+        ]),
+      ) as Record<ContactKind, z.ZodOptional<typeof addresses>>,
+      expected('a mapping'),
+    )
+    .prefault({})
+    .meta({
+      description:
+        'Whom to turn to, as URIs, which everybody may ask of the server (XEP-0157). Where nothing is set:\nxmpp:admin@DOMAIN.',
+    }),
   log: z
     .strictObject({
       level: oneOf(['debug', 'info', 'warn', 'error', 'silent']).default('info').meta({

@@ -14,8 +14,8 @@ export interface Blobs extends AsyncDisposable {
    *
    * A name is put once: nobody may put another content under it at the same time.
    *
-   * Rejects with `Failure('blob-size')` as soon as more came, or where less did; `'blob-exists'`; `'blob-unavailable'`
-   * (no space, no answer); with whatever `source` throws. After that nothing is left of it, or `delete` removes the rest.
+   * Rejects with `Failure('blob-long')` as soon as more came, `'blob-short'` where less did, `'blob-exists'`,
+   * `'blob-unavailable'` (no space, no answer), and with whatever `source` throws. After that nothing is left of it, or `delete` removes the rest.
    */
   put(content: Content, source: AsyncIterable<Uint8Array>, size: number): Promise<void>;
   /**

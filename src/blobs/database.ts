@@ -124,7 +124,7 @@ async function* chunks(source: AsyncIterable<Uint8Array>, size: number): AsyncGe
   let filled = 0;
   for await (const bytes of source) {
     left -= bytes.length;
-    if (left < 0) throw new Failure('blob-size', `more than ${size} bytes`);
+    if (left < 0) throw new Failure('blob-long', `more than ${size} bytes`);
     for (let at = 0; at < bytes.length;) {
       const part = bytes.subarray(at, at + piece.length - filled);
       piece.set(part, filled);
@@ -137,7 +137,7 @@ async function* chunks(source: AsyncIterable<Uint8Array>, size: number): AsyncGe
       filled = 0;
     }
   }
-  if (left > 0) throw new Failure('blob-size', `${left} of ${size} bytes are missing`);
+  if (left > 0) throw new Failure('blob-short', `${left} of ${size} bytes are missing`);
   if (size % chunk === 0) yield Buffer.alloc(0);
 }
 

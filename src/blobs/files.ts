@@ -90,13 +90,13 @@ async function fill(file: FileHandle, source: AsyncIterable<Uint8Array>, size: n
   let left = size;
   for await (const bytes of source) {
     left -= bytes.length;
-    if (left < 0) throw new Failure('blob-size', `more than ${size} bytes`);
+    if (left < 0) throw new Failure('blob-long', `more than ${size} bytes`);
     for (let at = 0; at < bytes.length;) {
       const { bytesWritten } = await stored(file.write(bytes, at));
       at += bytesWritten;
     }
   }
-  if (left > 0) throw new Failure('blob-size', `${left} of ${size} bytes are missing`);
+  if (left > 0) throw new Failure('blob-short', `${left} of ${size} bytes are missing`);
 }
 
 /** A name in a directory is durable once the directory is. Some systems cannot sync one, and need not. */

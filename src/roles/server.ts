@@ -1,5 +1,9 @@
+import type { Uploads } from '../account/upload/uploads.ts';
 import { openApi } from '../admin/api.ts';
+import type { FileService } from '../admin/files.ts';
 import { openHttp, type Http } from '../admin/http.ts';
+import { relayedFiles } from '../admin/relay.ts';
+import { storedFiles } from '../admin/stored.ts';
 import { adminToken, announce } from '../admin/token.ts';
 import { certificate, type Certificate } from '../base/certificate.ts';
 import type { Clock } from '../base/clock.ts';
@@ -10,6 +14,7 @@ import { openMetrics } from '../base/metrics.ts';
 import { token, type Random } from '../base/random.ts';
 import { Failure, failed } from '../base/failure.ts';
 import { authority, listenFailure, withoutIpv6 } from '../base/listening.ts';
+import type { Mesh } from '../mesh/mesh.ts';
 import { boundsOf } from '../mux/bounds.ts';
 import { openMux, type Mux } from '../mux/mux.ts';
 import { openListener, type Listener } from '../mux/tcp.ts';
@@ -67,9 +72,12 @@ export async function startServer(config: Config, around: Surroundings): Promise
     const has = (role: Role) => config.roles.includes(role);
 
     const presence = await openPresence(config, around, counts.mesh);
-    const { mesh } = presence;
+    const { mesh, internal } = presence;
     closing.push(() => presence.close());
-    const community = has('accounts') ? await openCommunity(config, around, mesh, counts.account) : undefined;
+    let web: Http | undefined;
+    const community = has('accounts')
+      ? await openCommunity(config, around, mesh, counts.account, () => web?.port)
+      : undefined;
     if (community !== undefined) {
       closing.push(() => community.close());
       counts.watch(community.accounts);
@@ -90,7 +98,6 @@ export async function startServer(config: Config, around: Surroundings): Promise
           count: counts.mux,
         })
       : undefined;
-    let web: Http | undefined;
     // After the mux has let its WebSockets go.
     closing.push(() => web?.close());
     if (mux !== undefined) closing.push(() => mux.drain());
@@ -111,12 +118,15 @@ export async function startServer(config: Config, around: Surroundings): Promise
       community === undefined
         ? openMuxAdministration({ ...told, mesh, mux: mux!, routes })
         : openAdministration({ ...told, ...community, pool: pooled(community), close: nothing });
+    const files = fileService(config, around, community?.uploads, mesh);
+    if (files !== undefined) internal?.serve(files);
     const { http, admin } = config.listen;
     if (http !== 'off') {
       web = await openHttp({
         listen: http,
         certificate: keys,
         config,
+        files: files && { service: files, clock },
         metrics,
         ready: () => state === 'ready',
         log,
@@ -162,6 +172,19 @@ export async function startServer(config: Config, around: Surroundings): Promise
 }
 
 const nothing = () => Promise.resolve();
+
+/** Files of the own store; without one, of whoever has accounts. */
+function fileService(
+  config: Config,
+  { clock, random }: Surroundings,
+  uploads: Uploads | undefined,
+  mesh: Mesh,
+): FileService | undefined {
+  if (uploads !== undefined) return storedFiles(uploads, clock);
+  if (config.upload === 'off' || config.roles.includes('accounts')) return undefined;
+  const servers = () => mesh.members().flatMap(({ files }) => files ?? []);
+  return relayedFiles({ servers, clock, random });
+}
 
 function pooled({ pool, peers, routes }: Community) {
   return pool && { pool, peers, routes };

@@ -17,7 +17,9 @@ export function write(
       fences,
       done: resolve,
       failed: (reason, _op, error) =>
-        reject(reason === 'fenced' ? new Failure('not-owner', 'the partition has another owner', error) : error),
+        reject(
+          reason === 'fenced' ? new Failure('not-owner', 'the partition has another owner', error) : error,
+        ),
     }),
   );
 }

@@ -15,7 +15,8 @@ blobsSuite('files', async () => {
     blobs: await openFiles(join(directory, 'files')),
     pieces: () =>
       Promise.resolve(
-        readdirSync(directory, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile()).length,
+        readdirSync(directory, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
+          .length,
       ),
     close: async () => rmSync(directory, { recursive: true }),
   };

@@ -48,7 +48,10 @@ export function blobsSuite(name: string, open: () => Promise<Subject>): void {
       const edges = [0, 1, chunk - 1, chunk, chunk + 1, 2 * chunk - 1, 2 * chunk, last - 77, last - 1, last];
       for (const first of edges)
         for (const end of edges.filter((edge) => edge >= first))
-          assert.ok(bytes.subarray(first, end + 1).equals(await read(at, { first, last: end })), `${first}-${end}`);
+          assert.ok(
+            bytes.subarray(first, end + 1).equals(await read(at, { first, last: end })),
+            `${first}-${end}`,
+          );
     });
 
     it('keeps contents of one name in two partitions apart', async () => {
@@ -73,11 +76,11 @@ export function blobsSuite(name: string, open: () => Promise<Subject>): void {
       }
       const at = content();
       const size = 2 * chunk;
-      await assert.rejects(blobs.put(at, endless(), size), (error) => failed(error, 'blob-size'));
+      await assert.rejects(blobs.put(at, endless(), size), (error) => failed(error, 'blob-long'));
       assert.ok(taken <= size + 65_536, `read no further: ${taken}`);
       await assert.rejects(blobs.get(at), (error) => failed(error, 'blob-missing'));
       await assert.rejects(blobs.put(at, inSteps(Buffer.alloc(size - 1), 65_536), size), (error) =>
-        failed(error, 'blob-size'),
+        failed(error, 'blob-short'),
       );
       await assert.rejects(blobs.get(at), (error) => failed(error, 'blob-missing'));
       assert.equal(await subject.pieces(), before);
