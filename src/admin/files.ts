@@ -97,7 +97,7 @@ export async function serveFiles(app: FastifyInstance, service: FileService, log
 function failed(error: unknown, request: FastifyRequest, reply: FastifyReply, log: Log): FastifyReply {
   const status =
     error instanceof Failure ? statuses[error.code] : (error as { statusCode?: number }).statusCode;
-  if (reply.raw.destroyed || request.raw.destroyed) return reply.hijack();
+  if (reply.raw.destroyed || request.raw.socket.destroyed) return reply.hijack();
   // What is left of the body is not read: the connection ends with this answer.
   if (!request.raw.complete) reply.header('connection', 'close');
   if (status === undefined || status === 500) {

@@ -98,8 +98,7 @@ function exchange(
       timer.cancel();
       wantBody(request, reply);
       request.raw.on('error', fail).once('aborted', fail).pipe(going);
-      request.raw.once('end', patience);
-      // A server that stops reading for good.
+      // A server that stops reading for good, or does not say what came of it.
       going.setTimeout(fixed.uploadIdle.value * 2, fail);
     });
     going.once('response', (answer) => {

@@ -43,9 +43,9 @@ export const extensions = {
     overflow: 'the next server is tried',
   },
   relayAnswer: {
-    value: 20_000,
+    value: 5000,
     unit: 'ms',
-    of: 'time that it has to begin with its answer',
-    overflow: 'the transfer fails, and nothing is tried twice',
+    of: 'time that it has to begin with its answer, or to want the body',
+    overflow: 'the next server is tried; once a part of the body was sent, the upload fails',
   },
 } as const;
