@@ -62,8 +62,16 @@ function hurry(app: FastifyInstance, clock: Clock): void {
   app.addHook('onRequest', async ({ raw }) => {
     await Promise.resolve();
     if (raw.complete || raw.url?.startsWith(filesPath) === true) return;
+    const { socket } = raw;
     const timer = clock.after(bodyTime, () => raw.complete || raw.destroy());
-    raw.once('close', () => timer.cancel());
+    // A request that was answered before its end does not hear of the end of its connection.
+    const over = () => {
+      timer.cancel();
+      raw.off('close', over);
+      socket.off('close', over);
+    };
+    raw.once('close', over);
+    socket.once('close', over);
   });
 }
 

@@ -121,7 +121,8 @@ export class Roster {
   #enter({ side, peer }: End, beacon: Beacon, body: string): void {
     const { self, clock } = this.#options;
     const roles = side === 'm' ? ['mux'] : beacon.roles;
-    const member = { peer, roles, health: beacon.health, files: beacon.files };
+    const { health, files } = beacon;
+    const member = { peer, roles, health, ...(files !== undefined && { files }) };
     const to = inbox({ side, peer }, self);
     const from = inbox(self, { side, peer });
     const entry = { member, side, to, from, body, heard: clock.mono() };

@@ -73,6 +73,7 @@ void describe('services', () => {
       [NS.ping]: `<ping xmlns="${NS.ping}"/>`,
       [NS.time]: `<time xmlns="${NS.time}"/>`,
       [NS.carbons]: `<enable xmlns="${NS.carbons}"/>`,
+      [NS.extdisco]: `<services xmlns="${NS.extdisco}"/>`,
     };
     const silent = new Set<string>([NS.offline, NS.mamExtended, 'urn:xmpp:mam:2#groupchat-field']);
     for (const where of ['account', 'server'] as const) {

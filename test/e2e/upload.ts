@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { connect, type Socket } from 'node:net';
-import { attr, child, children, type Element } from './xml.ts';
+import { attr, child, children, show, type Element } from './xml.ts';
 
 /** What a client needs of somebody who is logged in. */
 export interface Asker {
@@ -29,7 +29,7 @@ export async function ask(client: Asker, attributes: string, inside = ''): Promi
 export async function slot(client: Asker, attributes: string, inside = ''): Promise<Slot> {
   const answer = await ask(client, attributes, inside);
   const found = child(answer, 'slot');
-  assert.ok(found, answer.toString());
+  assert.ok(found, show(answer));
   const [put, get] = ['put', 'get'].map((name) => attr(child(found, name)!, 'url')!);
   return { put: put!, get: get! };
 }
@@ -37,7 +37,7 @@ export async function slot(client: Asker, attributes: string, inside = ''): Prom
 /** The condition of an error, its type, and what else is in it. */
 export function refusal(answer: Element): { type: string; conditions: string[]; error: Element } {
   const error = child(answer, 'error')!;
-  assert.ok(error, answer.toString());
+  assert.ok(error, show(answer));
   return {
     type: attr(error, 'type') ?? '',
     conditions: children(error).map((one) => one.localName ?? ''),
@@ -86,7 +86,8 @@ export class Raw {
 
   /** The status of the last answer that came; waits for one. */
   async status(): Promise<number> {
-    for (let until = performance.now() + 10_000; performance.now() < until;) {
+    const until = performance.now() + 10_000;
+    while (performance.now() < until) {
       const found = [...this.text.matchAll(/^HTTP\/1\.1 (\d{3})/gm)].map(([, code]) => Number(code));
       const last = found.findLast((code) => code !== 100);
       if (last !== undefined) return last;
