@@ -27,13 +27,20 @@ export interface HttpOptions {
   readonly listen: Listen;
   /** Needed where `listen.tls` is `required`. */
   readonly certificate: Certificate | undefined;
-  readonly config: Pick<Config, 'community' | 'domains' | 'registration'> & Partial<Pick<Config, 'upload'>>;
+  readonly config: Pick<Config, 'community' | 'domains' | 'registration'>;
   /** Uploads and downloads; undefined where there are none. */
-  readonly files?: { readonly service: FileService; readonly clock: Clock } | undefined;
+  readonly files?: HttpFiles | undefined;
   readonly metrics: Metrics;
   /** Whether clients may be sent here: false until everything serves, and while the server drains. */
   readonly ready: () => boolean;
   readonly log: Log;
+}
+
+export interface HttpFiles {
+  readonly service: FileService;
+  /** Where clients find them, once the listeners are open: this one, or elsewhere. */
+  readonly url: () => string;
+  readonly clock: Clock;
 }
 
 /**
@@ -53,7 +60,7 @@ export async function openHttp(options: HttpOptions): Promise<Http> {
   }
   health(app, options);
   hostMeta(app, options.listen);
-  await webClient(app, options.config);
+  await webClient(app, options.config, files?.url);
   return listening(app, 'http', options.listen);
 }
 

@@ -12,7 +12,7 @@ import type { Config } from '../base/config.ts';
  * - `script-src 'wasm-unsafe-eval'`: its OMEMO library is WebAssembly; this does not allow `eval`;
  * - `img-src`, `media-src` with `data:` and `blob:`: avatars come inside stanzas, pictures are shown before upload;
  * - `worker-src blob:` is not needed and not given.
- * - where uploads have a URL of their own, that as well: for the upload, and to show what was uploaded.
+ * - the origin of uploads, which may be another one: to upload, and to show what was uploaded.
  */
 const policy = (files: string) =>
   [
@@ -58,20 +58,22 @@ const unwanted = /^(converse\.(js|css)|website\..*|manifest\.json)$/;
 
 /**
  * Serves `/`: Converse.js from this server, and `/settings.json`, which tells it the domain. A name is looked up in
- * the list of files made here; it never becomes a path.
+ * the list of files made here; it never becomes a path. `uploads`: the URL of the community's files, where there are any.
  */
 export async function webClient(
   app: FastifyInstance,
-  config: Pick<Config, 'community' | 'domains' | 'registration'> & Partial<Pick<Config, 'upload'>>,
+  config: Pick<Config, 'community' | 'domains' | 'registration'>,
+  uploads?: () => string,
 ): Promise<void> {
   await app.register(files, { root: ours, serve: false, cacheControl: false });
-  const elsewhere = originOf(config.upload);
-  const all = {
-    ...headers,
-    'content-security-policy': policy(elsewhere === undefined ? '' : ` ${elsewhere}`),
-  };
   app.addHook('onSend', async (_request, reply) => {
-    for (const [name, value] of Object.entries(all)) if (!reply.hasHeader(name)) reply.header(name, value);
+    for (const [name, value] of Object.entries(headers))
+      if (!reply.hasHeader(name)) reply.header(name, value);
+    if (!reply.hasHeader('content-security-policy'))
+      reply.header(
+        'content-security-policy',
+        policy(uploads === undefined ? '' : ` ${new URL(uploads()).origin}`),
+      );
   });
 
   const list = (dir: string, keep: (file: string) => boolean) =>
@@ -103,14 +105,12 @@ export async function webClient(
     domain: config.domains[0],
     domains: config.domains,
     registration: config.registration === 'open',
-    files: elsewhere === undefined ? undefined : new URL(elsewhere).hostname,
   };
-  app.get('/settings.json', (_request, reply) => reply.header('cache-control', 'no-store').send(settings));
-}
-
-/** Of the URL that uploads have, where the configuration names one. */
-function originOf(upload: Config['upload'] | undefined): string | undefined {
-  return upload === undefined || upload === 'off' || upload.url === undefined
-    ? undefined
-    : new URL(upload.url).origin;
+  app.get('/settings.json', (_request, reply) =>
+    reply.header('cache-control', 'no-store').send({
+      ...settings,
+      // whose pictures are shown in the chat
+      files: uploads === undefined ? undefined : new URL(uploads()).hostname,
+    }),
+  );
 }

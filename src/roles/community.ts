@@ -1,7 +1,6 @@
 import { Accounts } from '../account/accounts.ts';
 import type { Counted, Env } from '../account/env.ts';
 import { hostsOf } from '../account/hosts.ts';
-import type { Uploads } from '../account/upload/uploads.ts';
 import { sleep } from '../base/clock.ts';
 import type { Config } from '../base/config.ts';
 import { Failure } from '../base/failure.ts';
@@ -16,7 +15,7 @@ import { openTable, type Table } from '../placement/table.ts';
 import { openIds } from '../store/ids.ts';
 import { sql, type Store } from '../store/store.ts';
 import { openStore } from './engines.ts';
-import { openFileStore } from './filestore.ts';
+import { openFileStore, type FileStore } from './filestore.ts';
 import { answerPeers, openHere } from './here.ts';
 import { ownersSecret } from './identity.ts';
 import type { Ownership } from './ownership.ts';
@@ -42,7 +41,7 @@ export interface Community {
   readonly pool: Pool | undefined;
   readonly peers: Peers;
   /** undefined where there are none. */
-  readonly uploads: Uploads | undefined;
+  readonly files: FileStore | undefined;
   /** There was no account at all when the store was opened. */
   readonly empty: boolean;
   /** Rejects when this server cannot go on: its store is gone, or others have declared it dead. */
@@ -147,7 +146,7 @@ export async function openCommunity(
         return ownership.pool;
       },
       peers,
-      uploads: files?.uploads,
+      files,
       empty,
       broken,
       begin: () => ownership.begin(),

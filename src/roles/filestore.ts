@@ -1,9 +1,13 @@
 import { Uploads } from '../account/upload/uploads.ts';
+import type { HttpFiles } from '../admin/http.ts';
+import { relayedFiles } from '../admin/relay.ts';
+import { storedFiles } from '../admin/stored.ts';
 import type { Config } from '../base/config.ts';
 import { authority } from '../base/listening.ts';
 import { fixed } from '../base/fixed.ts';
 import { chunkLane } from '../blobs/database.ts';
 import type { Blobs } from '../blobs/blobs.ts';
+import type { Mesh } from '../mesh/mesh.ts';
 import { openLane } from '../store/lane.ts';
 import type { Store } from '../store/store.ts';
 import { openBlobs } from './engines.ts';
@@ -46,6 +50,20 @@ export async function openFileStore(options: FileStoreOptions): Promise<FileStor
       await lane.close();
     },
   };
+}
+
+/** What the HTTP listener serves: files of the own store, or without one of whoever has accounts. */
+export function filesOf(
+  config: Config,
+  { clock, random }: Surroundings,
+  store: FileStore | undefined,
+  mesh: Mesh,
+): HttpFiles | undefined {
+  if (store !== undefined) return { service: storedFiles(store.uploads, clock), url: () => store.url, clock };
+  if (config.roles.includes('accounts') || !reachable(config)) return undefined;
+  const servers = () => mesh.members().flatMap(({ files }) => files ?? []);
+  const service = relayedFiles({ servers, clock, random });
+  return { service, url: () => publicUrl(config, undefined), clock };
 }
 
 /** A pool needs a URL that leads to any of its servers: that of one server's own listener would end with it. */

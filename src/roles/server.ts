@@ -1,9 +1,5 @@
-import type { Uploads } from '../account/upload/uploads.ts';
 import { openApi } from '../admin/api.ts';
-import type { FileService } from '../admin/files.ts';
 import { openHttp, type Http } from '../admin/http.ts';
-import { relayedFiles } from '../admin/relay.ts';
-import { storedFiles } from '../admin/stored.ts';
 import { adminToken, announce } from '../admin/token.ts';
 import { certificate, type Certificate } from '../base/certificate.ts';
 import type { Clock } from '../base/clock.ts';
@@ -14,7 +10,6 @@ import { openMetrics } from '../base/metrics.ts';
 import { token, type Random } from '../base/random.ts';
 import { Failure, failed } from '../base/failure.ts';
 import { authority, listenFailure, withoutIpv6 } from '../base/listening.ts';
-import type { Mesh } from '../mesh/mesh.ts';
 import { boundsOf } from '../mux/bounds.ts';
 import { openMux, type Mux } from '../mux/mux.ts';
 import { openListener, type Listener } from '../mux/tcp.ts';
@@ -22,6 +17,7 @@ import { openWs } from '../mux/ws.ts';
 import { openTable } from '../placement/table.ts';
 import { openAdministration } from './administration.ts';
 import { openCommunity, type Community } from './community.ts';
+import { filesOf } from './filestore.ts';
 import { openMuxAdministration } from './muxonly.ts';
 import { observe } from './observe.ts';
 import { openPresence } from './presence.ts';
@@ -118,15 +114,15 @@ export async function startServer(config: Config, around: Surroundings): Promise
       community === undefined
         ? openMuxAdministration({ ...told, mesh, mux: mux!, routes })
         : openAdministration({ ...told, ...community, pool: pooled(community), close: nothing });
-    const files = fileService(config, around, community?.uploads, mesh);
-    if (files !== undefined) internal?.serve(files);
+    const files = filesOf(config, around, community?.files, mesh);
+    if (files !== undefined) internal?.serve(files.service);
     const { http, admin } = config.listen;
     if (http !== 'off') {
       web = await openHttp({
         listen: http,
         certificate: keys,
         config,
-        files: files && { service: files, clock },
+        files,
         metrics,
         ready: () => state === 'ready',
         log,
@@ -172,19 +168,6 @@ export async function startServer(config: Config, around: Surroundings): Promise
 }
 
 const nothing = () => Promise.resolve();
-
-/** Files of the own store; without one, of whoever has accounts. */
-function fileService(
-  config: Config,
-  { clock, random }: Surroundings,
-  uploads: Uploads | undefined,
-  mesh: Mesh,
-): FileService | undefined {
-  if (uploads !== undefined) return storedFiles(uploads, clock);
-  if (config.upload === 'off' || config.roles.includes('accounts')) return undefined;
-  const servers = () => mesh.members().flatMap(({ files }) => files ?? []);
-  return relayedFiles({ servers, clock, random });
-}
 
 function pooled({ pool, peers, routes }: Community) {
   return pool && { pool, peers, routes };

@@ -26,8 +26,8 @@ async function open(t: TestContext, service: FileService, clock: Clock = systemC
   const http = await openHttp({
     listen: { host: '127.0.0.1', port: 0, tls: 'off' },
     certificate: undefined,
-    config: { community: 'Test', domains: ['example.org'], registration: 'closed', upload: {} },
-    files: { service, clock },
+    config: { community: 'Test', domains: ['example.org'], registration: 'closed' },
+    files: { service, clock, url: () => 'https://files.example.org/' },
     metrics: openMetrics(8),
     ready: () => true,
     log: quiet,
