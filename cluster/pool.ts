@@ -163,6 +163,8 @@ export async function openPool(options: PoolOptions): Promise<Pool> {
           admin: mux ? 'off' : loopback(own.admin, 'off'),
           health: loopback(own.health),
         },
+        // Any mux serves it for all; the first one stands for the proxy that a real pool has in front.
+        upload: { url: `http://127.0.0.1:${ports['mux1']?.http ?? own.http}/` },
         ...(mux ? { tls: pair } : {}),
       };
       const file = path(name, 'muster.yaml');

@@ -23,6 +23,7 @@ const ranks: Readonly<Record<string, number>> = {
   mesh: 1,
   store: 1,
   directory: 1,
+  blobs: 1,
   link: 1,
   xmpp: 0,
   base: 0,
@@ -32,6 +33,7 @@ const ranks: Readonly<Record<string, number>> = {
 const neighbours: Readonly<Record<string, string>> = {
   'post → placement': 'the post asks the routes where a letter goes now, and again after the partition moved',
   'directory → store': 'the embedded directory is two tables of the store, written through its lanes',
+  'blobs → store': 'content in the database goes through the store, in a lane of its own',
   'link → mesh': 'frames are coded for the wire as the mesh asks for it (a type)',
   'xmpp → base': 'a password that cannot be used is a Failure like any other',
 };

@@ -30,5 +30,5 @@ await converse.initialize({
   muc_search_service: '',
   embed_3rd_party_media_players: false,
   fetch_url_headers: false,
-  render_media: [location.hostname],
+  render_media: [location.hostname, ...(settings.files === undefined ? [] : [settings.files])],
 });

@@ -36,10 +36,15 @@ export function disco(features: readonly Feature[]): Feature {
     server: {
       [infoKey]: ({ payload, account: asker }) =>
         known(payload, extended(server, forms, asker.partition.env)),
-      [itemsKey]: ({ payload, to }) =>
+      [itemsKey]: ({ payload, to, account: asker }) =>
         known(
           payload,
-          items(services.map(({ label, identity }) => ({ jid: `${label}.${to}`, name: identity['name'] }))),
+          items(
+            services
+              .map(({ label, identity }) => ({ jid: `${label}.${to}`, name: identity['name'] }))
+              // Those that the configuration has not turned off.
+              .filter(({ jid }) => asker.partition.env.hosts.has(jid)),
+          ),
         ),
     },
     account: {

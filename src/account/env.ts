@@ -1,7 +1,9 @@
 import type { Clock } from '../base/clock.ts';
+import type { Config } from '../base/config.ts';
 import type { Limits } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
 import type { Random } from '../base/random.ts';
+import type { Blobs } from '../blobs/blobs.ts';
 import type { Directory } from '../directory/directory.ts';
 import type { Mesh, Peer } from '../mesh/mesh.ts';
 import type { Policy } from './mechanisms.ts';
@@ -26,6 +28,12 @@ export interface Env {
   readonly registration: 'closed' | 'open';
   /** How clients may prove who they are; without it by a password. */
   readonly policy?: Policy;
+  /** Where uploads go, and their public URL, with a slash at its end (XEP-0363); undefined where there are none. */
+  readonly upload?: { readonly url: string; readonly blobs: Blobs } | undefined;
+  /** Services outside XMPP that clients are told of (XEP-0215). */
+  readonly services?: Config['services'];
+  /** Who to turn to, by kind (XEP-0157). */
+  readonly contact?: Config['contact'];
   /** Of this program (XEP-0092). */
   readonly version: string;
   /** Keys the tickets of sessions; owners share it, muxes never see it. */

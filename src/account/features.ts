@@ -20,6 +20,9 @@ import { retraction } from './retract.ts';
 import { roster } from './rosteriq.ts';
 import { time } from './time.ts';
 import { vcard } from './vcard.ts';
+import { contact } from './contact.ts';
+import { external } from './external.ts';
+import { upload } from './upload.ts';
 import { version } from './version.ts';
 
 /** Those whose hooks (`published`) run when somebody publishes. */
@@ -43,6 +46,9 @@ const hooked: readonly Feature[] = [
   bookmarks,
   vcard,
   avatar,
+  upload,
+  external,
+  contact,
 ];
 
 /** What disco tells of; it comes last itself. */

@@ -25,6 +25,7 @@ import { settled } from './roster.ts';
 import type { Refresher } from './refresher.ts';
 import { openRetention } from './retention.ts';
 import type { Bucket } from '../base/bucket.ts';
+import { openSweep } from './upload/sweep.ts';
 import { Work } from './work.ts';
 
 /** What this server does with a stanza that has come for an account of its own (arrive.ts), whoever hands it over. */
@@ -93,6 +94,7 @@ export class Partition {
   readonly #at: (id: number) => Partition | undefined;
   readonly #unfill: () => void;
   readonly #retention: Timer;
+  readonly #sweep: Timer;
 
   /** Sessions whose `in_n` or record the store does not know. */
   readonly #touched = new Set<Session>();
@@ -128,6 +130,7 @@ export class Partition {
     });
     this.#unfill = lane.onBatch((add) => this.#fill(add));
     this.#retention = openRetention(this);
+    this.#sweep = openSweep(this);
   }
 
   /** Takes frames and letters. */
@@ -302,6 +305,7 @@ export class Partition {
     for (const account of this.accounts.values()) account.push?.close();
     this.#unfill();
     this.#retention.cancel();
+    this.#sweep.cancel();
     this.#touchTimer?.cancel();
     this.#lazyTimer?.cancel();
     this.#expiryTimer?.cancel();

@@ -3,6 +3,7 @@ import type { Account } from './account.ts';
 import { endSession } from './end.ts';
 import { pubsubRemoval } from './pubsub/rows.ts';
 import { forgetNodes } from './pubsub/shelf.ts';
+import { uploadRows } from './upload/rows.ts';
 import { leaveContacts } from './subscription.ts';
 import type { Work } from './work.ts';
 
@@ -12,6 +13,7 @@ const rows = {
   tokens: sql`delete from token where partition = $1 and account = $2`,
   privateXml: sql`delete from private_xml where partition = $1 and account = $2`,
   vcard: sql`delete from vcard where partition = $1 and account = $2`,
+  uploads: uploadRows.abandon,
   outbox: sql`delete from outbox where partition = $1 and account = $2`,
   ...pubsubRemoval,
 };

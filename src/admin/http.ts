@@ -1,11 +1,13 @@
 import fastify, { type FastifyInstance } from 'fastify';
 import type { Server } from 'node:http';
 import type { Certificate } from '../base/certificate.ts';
+import type { Clock } from '../base/clock.ts';
 import type { Config, Listen, ListenName } from '../base/config.ts';
 import { authority, listenFailure, withoutIpv6 } from '../base/listening.ts';
 import type { Log } from '../base/log.ts';
 import type { Metrics } from '../base/metrics.ts';
 import { answerFailures } from './failures.ts';
+import { askFirst, filesPath, serveFiles, type FileService } from './files.ts';
 import { hostMeta } from './hostmeta.ts';
 import { webClient } from './page.ts';
 
@@ -15,6 +17,7 @@ export interface Http {
   readonly server: Server;
   /** `host:port` as bound. */
   readonly address: string;
+  readonly port: number;
   /** What to type on this machine. */
   readonly url: string;
   close(): Promise<void>;
@@ -25,10 +28,19 @@ export interface HttpOptions {
   /** Needed where `listen.tls` is `required`. */
   readonly certificate: Certificate | undefined;
   readonly config: Pick<Config, 'community' | 'domains' | 'registration'>;
+  /** Uploads and downloads; undefined where there are none. */
+  readonly files?: HttpFiles | undefined;
   readonly metrics: Metrics;
   /** Whether clients may be sent here: false until everything serves, and while the server drains. */
   readonly ready: () => boolean;
   readonly log: Log;
+}
+
+export interface HttpFiles {
+  readonly service: FileService;
+  /** Where clients find them, once the listeners are open: this one, or elsewhere. */
+  readonly url: () => string;
+  readonly clock: Clock;
 }
 
 /**
@@ -38,13 +50,40 @@ export interface HttpOptions {
  * @throws Failure('port-in-use') | Failure('listen')
  */
 export async function openHttp(options: HttpOptions): Promise<Http> {
-  const app = listenerFor(options.listen, options.certificate, 30_000);
+  const { files } = options;
+  const app = listenerFor(options.listen, options.certificate, files === undefined ? bodyTime : 0);
   answerFailures(app, options.log);
+  if (files !== undefined) {
+    hurry(app, files.clock);
+    askFirst(app);
+    await serveFiles(app, files.service, options.log);
+  }
   health(app, options);
   hostMeta(app, options.listen);
-  await webClient(app, options.config);
+  await webClient(app, options.config, files?.url);
   return listening(app, 'http', options.listen);
 }
+
+/** Where uploads may take their time, Node's own limit for bodies is off: this is the one of all others. */
+function hurry(app: FastifyInstance, clock: Clock): void {
+  app.addHook('onRequest', async ({ raw }) => {
+    await Promise.resolve();
+    if (raw.complete || raw.url?.startsWith(filesPath) === true) return;
+    const { socket } = raw;
+    const timer = clock.after(bodyTime, () => raw.complete || raw.destroy());
+    // A request that was answered before its end does not hear of the end of its connection.
+    const over = () => {
+      timer.cancel();
+      raw.off('close', over);
+      socket.off('close', over);
+    };
+    raw.once('close', over);
+    socket.once('close', over);
+  });
+}
+
+/** Milliseconds for a request to come with all of its body. */
+const bodyTime = 30_000;
 
 function health(app: FastifyInstance, { metrics, ready }: HttpOptions): void {
   app.get('/healthz', () => ({ status: 'ok' }));
@@ -72,6 +111,8 @@ export function listenerFor(
     bodyLimit: 65_536,
     requestTimeout,
     forceCloseConnections: true,
+    // The names of files; a header is 16 KB at most.
+    routerOptions: { maxParamLength: 1000 },
     http: { headersTimeout: 10_000, maxHeaderSize: 16_384 },
   } as const;
   if (listen.tls === 'off') return fastify(common);
@@ -101,6 +142,7 @@ export async function listening(app: FastifyInstance, name: ListenName, listen: 
   return {
     server: app.server as Server,
     address: authority(listen.host, bound.port),
+    port: bound.port,
     url: `${listen.tls === 'off' ? 'http' : 'https'}://${authority(shown, bound.port)}/`,
     close: () => app.close(),
   };

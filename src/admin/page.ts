@@ -12,21 +12,23 @@ import type { Config } from '../base/config.ts';
  * - `script-src 'wasm-unsafe-eval'`: its OMEMO library is WebAssembly; this does not allow `eval`;
  * - `img-src`, `media-src` with `data:` and `blob:`: avatars come inside stanzas, pictures are shown before upload;
  * - `worker-src blob:` is not needed and not given.
+ * - the origin of uploads, which may be another one: to upload, and to show what was uploaded.
  */
-export const policy = [
-  "default-src 'self'",
-  "script-src 'self' 'wasm-unsafe-eval'",
-  "style-src 'self' 'unsafe-inline'",
-  "img-src 'self' data: blob:",
-  "media-src 'self' data: blob:",
-  "object-src 'none'",
-  "base-uri 'none'",
-  "form-action 'self'",
-  "frame-ancestors 'none'",
-].join('; ');
+const policy = (files: string) =>
+  [
+    "default-src 'self'",
+    "script-src 'self' 'wasm-unsafe-eval'",
+    "style-src 'self' 'unsafe-inline'",
+    `connect-src 'self'${files}`,
+    `img-src 'self' data: blob:${files}`,
+    `media-src 'self' data: blob:${files}`,
+    "object-src 'none'",
+    "base-uri 'none'",
+    "form-action 'self'",
+    "frame-ancestors 'none'",
+  ].join('; ');
 
 const headers = {
-  'content-security-policy': policy,
   'x-content-type-options': 'nosniff',
   'x-frame-options': 'DENY',
   'referrer-policy': 'no-referrer',
@@ -56,16 +58,22 @@ const unwanted = /^(converse\.(js|css)|website\..*|manifest\.json)$/;
 
 /**
  * Serves `/`: Converse.js from this server, and `/settings.json`, which tells it the domain. A name is looked up in
- * the list of files made here; it never becomes a path.
+ * the list of files made here; it never becomes a path. `uploads`: the URL of the community's files, where there are any.
  */
 export async function webClient(
   app: FastifyInstance,
   config: Pick<Config, 'community' | 'domains' | 'registration'>,
+  uploads?: () => string,
 ): Promise<void> {
   await app.register(files, { root: ours, serve: false, cacheControl: false });
   app.addHook('onSend', async (_request, reply) => {
     for (const [name, value] of Object.entries(headers))
       if (!reply.hasHeader(name)) reply.header(name, value);
+    if (!reply.hasHeader('content-security-policy'))
+      reply.header(
+        'content-security-policy',
+        policy(uploads === undefined ? '' : ` ${new URL(uploads()).origin}`),
+      );
   });
 
   const list = (dir: string, keep: (file: string) => boolean) =>
@@ -98,5 +106,11 @@ export async function webClient(
     domains: config.domains,
     registration: config.registration === 'open',
   };
-  app.get('/settings.json', (_request, reply) => reply.header('cache-control', 'no-store').send(settings));
+  app.get('/settings.json', (_request, reply) =>
+    reply.header('cache-control', 'no-store').send({
+      ...settings,
+      // whose pictures are shown in the chat
+      files: uploads === undefined ? undefined : new URL(uploads()).hostname,
+    }),
+  );
 }

@@ -1,4 +1,5 @@
 import type { core } from 'zod';
+import { contactKinds } from './config.ts';
 import { nearest } from './nearest.ts';
 import { schema } from './schema.ts';
 import { isTree, type Written } from './yamlfile.ts';
@@ -27,9 +28,10 @@ export function explain(
     (at, step) => (at as Record<PropertyKey, unknown> | undefined)?.[step],
     value,
   );
+  const secret = full.some((step) => step === 'secret' || step === 'password');
   const problem = unknown
     ? `unknown key${suggestion(found.keys[0]!, path)}`
-    : `${found.message.startsWith('expected') ? found.message : 'expected a mapping'}${got === undefined ? '' : `, got ${shown(got)}`}`;
+    : `${found.message.startsWith('expected') ? found.message : 'expected a mapping'}${got === undefined || secret ? '' : `, got ${shown(got)}`}`;
   const setting = assigned.findLast(({ path: set }) =>
     set.every((step, i) => i >= full.length || step === String(full[i])),
   );
@@ -50,10 +52,9 @@ function innermost(issue: core.$ZodIssue, value: unknown): [core.$ZodIssue, read
 
 function shown(value: unknown): string {
   // A password in a URL is nobody's business.
-  const text = (JSON.stringify(value) ?? String(value)).replaceAll(
-    /:\/\/([^:@/\s]*):[^@/\s]*@/g,
-    '://$1:***@',
-  );
+  const text = (JSON.stringify(value) ?? String(value))
+    .replaceAll(/:\/\/([^:@/\s]*):[^@/\s]*@/g, '://$1:***@')
+    .replaceAll(/("(?:secret|password)":)("(?:[^"\\]|\\.)*"|[^,}]*)/g, '$1"***"');
   return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }
 
@@ -73,6 +74,8 @@ function keysAt(path: readonly PropertyKey[]): string[] {
     auth: ['anonymous'],
     'auth.clientCertificates': ['ca', 'crl'],
     'auth.oauth': ['issuer', 'audience', 'jwks', 'scope', 'discovery'],
+    upload: ['url'],
+    contact: [...contactKinds],
   };
   return [...(isTree(at) ? Object.keys(at) : []), ...(optional[path.join('.')] ?? [])];
 }

@@ -21,11 +21,30 @@ export interface Config {
     readonly http: Listen | 'off';
     readonly admin: Listen | 'off';
     readonly health: { readonly host: string; readonly port: number } | 'off';
+    /** Where the muxes of a pool pass uploads and downloads on. */
+    readonly files: { readonly host: string; readonly port: number } | 'off';
   };
   /** Absolute paths of PEM files; undefined where a self-signed pair is to be made and kept. */
   readonly tls: { readonly cert: string; readonly key: string } | undefined;
   readonly auth: Authentication;
   readonly registration: 'closed' | 'open';
+  /** Files (XEP-0363): the URL by which everybody reaches some server of the community. */
+  readonly upload: { readonly url?: string | undefined } | 'off';
+  /** What clients are told of (XEP-0215); `secret` makes credentials that expire after `expires` seconds. */
+  readonly services: readonly {
+    readonly type: string;
+    readonly host: string;
+    readonly port?: number | undefined;
+    readonly transport?: 'udp' | 'tcp' | undefined;
+    readonly name?: string | undefined;
+    readonly username?: string | undefined;
+    readonly password?: string | undefined;
+    readonly secret?: string | undefined;
+    readonly restricted?: boolean | undefined;
+    readonly expires: number;
+  }[];
+  /** URIs by kind (XEP-0157). */
+  readonly contact: { readonly [Kind in ContactKind]?: readonly string[] | undefined };
   readonly log: { readonly level: 'debug' | 'info' | 'warn' | 'error' | 'silent' };
   readonly limits: Limits;
 }
@@ -62,7 +81,11 @@ export interface Listen {
   readonly url?: string | undefined;
 }
 
-export type ListenName = Exclude<keyof Config['listen'], 'health'>;
+export type ListenName = Exclude<keyof Config['listen'], 'health' | 'files'>;
+
+/** XEP-0157 §6.1. */
+export const contactKinds = ['abuse', 'admin', 'feedback', 'sales', 'security', 'status', 'support'] as const;
+export type ContactKind = (typeof contactKinds)[number];
 
 export const roles = ['mux', 'accounts', 'directory', 'admin'] as const;
 export type Role = (typeof roles)[number];

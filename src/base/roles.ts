@@ -6,7 +6,9 @@ export interface Combination {
   readonly remarks: readonly string[];
 }
 
-export function combination(config: Pick<Config, 'roles' | 'mesh' | 'store' | 'listen'>): Combination {
+export function combination(
+  config: Pick<Config, 'roles' | 'mesh' | 'store' | 'listen'> & Partial<Pick<Config, 'upload'>>,
+): Combination {
   const { roles, mesh, store, listen } = config;
   const [mux, accounts] = [roles.includes('mux'), roles.includes('accounts')];
   const alone = mesh === 'local';
@@ -18,6 +20,15 @@ export function combination(config: Pick<Config, 'roles' | 'mesh' | 'store' | 'l
     );
   if (accounts && alone && store.startsWith('postgres:'))
     remarks.push('mesh: local with a PostgreSQL store: no other server can join this one');
+  const { http } = listen;
+  const { upload } = config;
+  if (
+    accounts &&
+    !alone &&
+    upload !== 'off' &&
+    (upload?.url ?? (http === 'off' ? undefined : http.url)) === undefined
+  )
+    remarks.push('upload.url is not set: clients of a pool can upload no files');
   const nothing = `roles: ${roles.join(', ')}: neither mux nor accounts, so nothing would be served`;
   const refused =
     !mux && !accounts

@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import { domainToASCII, domainToUnicode } from 'node:url';
 import { z } from 'zod';
-import { loopback, roles, type Listen } from './config.ts';
+import { contactKinds, loopback, roles, type ContactKind, type Listen } from './config.ts';
 import { defaultLimits, limitNames, limits, type Limits } from './limits.ts';
 
 /** A leaf whose every complaint reads `expected …`; `configfile.ts` adds the key before it and the value behind it. */
@@ -105,7 +105,63 @@ export const listeners = {
       description:
         'Where the other servers of a pool ask which start of this one runs: it tells no more.\nThey take over at once from one whose port refuses. Only with mesh: nats.',
     }),
+  files: z
+    .strictObject({
+      host: word('a host name or an address').default('127.0.0.1').meta({
+        description: 'Address to listen on, one that the muxes reach as `server.address`.',
+      }),
+      port: whole(0, 65_535).default(0).meta({ description: 'Port; 0 takes a free one.' }),
+    })
+    .meta({
+      description:
+        'Where the muxes of a pool pass uploads and downloads on to a server with accounts, in clear:\nfor the network between them only. It serves nothing else. Only with mesh: nats.',
+    }),
 };
+
+const contactText = 'a list of addresses such as mailto:abuse@example.org or xmpp:admin@example.org';
+const addresses = z
+  .array(
+    z.string(expected(contactText)).regex(/^[a-z][a-z0-9+.-]*:[^\s<>"]{1,1000}$/i, expected(contactText)),
+    expected(contactText),
+  )
+  .max(20, expected('at most 20 addresses'));
+
+const contactMeaning: Readonly<Record<ContactKind, string>> = {
+  abuse: 'Abusive traffic.',
+  admin: 'The administrators.',
+  feedback: 'What people think of it.',
+  sales: 'Sales and marketing.',
+  security: 'Security concerns.',
+  status: 'Where to see whether it works.',
+  support: 'Help.',
+};
+
+const service = z
+  .strictObject(
+    {
+      type: z
+        .string(expected('a type such as stun, stuns, turn or turns'))
+        .regex(/^[a-z][a-z0-9._-]{0,63}$/i, expected('a type such as stun, stuns, turn or turns')),
+      host: word('a host name or an address'),
+      port: whole(1, 65_535).optional(),
+      transport: oneOf(['udp', 'tcp']).optional(),
+      name: word('a name').optional(),
+      username: word('a name').optional(),
+      password: word('a password').optional(),
+      secret: word('a secret').optional(),
+      restricted: z.boolean(expected('true or false')).optional(),
+      expires: whole(60, 31_536_000).default(86_400),
+    },
+    expected('a mapping'),
+  )
+  .refine((one) => one.secret === undefined || (one.username ?? one.password) === undefined, {
+    path: ['secret'],
+    error: 'expected either a secret, or a username and a password',
+  })
+  .refine((one) => (one.username === undefined) === (one.password === undefined), {
+    path: ['password'],
+    error: 'expected a username and a password, or neither',
+  });
 
 const storeText = 'sqlite:DIRECTORY or postgres://USER:PASSWORD@HOST:PORT/DATABASE';
 const meshText = 'local or nats://USER:PASSWORD@HOST:PORT';
@@ -202,121 +258,168 @@ const authSchema = z.strictObject({
     .meta({ description: 'OAUTHBEARER: tokens (JWT) of an authorization server.' }),
 });
 
-/** The one schema: checking, defaults and `config.example.yaml` all come from here. */
-export const schema = z
-  .strictObject({
-    community: word('a name').optional().meta({
-      description: 'Name of the community, shown at start and in the web client. Default: the first domain.',
-      example: 'Example Community',
-    }),
-    domains: z
-      .array(domain, expected('a list of domain names'))
-      .min(1, expected('at least one domain name'))
-      .refine((list) => new Set(list).size === list.length, expected('every domain once'))
-      .default(['localhost'])
-      .meta({ description: 'Domains of the addresses that this community serves: alice@DOMAIN.' }),
-    server: z
-      .strictObject({
-        name: word('a name').default(hostname()).meta({
-          description: 'Name of this server, unique in the community. Default: the name of the machine.',
-          example: 'server1',
-        }),
-        cluster: word('a name').default('main').meta({ description: 'The cluster that it belongs to.' }),
-        address: word('a host name or an address').default('127.0.0.1').meta({
-          description: 'Where the other servers of a pool reach this one (its `listen.health`).',
-        }),
-      })
-      .prefault({})
-      .meta({ description: 'Who this server is.' }),
-    roles: z
-      .array(oneOf(roles), expected('a list of roles'))
-      .min(1, expected('at least one role'))
-      .default([...roles])
-      .meta({ description: `What this server does: ${roles.join(', ')}.` }),
-    data: word('a directory').default('./data').meta({
-      description: 'Directory of everything that this server keeps, certificates included.',
-    }),
-    store: z
-      .string(expected(storeText))
-      .regex(/^(sqlite:.+|postgres:\/\/[^/\s]+\/\w+(\?\S*)?)$/, expected(storeText))
-      .optional()
-      .meta({
-        description: `The store, as a URL. Default: SQLite in \`data\`. A pool shares one PostgreSQL:
+const settings = z.strictObject({
+  community: word('a name').optional().meta({
+    description: 'Name of the community, shown at start and in the web client. Default: the first domain.',
+    example: 'Example Community',
+  }),
+  domains: z
+    .array(domain, expected('a list of domain names'))
+    .min(1, expected('at least one domain name'))
+    .refine((list) => new Set(list).size === list.length, expected('every domain once'))
+    .default(['localhost'])
+    .meta({ description: 'Domains of the addresses that this community serves: alice@DOMAIN.' }),
+  server: z
+    .strictObject({
+      name: word('a name').default(hostname()).meta({
+        description: 'Name of this server, unique in the community. Default: the name of the machine.',
+        example: 'server1',
+      }),
+      cluster: word('a name').default('main').meta({ description: 'The cluster that it belongs to.' }),
+      address: word('a host name or an address').default('127.0.0.1').meta({
+        description: 'Where the other servers of a pool reach this one (its `listen.health`).',
+      }),
+    })
+    .prefault({})
+    .meta({ description: 'Who this server is.' }),
+  roles: z
+    .array(oneOf(roles), expected('a list of roles'))
+    .min(1, expected('at least one role'))
+    .default([...roles])
+    .meta({ description: `What this server does: ${roles.join(', ')}.` }),
+  data: word('a directory').default('./data').meta({
+    description: 'Directory of everything that this server keeps, certificates included.',
+  }),
+  store: z
+    .string(expected(storeText))
+    .regex(/^(sqlite:.+|postgres:\/\/[^/\s]+\/\w+(\?\S*)?)$/, expected(storeText))
+    .optional()
+    .meta({
+      description: `The store, as a URL. Default: SQLite in \`data\`. A pool shares one PostgreSQL:
 postgres://USER:PASSWORD@HOST:PORT,HOST2:PORT/DATABASE; the primary is found by asking.
 TLS with the system's authorities, unless ?ca=FILE or ?tls=off says otherwise.`,
-        example: 'postgres://muster:secret@db1:5432,db2:5432/muster?ca=/etc/muster/ca.pem',
-      }),
-    mesh: z
-      .string(expected(meshText))
-      .regex(/^(local|nats:\/\/[^/?\s]+\/?(\?\S*)?)$/, expected(meshText))
-      .default('local')
-      .meta({
-        description: `How processes reach each other: local, where there is only this one, or
-nats://USER:PASSWORD@HOST:PORT,HOST2:PORT, with ?ca=FILE or ?tls=off as above.`,
-      }),
-    pool: z
-      .strictObject({
-        partitions: whole(1, 4096).default(256).meta({
-          description: 'Partitions of accounts. Fixed when the pool is created; later the store knows.',
-        }),
-      })
-      .prefault({})
-      .meta({ description: 'Several servers over one PostgreSQL.' }),
-    directory: oneOf(['store'])
-      .default('store')
-      .meta({ description: 'Where accounts and their credentials are; store: in the store.' }),
-    listen: z
-      .strictObject({
-        xmpp: orOff(listeners.xmpp),
-        xmpps: orOff(listeners.xmpps),
-        http: orOff(listeners.http),
-        admin: orOff(listeners.admin),
-        health: orOff(listeners.health),
-      })
-      .prefault({})
-      .meta({ description: 'Where clients connect. Each is a mapping or the word off.' }),
-    tls: z
-      .strictObject({
-        cert: word('a file').optional().meta({
-          description:
-            'PEM file: the certificate and its chain. Without it a self-signed one is made and kept in `data`.',
-          example: '/etc/muster/cert.pem',
-        }),
-        key: word('a file')
-          .optional()
-          .meta({ description: 'PEM file: its private key.', example: '/etc/muster/key.pem' }),
-      })
-      .refine((pair) => pair.key !== undefined || pair.cert === undefined, {
-        path: ['key'],
-        ...expected('a file, because tls.cert is set'),
-      })
-      .refine((pair) => pair.cert !== undefined || pair.key === undefined, {
-        path: ['cert'],
-        ...expected('a file, because tls.key is set'),
-      })
-      .prefault({})
-      .meta({ description: 'Certificate of the listeners.' }),
-    auth: authSchema.prefault({}).meta({ description: 'How clients prove who they are.' }),
-    registration: oneOf(['closed', 'open']).default('closed').meta({
-      description: 'open: anybody may make an account from a client (XEP-0077).',
+      example: 'postgres://muster:secret@db1:5432,db2:5432/muster?ca=/etc/muster/ca.pem',
     }),
-    log: z
+  mesh: z
+    .string(expected(meshText))
+    .regex(/^(local|nats:\/\/[^/?\s]+\/?(\?\S*)?)$/, expected(meshText))
+    .default('local')
+    .meta({
+      description: `How processes reach each other: local, where there is only this one, or
+nats://USER:PASSWORD@HOST:PORT,HOST2:PORT, with ?ca=FILE or ?tls=off as above.`,
+    }),
+  pool: z
+    .strictObject({
+      partitions: whole(1, 4096).default(256).meta({
+        description: 'Partitions of accounts. Fixed when the pool is created; later the store knows.',
+      }),
+    })
+    .prefault({})
+    .meta({ description: 'Several servers over one PostgreSQL.' }),
+  directory: oneOf(['store'])
+    .default('store')
+    .meta({ description: 'Where accounts and their credentials are; store: in the store.' }),
+  listen: z
+    .strictObject({
+      xmpp: orOff(listeners.xmpp),
+      xmpps: orOff(listeners.xmpps),
+      http: orOff(listeners.http),
+      admin: orOff(listeners.admin),
+      health: orOff(listeners.health),
+      files: orOff(listeners.files),
+    })
+    .prefault({})
+    .meta({ description: 'Where clients connect. Each is a mapping or the word off.' }),
+  tls: z
+    .strictObject({
+      cert: word('a file').optional().meta({
+        description:
+          'PEM file: the certificate and its chain. Without it a self-signed one is made and kept in `data`.',
+        example: '/etc/muster/cert.pem',
+      }),
+      key: word('a file')
+        .optional()
+        .meta({ description: 'PEM file: its private key.', example: '/etc/muster/key.pem' }),
+    })
+    .refine((pair) => pair.key !== undefined || pair.cert === undefined, {
+      path: ['key'],
+      ...expected('a file, because tls.cert is set'),
+    })
+    .refine((pair) => pair.cert !== undefined || pair.key === undefined, {
+      path: ['cert'],
+      ...expected('a file, because tls.key is set'),
+    })
+    .prefault({})
+    .meta({ description: 'Certificate of the listeners.' }),
+  auth: authSchema.prefault({}).meta({ description: 'How clients prove who they are.' }),
+  registration: oneOf(['closed', 'open']).default('closed').meta({
+    description: 'open: anybody may make an account from a client (XEP-0077).',
+  }),
+  upload: orOff(
+    z
       .strictObject({
-        level: oneOf(['debug', 'info', 'warn', 'error', 'silent']).default('info').meta({
-          description: 'Least important lines to write: debug, info, warn, error, silent.',
-        }),
+        url: z
+          .url({ protocol: /^https?$/, ...expected('a URL such as https://files.example.org/') })
+          .optional()
+          .meta({
+            description:
+              'Under which URL everybody reaches a server of the community, whichever. Default: that of\n`listen.http`, which says so for one server only: a pool has to set it.',
+            example: 'https://files.example.org/',
+          }),
       })
-      .prefault({})
-      .meta({ description: 'The log, on standard output: JSON, or readable on a terminal.' }),
-    limits: z
-      .strictObject(limitShape, expected('a mapping'))
-      .prefault({})
-      .meta({ description: 'Bounds; docs/limits.md is the same list as a table.' }),
-  })
-  .refine(({ domains, auth }) => auth.anonymous === undefined || !domains.includes(auth.anonymous), {
-    path: ['auth', 'anonymous'],
-    ...expected('a domain that is not among `domains`'),
-  });
+      .meta({
+        description:
+          'Files that clients upload and share by URL (XEP-0363), at `listen.http`. A mapping or the word off.',
+      }),
+  ),
+  services: z
+    .array(service, expected('a list of services'))
+    .max(50, expected('at most 50 services'))
+    .default([])
+    .meta({
+      description:
+        'Services that clients are told of (XEP-0215): STUN and TURN for calls. `secret` is the one that is\nshared with a TURN server; clients get credentials made with it, which expire after `expires`\nseconds (86400). Others have a `username` and a `password`, or neither.',
+      example: [
+        { type: 'stun', host: 'turn.example.org', port: 3478, transport: 'udp' },
+        { type: 'turn', host: 'turn.example.org', port: 3478, transport: 'udp', secret: 'shared' },
+      ],
+    }),
+  contact: z
+    .strictObject(
+      Object.fromEntries(
+        contactKinds.map((kind) => [
+          kind,
+          addresses
+            .optional()
+            .meta({ description: contactMeaning[kind], example: [`mailto:${kind}@example.org`] }),
+        ]),
+      ) as Record<ContactKind, z.ZodOptional<typeof addresses>>,
+      expected('a mapping'),
+    )
+    .prefault({})
+    .meta({
+      description:
+        'Whom to turn to, as URIs, which everybody may ask of the server (XEP-0157). Where nothing is set:\nxmpp:admin@DOMAIN.',
+    }),
+  log: z
+    .strictObject({
+      level: oneOf(['debug', 'info', 'warn', 'error', 'silent']).default('info').meta({
+        description: 'Least important lines to write: debug, info, warn, error, silent.',
+      }),
+    })
+    .prefault({})
+    .meta({ description: 'The log, on standard output: JSON, or readable on a terminal.' }),
+  limits: z
+    .strictObject(limitShape, expected('a mapping'))
+    .prefault({})
+    .meta({ description: 'Bounds; docs/limits.md is the same list as a table.' }),
+});
+
+/** The one schema: checking, defaults and `config.example.yaml` all come from here. */
+export const schema = settings.refine(
+  ({ domains, auth }) => auth.anonymous === undefined || !domains.includes(auth.anonymous),
+  { path: ['auth', 'anonymous'], ...expected('a domain that is not among `domains`') },
+);
 
 export type Settings = z.output<typeof schema>;
 

@@ -30,6 +30,8 @@ export interface Member {
   readonly roles: readonly string[];
   /** `host:port` where its incarnation can be asked (health.ts); undefined where there is only one process. */
   readonly health: string | undefined;
+  /** `host:port` where a mux passes uploads and downloads on (admin/internal.ts); undefined where it cannot. */
+  readonly files?: string | undefined;
 }
 
 /** What came of looking for a process: it answered, the engine knows nobody of that name, or nothing came in time. */

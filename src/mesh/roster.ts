@@ -9,6 +9,7 @@ interface Beacon {
   readonly versions: Versions;
   readonly roles: readonly string[];
   readonly health?: string | undefined;
+  readonly files?: string | undefined;
 }
 
 export type Heard = 'beacon-refused' | 'version-refused';
@@ -120,7 +121,8 @@ export class Roster {
   #enter({ side, peer }: End, beacon: Beacon, body: string): void {
     const { self, clock } = this.#options;
     const roles = side === 'm' ? ['mux'] : beacon.roles;
-    const member = { peer, roles, health: beacon.health };
+    const { health, files } = beacon;
+    const member = { peer, roles, health, ...(files !== undefined && { files }) };
     const to = inbox({ side, peer }, self);
     const from = inbox(self, { side, peer });
     const entry = { member, side, to, from, body, heard: clock.mono() };
@@ -163,21 +165,22 @@ export class Roster {
 export const farewell = '"bye"';
 
 /** What a process repeats of itself. */
-export function beaconOf({ roles, health }: Member, { oldest, newest }: Versions): string {
-  return JSON.stringify({ versions: { oldest, newest }, roles, health } satisfies Beacon);
+export function beaconOf({ roles, health, files }: Member, { oldest, newest }: Versions): string {
+  return JSON.stringify({ versions: { oldest, newest }, roles, health, files } satisfies Beacon);
 }
 
 function read(body: string): Beacon | undefined {
   if (body.length > 4096) return undefined;
   try {
-    const { versions, roles, health } = JSON.parse(body) as Beacon;
+    const { versions, roles, health, files } = JSON.parse(body) as Beacon;
     const good =
       Number.isSafeInteger(versions.oldest) &&
       Number.isSafeInteger(versions.newest) &&
       Array.isArray(roles) &&
       roles.every((role) => typeof role === 'string') &&
-      (health === undefined || typeof health === 'string');
-    return good ? { versions, roles, health } : undefined;
+      (health === undefined || typeof health === 'string') &&
+      (files === undefined || typeof files === 'string');
+    return good ? { versions, roles, health, files } : undefined;
   } catch {
     return undefined;
   }

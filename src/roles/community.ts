@@ -15,6 +15,7 @@ import { openTable, type Table } from '../placement/table.ts';
 import { openIds } from '../store/ids.ts';
 import { sql, type Store } from '../store/store.ts';
 import { openStore } from './engines.ts';
+import { openFileStore, type FileStore } from './filestore.ts';
 import { answerPeers, openHere } from './here.ts';
 import { ownersSecret } from './identity.ts';
 import type { Ownership } from './ownership.ts';
@@ -40,6 +41,8 @@ export interface Community {
   readonly routes: Table;
   readonly pool: Pool | undefined;
   readonly peers: Peers;
+  /** undefined where there are none. */
+  readonly files: FileStore | undefined;
   /** There was no account at all when the store was opened. */
   readonly empty: boolean;
   /** Rejects when this server cannot go on: its store is gone, or others have declared it dead. */
@@ -56,20 +59,23 @@ export interface Community {
 
 /**
  * Opens the accounts of this server over the mesh. What it owns depends on the store: the whole of a volume, or its share
- * of a pool.
+ * of a pool. `port`: of this server's HTTP listener, once it has one.
  */
 export async function openCommunity(
   config: Config,
   around: Surroundings,
   mesh: Mesh,
   count: (event: Counted) => void,
+  port: () => number | undefined = () => undefined,
 ): Promise<Community> {
   const { clock, random, log } = around;
   const { store, volume, closed, evict } = await openStore(config, around, mesh.self);
   try {
     const policy = await policyOf(config, clock);
     const domains = new Set<string>(config.domains);
-    const hosts = hostsOf(domains);
+    const secret = await ownersSecret(store, around);
+    const files = await openFileStore({ config, around, store, secret, port });
+    const hosts = hostsOf(domains, files === undefined ? ['upload'] : []);
     const routes = openTable(mesh, new Set([...domains, ...hosts.keys()]));
     const { partitionOf } = routes;
     const ids = await openIds(store, log);
@@ -110,7 +116,10 @@ export async function openCommunity(
       registration: config.registration,
       policy,
       version,
-      secret: await ownersSecret(store, around),
+      secret,
+      upload: files,
+      services: config.services,
+      contact: config.contact,
       newId,
       muxes: () =>
         mesh
@@ -141,6 +150,7 @@ export async function openCommunity(
         return ownership.pool;
       },
       peers,
+      files,
       empty,
       broken,
       begin: () => ownership.begin(),
@@ -167,6 +177,7 @@ export async function openCommunity(
         closing = true;
         await ownership.close();
         ask.close();
+        await files?.close();
         await store.close();
       },
     };

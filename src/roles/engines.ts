@@ -1,11 +1,16 @@
 import type { Config } from '../base/config.ts';
 import type { Failure } from '../base/failure.ts';
+import { join } from 'node:path';
+import type { Blobs } from '../blobs/blobs.ts';
+import { openDatabase } from '../blobs/database.ts';
+import { openFiles } from '../blobs/files.ts';
 import { codec } from '../link/codec.ts';
 import { Hub } from '../mesh/local.ts';
 import type { Member, Peer, Wire } from '../mesh/mesh.ts';
 import { openNatsWire, type NatsEvent } from '../mesh/nats.ts';
 import { hasVolume, openSqlite } from '../store/embedded.ts';
 import { openPostgres } from '../store/postgres.ts';
+import type { Lane } from '../store/lane.ts';
 import type { Store } from '../store/store.ts';
 import type { Volume } from '../store/volume.ts';
 import type { Surroundings } from './server.ts';
@@ -31,6 +36,12 @@ export async function openStore(config: Config, around: Surroundings, self: Peer
   }
   const store = await openPostgres({ url: config.store, clock, random, log, owner: self });
   return { store, volume: undefined, closed: store.closed, evict: (owner) => store.evict(owner) };
+}
+
+/** Where the content of files is: beside the volume, or in the database that a pool shares. */
+export async function openBlobs(config: Config, store: Store, lane: Lane): Promise<Blobs> {
+  const directory = volumeOf(config);
+  return directory === undefined ? openDatabase({ store, lane }) : openFiles(join(directory, 'files'));
 }
 
 /** Whether a server has made the volume that the configuration names; true for a store that is not a volume. */

@@ -18,6 +18,7 @@ import { openTable } from '../placement/table.ts';
 import { openAdministration } from './administration.ts';
 import { openCommunity, type Community } from './community.ts';
 import { clientsOf, offeringOf } from './login.ts';
+import { filesOf } from './filestore.ts';
 import { openMuxAdministration } from './muxonly.ts';
 import { observe } from './observe.ts';
 import { openPresence } from './presence.ts';
@@ -68,9 +69,12 @@ export async function startServer(config: Config, around: Surroundings): Promise
     const has = (role: Role) => config.roles.includes(role);
 
     const presence = await openPresence(config, around, counts.mesh);
-    const { mesh } = presence;
+    const { mesh, internal } = presence;
     closing.push(() => presence.close());
-    const community = has('accounts') ? await openCommunity(config, around, mesh, counts.account) : undefined;
+    let web: Http | undefined;
+    const community = has('accounts')
+      ? await openCommunity(config, around, mesh, counts.account, () => web?.port)
+      : undefined;
     if (community !== undefined) {
       closing.push(() => community.close());
       counts.watch(community.accounts);
@@ -92,7 +96,6 @@ export async function startServer(config: Config, around: Surroundings): Promise
           count: counts.mux,
         })
       : undefined;
-    let web: Http | undefined;
     // After the mux has let its WebSockets go.
     closing.push(() => web?.close());
     if (mux !== undefined) closing.push(() => mux.drain());
@@ -114,12 +117,15 @@ export async function startServer(config: Config, around: Surroundings): Promise
       community === undefined
         ? openMuxAdministration({ ...told, mesh, mux: mux!, routes })
         : openAdministration({ ...told, ...community, pool: pooled(community), close: nothing });
+    const files = filesOf(config, around, community?.files, mesh);
+    if (files !== undefined) internal?.serve(files.service);
     const { http, admin } = config.listen;
     if (http !== 'off') {
       web = await openHttp({
         listen: http,
         certificate: keys,
         config,
+        files,
         metrics,
         ready: () => state === 'ready',
         log,

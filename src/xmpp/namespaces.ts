@@ -96,6 +96,8 @@ export const NS = Object.freeze({
   displayed: 'urn:xmpp:mds:displayed:0',
   blockingErrors: 'urn:xmpp:blocking:errors',
   upload: 'urn:xmpp:http:upload:0',
+  /** XEP-0363 §5. */
+  uploadPurpose: 'urn:xmpp:http:upload:purpose:0',
   extdisco: 'urn:xmpp:extdisco:2',
   serverInfo: 'http://jabber.org/network/serverinfo',
   admin: 'http://jabber.org/protocol/admin',

@@ -83,6 +83,7 @@ void describe('services', () => {
       [NS.vcard]: `<vCard xmlns="${NS.vcard}"/>`,
       [NS.private]: `<query xmlns="${NS.private}"><a xmlns="n"/></query>`,
       [NS.carbons]: `<enable xmlns="${NS.carbons}"/>`,
+      [NS.extdisco]: `<services xmlns="${NS.extdisco}"/>`,
     };
     const silent = new Set<string>([
       NS.vcard4,
