@@ -1,5 +1,5 @@
 import fastify, { type FastifyInstance } from 'fastify';
-import type { Server } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Certificate } from '../base/certificate.ts';
 import type { Config, Listen, ListenName } from '../base/config.ts';
 import { authority, listenFailure, withoutIpv6 } from '../base/listening.ts';
@@ -20,6 +20,12 @@ export interface Http {
   close(): Promise<void>;
 }
 
+/** The public listener, which leaves some paths to others. */
+export interface Web extends Http {
+  /** Everything that is asked at `path` goes to `handler`, which answers. */
+  handle(path: string, handler: (request: IncomingMessage, response: ServerResponse) => void): void;
+}
+
 export interface HttpOptions {
   readonly listen: Listen;
   /** Needed where `listen.tls` is `required`. */
@@ -37,13 +43,21 @@ export interface HttpOptions {
  *
  * @throws Failure('port-in-use') | Failure('listen')
  */
-export async function openHttp(options: HttpOptions): Promise<Http> {
+export async function openHttp(options: HttpOptions): Promise<Web> {
   const app = listenerFor(options.listen, options.certificate, 30_000);
+  const taken = new Map<string, Parameters<Web['handle']>[1]>();
+  app.addHook('onRequest', (request, reply, done) => {
+    const handler = taken.get(request.url.split('?', 1)[0]!);
+    if (handler === undefined) return done();
+    reply.hijack();
+    handler(request.raw, reply.raw);
+  });
   answerFailures(app, options.log);
   health(app, options);
   hostMeta(app, options.listen);
   await webClient(app, options.config);
-  return listening(app, 'http', options.listen);
+  const http = await listening(app, 'http', options.listen);
+  return { ...http, handle: (path, handler) => void taken.set(path, handler) };
 }
 
 function health(app: FastifyInstance, { metrics, ready }: HttpOptions): void {

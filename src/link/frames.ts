@@ -56,7 +56,7 @@ export interface ConnInfo {
   /** The stream is encrypted, or the listener says that it needs not be: PLAIN may be used. */
   readonly secure: boolean;
   readonly tls: string | undefined;
-  readonly transport: 'tcp' | 'tls' | 'ws';
+  readonly transport: 'tcp' | 'tls' | 'ws' | 'bosh';
   readonly lang: string | undefined;
 }
 

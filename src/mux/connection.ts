@@ -11,7 +11,9 @@ import { closeFrame, footer, framed, header, openFrame, streamError } from '../x
 import type { Asked } from './asking.ts';
 import type { Core, Flushed, Wait, Waiter } from './core.ts';
 import type { Outlet, Session } from './session.ts';
-import type { Transport, TransportHandlers } from './transport.ts';
+import type { Piece, Transport, TransportHandlers } from './transport.ts';
+
+type Chunk = Uint8Array | string | Piece;
 
 /** What a stream does with what it reads: one table for all connections (verbs.ts). */
 export interface Verbs {
@@ -72,7 +74,7 @@ export class Connection implements TransportHandlers, ParserEvents, Outlet, Flus
   #answered = false;
   #parser: Parser | undefined;
   /** What could not be read yet, in order; nothing is read from the transport meanwhile. */
-  #rest: (Uint8Array | string)[] | undefined;
+  #rest: Chunk[] | undefined;
   #stopped = false;
   #upgrading = false;
   /** Bytes that the transport had taken when it began to hold something back. */
@@ -100,14 +102,14 @@ export class Connection implements TransportHandlers, ParserEvents, Outlet, Flus
 
   // ── reading ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  data(chunk: Uint8Array | string): void {
+  data(chunk: Chunk): void {
     if (this.phase !== 'open') return;
     if (this.#rest !== undefined) this.#rest.push(chunk);
     else this.#read(chunk);
   }
 
   /** Invariant 11: what goes wrong with one client's input ends its stream and nothing else. */
-  #read(chunk: Uint8Array | string): void {
+  #read(chunk: Chunk): void {
     try {
       this.#take(chunk);
     } catch (error) {
@@ -116,9 +118,10 @@ export class Connection implements TransportHandlers, ParserEvents, Outlet, Flus
     }
   }
 
-  #take(chunk: Uint8Array | string): void {
-    if (typeof chunk === 'string') {
-      this.#frame(chunk);
+  #take(chunk: Chunk): void {
+    if (!(chunk instanceof Uint8Array)) {
+      if (typeof chunk === 'string') this.#frame(chunk);
+      else this.#whole(chunk.element, chunk.bytes);
       if (this.#stopped) this.#keep([]);
       return;
     }
@@ -142,13 +145,17 @@ export class Connection implements TransportHandlers, ParserEvents, Outlet, Flus
       this.error(error instanceof StreamError ? error : new StreamError('internal-server-error'));
       return;
     }
+    this.#whole(element, text.length);
+  }
+
+  #whole(element: Element, bytes: number): void {
     if (element.is('open', NS.framing)) this.open(element, NS.client);
     else if (element.is('close', NS.framing)) this.close();
-    else if (this.#answered) this.stanza(element, text.length);
+    else if (this.#answered) this.stanza(element, bytes);
     else this.fail('bad-format', 'not a stream header');
   }
 
-  #keep(rest: (Uint8Array | string)[]): void {
+  #keep(rest: Chunk[]): void {
     this.#rest = rest;
     this.transport.pause();
   }
@@ -170,7 +177,7 @@ export class Connection implements TransportHandlers, ParserEvents, Outlet, Flus
       if (chunk !== undefined) this.#read(chunk);
       if (this.phase !== 'open') return;
       if (this.#stopped) {
-        const later: (Uint8Array | string)[] = this.#rest ?? [];
+        const later: Chunk[] = this.#rest ?? [];
         this.#keep([...later, ...rest.slice(at + 1)]);
         return;
       }
@@ -227,7 +234,7 @@ export class Connection implements TransportHandlers, ParserEvents, Outlet, Flus
   /** One whole element; `jabber:client` is the default namespace. */
   write(text: string): void {
     if (this.phase !== 'open' && this.phase !== 'ending') return;
-    this.#put(this.transport.framing === 'frame' ? framed(text) : text);
+    this.#put(this.transport.framing === 'stream' ? text : framed(text));
     this.touch();
   }
 
@@ -248,7 +255,8 @@ export class Connection implements TransportHandlers, ParserEvents, Outlet, Flus
     const [first = ''] = this.core.domains;
     const from = this.domain === '' ? first : this.domain;
     const opening = { from, id, to, lang: this.login?.lang };
-    this.#put(this.transport.framing === 'frame' ? openFrame(opening) : header(opening));
+    const { framing } = this.transport;
+    if (framing !== 'body') this.#put(framing === 'frame' ? openFrame(opening) : header(opening));
     this.touch();
   }
 
@@ -289,7 +297,8 @@ export class Connection implements TransportHandlers, ParserEvents, Outlet, Flus
   /** Ours of the closing handshake (RFC 6120 §4.4). The session, if any, is told before or by `gone`. */
   end(): void {
     if (this.phase !== 'open' && this.phase !== 'ending') return;
-    this.#put(this.transport.framing === 'frame' ? closeFrame() : footer);
+    const { framing } = this.transport;
+    if (framing !== 'body') this.#put(framing === 'frame' ? closeFrame() : footer);
     this.flush();
     this.phase = 'closing';
     this.#parser?.close();
@@ -338,7 +347,7 @@ export class Connection implements TransportHandlers, ParserEvents, Outlet, Flus
     else if (wait === 'stall') {
       // What was written meanwhile does not count as progress, only what the network took.
       const taken = this.#written - this.transport.queued;
-      if (taken > this.#mark) {
+      if (taken > this.#mark || this.transport.patient === true) {
         this.#mark = taken;
         this.core.wait('stall', this);
       } else {

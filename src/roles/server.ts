@@ -1,5 +1,5 @@
 import { openApi } from '../admin/api.ts';
-import { openHttp, type Http } from '../admin/http.ts';
+import { openHttp, type Web } from '../admin/http.ts';
 import { adminToken, announce } from '../admin/token.ts';
 import { certificate, type Certificate } from '../base/certificate.ts';
 import type { Clock } from '../base/clock.ts';
@@ -11,6 +11,7 @@ import { token, type Random } from '../base/random.ts';
 import { Failure, failed } from '../base/failure.ts';
 import { authority, listenFailure, withoutIpv6 } from '../base/listening.ts';
 import { boundsOf } from '../mux/bounds.ts';
+import { openBosh } from '../mux/bosh/bosh.ts';
 import { openMux, type Mux } from '../mux/mux.ts';
 import { openListener, type Listener } from '../mux/tcp.ts';
 import { openWs } from '../mux/ws.ts';
@@ -90,7 +91,7 @@ export async function startServer(config: Config, around: Surroundings): Promise
           count: counts.mux,
         })
       : undefined;
-    let web: Http | undefined;
+    let web: Web | undefined;
     // After the mux has let its WebSockets go.
     closing.push(() => web?.close());
     if (mux !== undefined) closing.push(() => mux.drain());
@@ -123,7 +124,12 @@ export async function startServer(config: Config, around: Surroundings): Promise
       });
       if (mux !== undefined) {
         const ws = openWs(mux, web.server, { path: '/ws', plain: http.tls === 'off' });
-        closing.push(() => ws.close());
+        const bosh = openBosh(mux, { plain: http.tls === 'off' });
+        web.handle('/bosh', bosh.handle);
+        closing.push(
+          () => ws.close(),
+          () => bosh.close(),
+        );
       }
       listeners.push({ name: 'http', address: web.address, tls: http.tls });
     }
