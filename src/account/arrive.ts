@@ -7,6 +7,7 @@ import type { Account } from './account.ts';
 import { storeRow } from './append.ts';
 import { isShown } from './archiving.ts';
 import { copyPassing } from './carbons.ts';
+import { passToComponent, storeForComponent } from './component/component.ts';
 import { receiveIq } from './iqroute.ts';
 import { receivePresence } from './presence.ts';
 import { sendPassing } from './route.ts';
@@ -31,6 +32,7 @@ export function receiveDurable(
   work.involve(recipient);
   const from = Jid.parse(stanza.attrs['from'] ?? '');
   if (from === undefined) throw new StanzaError('jid-malformed');
+  if (recipient.component) return storeForComponent(work, recipient, stanza, from, kind, origin, posted);
   if (kind === subscription) return receiveSubscription(work, recipient, stanza, from, origin, posted);
   if (recipient.spooled >= recipient.partition.env.limits.spool)
     throw new StanzaError('resource-constraint', 'too many messages wait for this account');
@@ -69,6 +71,7 @@ function storeMessage(
 
 /** A stanza that nobody stores has come for this account. Runs in its mailbox, in order behind what was stored. */
 export function receivePassing(account: Account, stanza: Element, to: Jid): void {
+  if (account.component) return passToComponent(account, stanza, to);
   switch (stanza.name) {
     case 'presence': {
       const from = Jid.parse(stanza.attrs['from'] ?? '');

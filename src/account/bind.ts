@@ -5,6 +5,7 @@ import { StanzaError } from '../xmpp/error.ts';
 import { Jid } from '../xmpp/jid.ts';
 import type { Account } from './account.ts';
 import { endSession } from './end.ts';
+import { keep } from './record.ts';
 import { Session } from './session.ts';
 import { sessionRows } from './sessionrows.ts';
 import { hashOf, previdOf, ticketFor } from './ticket.ts';
@@ -75,10 +76,15 @@ export async function bind(account: Account, from: Peer, frame: Bind): Promise<v
         ticket: ticketFor(env, from, session.id, account.address, 1),
       });
       session.resend();
+      if (account.component) session.cursor.pump();
       env.count('login');
     });
     account.sessions.push(session);
     partition.sessions.set(session.id, session);
+    if (account.component) {
+      session.cursor.beginSpool();
+      keep(session);
+    }
     work.commit();
   } catch (error) {
     if (!(error instanceof StanzaError)) throw error;

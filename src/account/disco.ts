@@ -26,10 +26,13 @@ export function disco(features: readonly Feature[]): Feature {
     server: {
       [infoKey]: ({ payload, account: asker }) =>
         known(payload, extended(server, forms, asker.partition.env)),
-      [itemsKey]: ({ payload, to }) =>
+      [itemsKey]: ({ payload, to, account: asker }) =>
         known(
           payload,
-          items(services.map(({ label, identity }) => ({ jid: `${label}.${to}`, name: identity['name'] }))),
+          items([
+            ...services.map(({ label, identity }) => ({ jid: `${label}.${to}`, name: identity['name'] })),
+            ...componentsAt(asker.partition.env, to),
+          ]),
         ),
     },
     account: {
@@ -76,9 +79,19 @@ function known(payload: Element, answer: Element): Element {
   return answer;
 }
 
+/** The components that a domain shows: its own, and those that are below none of ours. */
+function componentsAt(env: Env, domain: string): { jid: string; name: string | undefined }[] {
+  const shown = [...(env.components?.values() ?? [])].filter(
+    (one) =>
+      one.domain.endsWith(`.${domain}`) ||
+      ![...env.domains].some((other) => one.domain.endsWith(`.${other}`)),
+  );
+  return shown.map((one) => ({ jid: one.domain, name: one.name === '' ? undefined : one.name }));
+}
+
 const noItems = el('query', NS.discoItems);
 
-function items(list: readonly { readonly jid: string; readonly name: string }[]): Element {
+function items(list: readonly { readonly jid: string; readonly name: string | undefined }[]): Element {
   return el(
     'query',
     NS.discoItems,

@@ -1,3 +1,4 @@
+import { abandon } from './component/component.ts';
 import { announceEnd } from './presence.ts';
 import type { Session } from './session.ts';
 import { sessionRows } from './sessionrows.ts';
@@ -22,6 +23,7 @@ export function endSession(session: Session): void | Promise<void> {
     const held: number[] = [];
     for (const { settles } of session.unacked) if (settles > 0) held.push(settles);
     account.release(session, held);
+    if (account.component) abandon(session);
     announceEnd(session);
     if (seen) partition.removeLazily(session);
   });

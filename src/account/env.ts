@@ -1,3 +1,4 @@
+import type { Component } from './component/known.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Limits } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
@@ -21,6 +22,8 @@ export interface Env {
   readonly domains: ReadonlySet<string>;
   /** Hosts of services below the domains (features.ts, services): host → label. */
   readonly hosts: ReadonlyMap<string, string>;
+  /** External components by their domain (component/known.ts); undefined where there are none. */
+  readonly components?: ReadonlyMap<string, Component> | undefined;
   readonly limits: Limits;
   readonly registration: 'closed' | 'open';
   /** Of this program (XEP-0092). */

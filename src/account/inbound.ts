@@ -4,6 +4,7 @@ import { Jid } from '../xmpp/jid.ts';
 import { NS } from '../xmpp/namespaces.ts';
 import { serialise } from '../xmpp/serialise.ts';
 import { errorReply } from '../xmpp/stanza.ts';
+import { sendFromComponent } from './component/sent.ts';
 import { sendIq } from './iqroute.ts';
 import { endSession } from './end.ts';
 import { sendMessage } from './message.ts';
@@ -48,6 +49,8 @@ function run(work: Work, session: Session, stanza: Element): void | Promise<void
 }
 
 function dispatch(work: Work, session: Session, received: Element): void | Promise<void> {
+  if (session.account.component)
+    return sendFromComponent(work, session, unforged(received, session.partition.env.domains));
   const { from, to: address } = received.attrs;
   // RFC 6120 §8.1.2.1: a client may only speak as itself.
   if (from !== undefined && from !== session.full && from !== session.account.address) {
@@ -72,13 +75,17 @@ function dispatch(work: Work, session: Session, received: Element): void | Promi
 
 const subscriptions = new Set(['subscribe', 'subscribed', 'unsubscribe', 'unsubscribed']);
 
-/** `from` by us (RFC 6120 §8.1.2.1), `to` in normal form, the stream's language (§8.1.5), no forged stanza-ids (XEP-0359 §5). */
+/** `from` by us (RFC 6120 §8.1.2.1), `to` in normal form, the stream's language (§8.1.5). */
 function stamp(received: Element, session: Session, to: Jid | undefined): Element {
   const { attrs } = received;
   const lang = attrs['xml:lang'] ?? session.info?.lang;
   const stamped = received.with({ from: session.full, to: to?.full, 'xml:lang': lang });
-  if (received.name !== 'message') return stamped;
-  const { domains } = session.partition.env;
+  return unforged(stamped, session.partition.env.domains);
+}
+
+/** Without the stanza-ids that only we may write (XEP-0359 §5). */
+function unforged(stamped: Element, domains: ReadonlySet<string>): Element {
+  if (stamped.name !== 'message') return stamped;
   const forged = (node: Element | string) =>
     typeof node !== 'string' &&
     node.name === 'stanza-id' &&
@@ -110,8 +117,9 @@ function refuse(session: Session, work: Work, stanza: Element, error: unknown): 
   const { type } = stanza.attrs;
   // RFC 6120 §8.3.1: never an error for an error, nor for a result.
   if (type !== 'error' && type !== 'result') {
-    const from = stanza.attrs['to'];
-    const text = serialise(errorReply(stanza.with({ from: session.full, to: from }), known as StanzaError));
+    // A component speaks for many.
+    const stamped = session.account.component ? stanza : stanza.with({ from: session.full });
+    const text = serialise(errorReply(stamped, known as StanzaError));
     answer.after(() => session.send(text, stanza.name === 'iq' ? answer.answers : 0));
   }
   answer.commit();

@@ -4,6 +4,7 @@ import { Jid } from '../xmpp/jid.ts';
 import { serialise, textOf } from '../xmpp/serialise.ts';
 import { errorReply } from '../xmpp/stanza.ts';
 import type { Account } from './account.ts';
+import { isComponent } from './component/known.ts';
 import { accountHandlers, aside, serverHandlers, services } from './features.ts';
 import { key, payloadOf, resultOf, type Handler, type Request } from './iq.ts';
 import { placeOf, sendPassing } from './route.ts';
@@ -17,7 +18,8 @@ export function sendIq(work: Work, session: Session, iq: Element, to: Jid | unde
   const { type, id } = iq.attrs;
   if (id === undefined) throw new StanzaError('bad-request', 'an iq has an id');
   if (type === 'result' || type === 'error') {
-    if (to !== undefined && to.resource !== '') work.after(() => sendPassing(work.partition, to, iq));
+    if (to !== undefined && (to.resource !== '' || isComponent(work.partition.env, to.domain)))
+      work.after(() => sendPassing(work.partition, to, iq));
     return;
   }
   if (type !== 'get' && type !== 'set')

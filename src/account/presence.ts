@@ -4,6 +4,8 @@ import { Jid } from '../xmpp/jid.ts';
 import { NS } from '../xmpp/namespaces.ts';
 import { textOf } from '../xmpp/serialise.ts';
 import type { Account } from './account.ts';
+import { isComponent } from './component/known.ts';
+import { domainOf } from '../placement/placement.ts';
 import { Cast, castOf, hand, show, toSubscribers, unavailable } from './cast.ts';
 import type { Item } from './item.ts';
 import { missed, takeMissed } from './missed.ts';
@@ -89,10 +91,12 @@ function give(session: Session, cast: Cast): void {
 function probe(session: Session, contact: string, absent: boolean): void {
   const { account, partition } = session;
   const known = partition.accounts.peek(contact);
-  if (known === undefined && partition.env.partitionOf(contact) !== partition.id) {
-    if (partition.env.partitionOf(contact) === undefined) return;
-    const asks = el('presence', NS.client, { type: 'probe', from: session.full, to: contact });
-    partition.post.pass(partition, contact, asks);
+  const away = known === undefined && partition.env.partitionOf(contact) !== partition.id;
+  if (away || isComponent(partition.env, domainOf(contact))) {
+    const to = Jid.parse(contact);
+    if (to === undefined || placeOf(partition, to) === 'foreign') return;
+    // A component answers for whoever is there.
+    sendPassing(partition, to, el('presence', NS.client, { type: 'probe', from: session.full, to: contact }));
     return;
   }
   if (!absent && known?.sessions.length === 0) return;

@@ -81,9 +81,9 @@ export class Session {
     return this.presence !== undefined;
   }
 
-  /** Gets messages to the bare address (RFC 6121 §8.5.2). */
+  /** Gets messages to the bare address (RFC 6121 §8.5.2); a component's gets everything. */
   get ready(): boolean {
-    return this.presence !== undefined && this.priority >= 0;
+    return (this.presence !== undefined && this.priority >= 0) || this.account.component;
   }
 
   /**

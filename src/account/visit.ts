@@ -4,6 +4,7 @@ import { Jid } from '../xmpp/jid.ts';
 import { errorReply } from '../xmpp/stanza.ts';
 import type { Account } from './account.ts';
 import { blindHandlers, services, visitorHandlers } from './features.ts';
+import { isComponent } from './component/known.ts';
 import { key, payloadOf, resultOf, type Host } from './iq.ts';
 import { placeOf, sendPassing } from './route.ts';
 import type { Partition } from './partition.ts';
@@ -19,6 +20,7 @@ export function sendVisit(partition: Partition, iq: Element, to: Jid): void {
 export function receiveVisit(partition: Partition, iq: Element, to: Jid): void {
   const from = Jid.parse(iq.attrs['from'] ?? '');
   if (from === undefined) return;
+  if (isComponent(partition.env, to.domain)) return sendPassing(partition, to, iq);
   const blind = blindFor(partition, iq, to.bare);
   if (blind !== undefined) {
     try {

@@ -29,7 +29,7 @@ export function explain(
   );
   const problem = unknown
     ? `unknown key${suggestion(found.keys[0]!, path)}`
-    : `${found.message.startsWith('expected') ? found.message : 'expected a mapping'}${got === undefined ? '' : `, got ${shown(got)}`}`;
+    : `${found.message.startsWith('expected') ? found.message : 'expected a mapping'}${got === undefined || path.at(-1) === 'secret' ? '' : `, got ${shown(got)}`}`;
   const setting = assigned.findLast(({ path: set }) =>
     set.every((step, i) => i >= full.length || step === String(full[i])),
   );
@@ -50,10 +50,9 @@ function innermost(issue: core.$ZodIssue, value: unknown): [core.$ZodIssue, read
 
 function shown(value: unknown): string {
   // A password in a URL is nobody's business.
-  const text = (JSON.stringify(value) ?? String(value)).replaceAll(
-    /:\/\/([^:@/\s]*):[^@/\s]*@/g,
-    '://$1:***@',
-  );
+  const text = (
+    JSON.stringify(value, (key, inner: unknown) => (key === 'secret' ? '***' : inner)) ?? String(value)
+  ).replaceAll(/:\/\/([^:@/\s]*):[^@/\s]*@/g, '://$1:***@');
   return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }
 

@@ -19,11 +19,20 @@ export interface Config {
     readonly xmpp: Listen | 'off';
     readonly xmpps: Listen | 'off';
     readonly http: Listen | 'off';
+    readonly component: Listen | 'off';
     readonly admin: Listen | 'off';
     readonly health: { readonly host: string; readonly port: number } | 'off';
   };
   /** Absolute paths of PEM files; undefined where a self-signed pair is to be made and kept. */
   readonly tls: { readonly cert: string; readonly key: string } | undefined;
+  /** External components (XEP-0114). */
+  readonly components: readonly {
+    /** Neither a served domain nor the address of one of its services. */
+    readonly domain: string;
+    /** undefined only where there is no role `accounts`. */
+    readonly secret?: string | undefined;
+    readonly name?: string | undefined;
+  }[];
   readonly registration: 'closed' | 'open';
   readonly log: { readonly level: 'debug' | 'info' | 'warn' | 'error' | 'silent' };
   readonly limits: Limits;

@@ -100,6 +100,12 @@ function moveData(value: unknown, data: string): unknown {
 
 function complete(settings: Settings, base: string): Config {
   const domains = settings.domains as [string, ...string[]];
+  for (const { domain, secret } of settings.components) {
+    if (domains.includes(domain))
+      throw new Failure('config', `components: ${domain} is one of the served domains`);
+    if (secret === undefined && settings.roles.includes('accounts'))
+      throw new Failure('config', `components: ${domain} has no secret`);
+  }
   const data = resolve(base, settings.data);
   const { cert, key } = settings.tls;
   return {

@@ -42,4 +42,10 @@ export const extensions = {
     of: 'BOSH sessions of a mux',
     overflow: 'a new one is answered `internal-server-error`',
   },
+  componentRequests: {
+    value: 10_000,
+    unit: 'requests',
+    of: 'requests to an external component, and requests of it, that are not answered',
+    overflow: 'one more is answered `resource-constraint`',
+  },
 } as const;

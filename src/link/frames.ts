@@ -23,6 +23,7 @@ export type Up =
   | Detach
   | End
   | Register
+  | Handshake
   | Reported;
 
 export type Down =
@@ -137,6 +138,20 @@ export interface Registered extends Head {
   readonly conn: number;
   /** The iq result or error, whole. */
   readonly text: string;
+}
+
+/**
+ * A component authenticates (XEP-0114 §3): the id of its stream and what it said, the owner knows the secret. The answer is
+ * `bound`, `unbound` or `refused`.
+ */
+export interface Handshake extends Head {
+  readonly t: 'handshake';
+  readonly conn: number;
+  readonly domain: string;
+  readonly stream: string;
+  /** Small hexadecimal digits. */
+  readonly digest: string;
+  readonly info: ConnInfo;
 }
 
 /** What a mux must show to act for a session: see DESIGN §5, ticket and generation. */

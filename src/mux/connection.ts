@@ -18,6 +18,8 @@ type Chunk = Uint8Array | string | Piece;
 /** What a stream does with what it reads: one table for all connections (verbs.ts). */
 export interface Verbs {
   /** A stream header; `content` is its default namespace. */
+  /** The content namespace of our headers. */
+  readonly content: typeof NS.client | typeof NS.component;
   opened(conn: Connection, header: Element, content: string): void;
   element(conn: Connection, element: Element, bytes: number): void;
   /** The client closed its stream. */
@@ -38,7 +40,7 @@ export class Login {
   /** The mechanism whose first message has to come. */
   mechanism: string | undefined;
   /** What the owner is asked for, and nothing is read until it answers. */
-  waits: 'sasl' | 'bind' | 'resume' | 'register' | undefined;
+  waits: 'sasl' | 'bind' | 'resume' | 'register' | 'handshake' | undefined;
   /** The owner expects the client's next SASL message. */
   challenged = false;
   /** The question that waits for its answer; a later message of a SASL exchange is none, its owner alone can answer it. */
@@ -46,6 +48,8 @@ export class Login {
   /** The bare address, once authenticated, and what proves that to every owner. */
   account: string | undefined;
   proof = '';
+  /** The id of the stream. */
+  stream = '';
   /** The id of the bind iq; `h` and `previd` of a resume. */
   request = '';
   h = 0;
@@ -255,8 +259,10 @@ export class Connection implements TransportHandlers, ParserEvents, Outlet, Flus
     const [first = ''] = this.core.domains;
     const from = this.domain === '' ? first : this.domain;
     const opening = { from, id, to, lang: this.login?.lang };
+    if (this.login !== undefined) this.login.stream = id;
     const { framing } = this.transport;
-    if (framing !== 'body') this.#put(framing === 'frame' ? openFrame(opening) : header(opening));
+    if (framing !== 'body')
+      this.#put(framing === 'frame' ? openFrame(opening) : header(opening, this.#verbs.content));
     this.touch();
   }
 

@@ -77,10 +77,12 @@ export async function startServer(config: Config, around: Surroundings): Promise
     }
 
     const keys = await certificate(config, clock);
-    const routes = community?.routes ?? openTable(mesh, domains);
+    const components = config.components.map(({ domain }) => domain);
+    const routes = community?.routes ?? openTable(mesh, domains, new Set(components));
     const mux = has('mux')
       ? openMux({
           domains: config.domains,
+          components,
           mesh,
           routes,
           clock,
@@ -98,7 +100,7 @@ export async function startServer(config: Config, around: Surroundings): Promise
     await community?.begin();
 
     const listeners: { name: ListenName; address: string; tls: Listen['tls'] }[] = [];
-    for (const name of ['xmpp', 'xmpps'] as const) {
+    for (const name of ['xmpp', 'xmpps', 'component'] as const) {
       const listen = config.listen[name];
       if (listen === 'off' || mux === undefined) continue;
       const listener = await listenXmpp(mux, name, listen, keys, log);
@@ -181,7 +183,8 @@ async function listenXmpp(
   log: Log,
 ): Promise<Listener> {
   const tls = listen.tls === 'required' ? 'direct' : listen.tls;
-  const on = (host: string) => openListener(mux, { host, port: listen.port, tls, keys, log });
+  const of = name === 'component' ? name : 'client';
+  const on = (host: string) => openListener(mux, { host, port: listen.port, tls, keys, log, of });
   try {
     return await on(listen.host);
   } catch (error) {
