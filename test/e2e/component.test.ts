@@ -6,7 +6,7 @@ import { Actor } from './actor.ts';
 import { Child, poll } from './child.ts';
 import { Gateway } from './gateway.ts';
 import { freePorts, openTarget, type Target } from './server.ts';
-import { attr, children, text, child } from './xml.ts';
+import { attr, child, children, show, text } from './xml.ts';
 
 const secret = 'not-to-be-told-to-anybody';
 const bot = 'bot.localhost';
@@ -265,7 +265,7 @@ void describe('external components (XEP-0114)', { timeout: 120_000 }, () => {
     await dora.expect(`<presence type='error' from='x@${bot}'>${gone}</presence>`);
     const gateway = await enter();
     await gateway.settle();
-    assert.deepEqual(gateway.rest(), []);
+    assert.deepEqual(gateway.rest().map(show), []);
     dora.send(`<iq type='get' id='late' to='${bot}'>${ping}</iq>`);
     await gateway.expect(`<iq type='get' id='late'/>`);
     gateway.wire.cut();
