@@ -9,6 +9,8 @@ import { parseStored } from '../xmpp/parser.ts';
 import { errorReply } from '../xmpp/stanza.ts';
 import type { Env } from './env.ts';
 import { receiveDurable } from './arrive.ts';
+import { answerAbsent } from './component/absent.ts';
+import { isComponent } from './component/known.ts';
 import { keepForComponent } from './component/component.ts';
 import { unreachable } from './iqroute.ts';
 import { storeBounce } from './message.ts';
@@ -58,9 +60,11 @@ export function openOffice(env: Env, partitionAt: (id: number) => Partition | un
       if (stanza.name === 'iq' && to.resource === '' && (type === 'get' || type === 'set'))
         receiveVisit(partition, stanza, to);
       else
-        sendPassing(partition, to, stanza, () =>
-          tellSender(partition, new StanzaError('service-unavailable'), stanza),
-        );
+        sendPassing(partition, to, stanza, () => {
+          const from = type === 'probe' ? Jid.parse(stanza.attrs['from'] ?? '') : undefined;
+          if (from !== undefined && isComponent(env, from.domain)) answerAbsent(partition, from, to);
+          else tellSender(partition, new StanzaError('service-unavailable'), stanza);
+        });
     },
     lost: (stanza) => {
       if (stanza.name === 'presence') {

@@ -69,6 +69,10 @@ function keysAt(path: readonly PropertyKey[]): string[] {
     '': ['community', 'store'],
     tls: ['cert', 'key'],
     'listen.http': ['url'],
+    'components.*': ['domain', 'secret', 'name'],
   };
-  return [...(isTree(at) ? Object.keys(at) : []), ...(optional[path.join('.')] ?? [])];
+  return [
+    ...(isTree(at) ? Object.keys(at) : []),
+    ...(optional[path.map((step) => (typeof step === 'number' ? '*' : step)).join('.')] ?? []),
+  ];
 }

@@ -42,6 +42,12 @@ export const extensions = {
     of: 'BOSH sessions of a mux',
     overflow: 'a new one is answered `internal-server-error`',
   },
+  componentUnacked: {
+    value: 20_000,
+    unit: 'stanzas',
+    of: 'stanzas for an external component that its connection has not taken (`unackedHard` is for people)',
+    overflow: 'the connection is closed; messages wait for the next one',
+  },
   componentRequests: {
     value: 10_000,
     unit: 'requests',

@@ -231,6 +231,10 @@ void describe('external components (XEP-0114)', { timeout: 120_000 }, () => {
     await gateway.expect(`<presence type='unavailable' from='${cleo.full}' to='${friend}'/>`);
     gateway.send(`<presence type='probe' from='${friend}' to='${cleo.bare}'/>`);
     await gateway.expect(`<presence type='unavailable' from='${cleo.bare}' to='${friend}'/>`);
+    gateway.send(`<presence type='probe' from='other@${bot}' to='${cleo.bare}'/>`);
+    await gateway.expect(`<presence type='unsubscribed' from='${cleo.bare}' to='other@${bot}'/>`);
+    gateway.send(`<presence type='probe' from='other@${bot}' to='nobody@localhost'/>`);
+    await gateway.expect(`<presence type='unsubscribed' from='nobody@localhost' to='other@${bot}'/>`);
     const again = await login('cleo', 'again');
     await gateway.expect(`<presence type='probe' from='${again.full}' to='${friend}'/>`);
     await gateway.expect(`<presence from='${again.full}' to='${friend}'/>`);

@@ -127,75 +127,78 @@ void describe('a component of a pool', { timeout: 240_000 }, () => {
     gateway.wire.cut();
   });
 
-  void it('its connection outlives the server that owns it, and nothing is lost or doubled', async () => {
-    const gateway = await enter(0);
-    const said = new Map(actors.map((actor) => [actor, 0]));
-    let told = 0;
-    let going = true;
-    const talk = (async () => {
-      while (going) {
-        for (const actor of actors) {
-          const n = said.get(actor)!;
-          said.set(actor, n + 1);
-          gateway.send(
-            `<message from='count@${bot}' to='${actor.bare}' type='chat'><body>down ${n}</body></message>`,
-          );
-          actor.send(`<message to='count@${bot}' type='chat'><body>up ${n}</body></message>`);
-          told += 1;
+  for (const how of ['kill', 'stop'] as const)
+    void it(`its connection outlives the server that owns it (${how}), and nothing is lost or doubled`, async () => {
+      const gateway = await enter(0);
+      const said = new Map(actors.map((actor) => [actor, 0]));
+      let told = 0;
+      let going = true;
+      const talk = (async () => {
+        while (going) {
+          for (const actor of actors) {
+            const n = said.get(actor)!;
+            said.set(actor, n + 1);
+            gateway.send(
+              `<message from='${how}@${bot}' to='${actor.bare}' type='chat'><body>down ${n}</body></message>`,
+            );
+            actor.send(`<message to='${how}@${bot}' type='chat'><body>up ${n}</body></message>`);
+            told += 1;
+          }
+          // oxlint-disable-next-line no-await-in-loop -- some every moment
+          await new Promise((resolve) => setTimeout(resolve, 20));
         }
-        // oxlint-disable-next-line no-await-in-loop -- some every moment
-        await new Promise((resolve) => setTimeout(resolve, 20));
-      }
-    })();
-    await poll(
-      () => (told > 200 ? true : undefined),
-      () => 'no talk',
-    );
-    const victim = await ownerOf(bot);
-    await victim.kill();
-    const until = told + 400;
-    await poll(
-      () => (told > until ? true : undefined),
-      () => 'no talk',
-      20_000,
-    );
-    await victim.start();
-    await victim.ready();
-    going = false;
-    await talk;
-    for (const actor of actors) {
-      const from = `count@${bot}`;
-      const got = () =>
-        actor.inbox.filter((one) => one.localName === 'message' && attr(one, 'from') === from).map(number);
-      const wanted = Array.from({ length: said.get(actor)! }, (_, n) => `down ${n}`);
+      })();
       await poll(
-        () => (got().length >= wanted.length ? true : undefined),
-        () => `${actor.bare} has ${got().length} of ${wanted.length}`,
-        30_000,
+        () => (told > 200 ? true : undefined),
+        () => 'no talk',
       );
-      assert.deepEqual(got(), wanted, actor.bare);
-    }
-    const up = new Map<string, string[]>();
-    const all = [...said.values()].reduce((sum, one) => sum + one, 0);
-    for (let n = 0; n < all; n++) {
-      const one = await gateway.expect(`<message type='chat' to='count@${bot}'><body>{any}</body></message>`);
-      const from = attr(one, 'from')!;
-      up.set(from, [...(up.get(from) ?? []), number(one)]);
-    }
-    for (const actor of actors)
+      const victim = await ownerOf(bot);
+      await victim[how]();
+      const until = told + 400;
+      await poll(
+        () => (told > until ? true : undefined),
+        () => 'no talk',
+        20_000,
+      );
+      await victim.start();
+      await victim.ready();
+      going = false;
+      await talk;
+      for (const actor of actors) {
+        const from = `${how}@${bot}`;
+        const got = () =>
+          actor.inbox.filter((one) => one.localName === 'message' && attr(one, 'from') === from).map(number);
+        const wanted = Array.from({ length: said.get(actor)! }, (_, n) => `down ${n}`);
+        await poll(
+          () => (got().length >= wanted.length ? true : undefined),
+          () => `${actor.bare} has ${got().length} of ${wanted.length}`,
+          30_000,
+        );
+        assert.deepEqual(got(), wanted, actor.bare);
+      }
+      const up = new Map<string, string[]>();
+      const all = [...said.values()].reduce((sum, one) => sum + one, 0);
+      for (let n = 0; n < all; n++) {
+        const one = await gateway.expect(
+          `<message type='chat' to='${how}@${bot}'><body>{any}</body></message>`,
+        );
+        const from = attr(one, 'from')!;
+        up.set(from, [...(up.get(from) ?? []), number(one)]);
+      }
+      for (const actor of actors)
+        assert.deepEqual(
+          up.get(actor.full),
+          Array.from({ length: said.get(actor)! }, (_, n) => `up ${n}`),
+          actor.bare,
+        );
+      // A new owner may say presence once more.
+      const more = gateway.rest().map(({ localName }) => localName);
       assert.deepEqual(
-        up.get(actor.full),
-        Array.from({ length: said.get(actor)! }, (_, n) => `up ${n}`),
-        actor.bare,
+        more.filter((name) => name !== 'presence'),
+        [],
       );
-    // A new owner may say presence once more.
-    const more = gateway.rest().map(({ localName }) => localName);
-    assert.deepEqual(
-      more.filter((name) => name !== 'presence'),
-      [],
-    );
-    gateway.wire.cut();
-  });
+      gateway.wire.cut();
+    });
 
   void it('comes back by another mux when its own is gone', async () => {
     const gateway = await enter(0);

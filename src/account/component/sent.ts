@@ -8,7 +8,6 @@ import { errorReply } from '../../xmpp/stanza.ts';
 import { serverHandlers } from '../features.ts';
 import { key, payloadOf, resultOf } from '../iq.ts';
 import { reply } from '../iqroute.ts';
-import { answerProbe } from '../probe.ts';
 import { placeOf, sendDurable, sendPassing, sharing, writeLetter } from '../route.ts';
 import { message, subscription, uncopied, type Kind, type Origin } from '../rows.ts';
 import type { Session } from '../session.ts';
@@ -18,6 +17,7 @@ import { between } from '../subscription.ts';
 import { sendVisit } from '../visit.ts';
 import { Work } from '../work.ts';
 import { answered, keepForComponent, tellSender } from './component.ts';
+import { answerAbsent } from './absent.ts';
 import { isComponent } from './known.ts';
 
 /**
@@ -107,7 +107,7 @@ function sendPresence(work: Work, stanza: Element, source: Jid, to: Jid): void |
       work.after(() => sendPassing(partition, to, stanza));
       return;
     case 'probe':
-      work.after(() => probe(work, stanza, source, to));
+      work.after(() => sendPassing(partition, to, stanza, () => answerAbsent(partition, source, to)));
       return;
     default:
   }
@@ -125,16 +125,6 @@ function sendPresence(work: Work, stanza: Element, source: Jid, to: Jid): void |
   } catch (error) {
     nobody(error);
   }
-}
-
-/** Answered also for somebody who is not there (RFC 6121 §4.3.2). */
-function probe({ partition }: Work, stanza: Element, source: Jid, to: Jid): void {
-  sendPassing(partition, to, stanza, () => {
-    Promise.resolve(partition.account(to.bare)).then(
-      (account) => account?.mailbox.run(() => answerProbe(account, source)),
-      (error: unknown) => partition.env.log.warn({ err: error }, 'an account could not be read'),
-    );
-  });
 }
 
 // ── requests and answers ────────────────────────────────────────────────────────────────────────────────────────────

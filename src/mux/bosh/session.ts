@@ -22,6 +22,7 @@ interface Held {
   exchange: Exchange | undefined;
   /** Until when it may be held, on the monotonic clock. */
   readonly due: number;
+  repeats: number;
 }
 
 /** An answer that may be asked for again. */
@@ -169,6 +170,7 @@ export class BoshSession implements Transport {
   #repeated({ rid, exchange }: Request): void {
     const held = this.#held.find((one) => one.rid === rid);
     if (held !== undefined) {
+      if (++held.repeats > fixed.boshRepeats.value) return this.abort('policy-violation', exchange);
       this.#again(held.exchange);
       held.exchange = undefined;
       this.#wait(held, exchange);
@@ -253,6 +255,7 @@ export class BoshSession implements Transport {
     const held: Held = {
       rid,
       exchange: undefined,
+      repeats: 0,
       due: now || this.#polling ? mono : mono + this.#terms.wait * 1000,
     };
     this.#held.push(held);
