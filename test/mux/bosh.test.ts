@@ -40,7 +40,7 @@ class Stage {
   readonly rig = new Rig();
   readonly session: BoshSession;
   ended = false;
-  rid = 1000;
+  rid = 1_234_567_890_123_456;
 
   constructor(more: Partial<typeof terms> & { acks?: boolean } = {}) {
     const all = {
@@ -54,7 +54,7 @@ class Stage {
     this.session = new BoshSession(this.rig.clock, { ...all, ...more }, () => (this.ended = true));
     this.rig.mux.accept(this.session);
     const first = new Request();
-    const body = readBody(`<body xmlns='http://jabber.org/protocol/httpbind' rid='1000'/>`, strangers);
+    const body = readBody(`<body xmlns='http://jabber.org/protocol/httpbind' rid='1'/>`, strangers);
     this.session.begin({ rid: this.rid, body, bytes: 1, exchange: first });
     this.rig.clock.tick();
     assert.match(first.got!, /<mechanism>PLAIN/);

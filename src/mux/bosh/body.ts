@@ -46,7 +46,7 @@ export function readBody(text: string, limits: Limits): Body {
 }
 
 /** §14.1: a positive integer up to 2^53 − 1. */
-function ridOf(text: string | undefined): number | undefined {
+export function ridOf(text: string | undefined): number | undefined {
   if (text === undefined || !/^\d{1,16}$/.test(text)) return undefined;
   const rid = Number(text);
   return rid > 0 && Number.isSafeInteger(rid) ? rid : undefined;

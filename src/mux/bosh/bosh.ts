@@ -7,7 +7,8 @@ import { StreamError } from '../../xmpp/error.ts';
 import type { Mux } from '../mux.ts';
 import { count, readBody, sidIn, type Body, type Condition } from './body.ts';
 import { HttpExchange, notAllowed, preflight, readText, xml, type Exchange } from './exchange.ts';
-import { BoshSession, refuse } from './session.ts';
+import { refuse } from './refuse.ts';
+import { BoshSession } from './session.ts';
 
 export interface BoshOptions {
   /** The HTTP listener needs no encryption (`tls: off`). */

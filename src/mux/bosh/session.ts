@@ -4,9 +4,11 @@ import type { Element } from '../../xmpp/element.ts';
 import { el } from '../../xmpp/element.ts';
 import { NS } from '../../xmpp/namespaces.ts';
 import type { Transport, TransportHandlers } from '../transport.ts';
-import { count, isTrue, writeBody, type Body, type Condition, type Said } from './body.ts';
-import { xml, type Exchange } from './exchange.ts';
+import { Answers, type Answer } from './answers.ts';
+import { count, isTrue, ridOf, writeBody, type Body, type Condition, type Said } from './body.ts';
+import type { Exchange } from './exchange.ts';
 import { Keys } from './keys.ts';
+import { refuse } from './refuse.ts';
 
 /** A request that has come, as far as the session's own affair. */
 export interface Request {
@@ -22,14 +24,6 @@ interface Held {
   exchange: Exchange | undefined;
   /** Until when it may be held, on the monotonic clock. */
   readonly due: number;
-  repeats: number;
-}
-
-/** An answer that may be asked for again. */
-interface Answer {
-  readonly text: string;
-  readonly bytes: number;
-  taken: boolean;
   repeats: number;
 }
 
@@ -81,16 +75,13 @@ export class BoshSession implements Transport {
   #inbox: { element: Element; bytes: number }[] = [];
   #paused = false;
   #held: Held[] = [];
-  readonly #answers = new Map<number, Answer>();
+  readonly #answers: Answers;
   readonly #keys: Keys;
-  /** When the last request came that was empty, and whether its answer was. */
+  /** When the last request came, if it was empty. */
   #emptyAt = -Infinity;
-  #quiet = false;
 
   #out: string[] = [];
   #outBytes = 0;
-  /** Bytes of answers that the network has not taken. */
-  #flying = 0;
   #waiting = false;
   /** Said once, in the first answer. */
   #greeting: Said | undefined;
@@ -114,6 +105,7 @@ export class BoshSession implements Transport {
     this.tls = tls;
     this.#next = rid + 1;
     this.#requests = hold + 1;
+    this.#answers = new Answers(this.#requests + 1, () => this.#landed());
     this.#keys = new Keys(terms.newkey);
     this.#greeting = {
       sid,
@@ -177,10 +169,10 @@ export class BoshSession implements Transport {
       this.#respondSoon();
       return;
     }
-    const answer = this.#answers.get(rid);
+    const answer = this.#answers.again(rid);
     if (answer === undefined) return this.abort('item-not-found', exchange);
-    if (++answer.repeats > fixed.boshRepeats.value) return this.abort('policy-violation', exchange);
-    exchange.answer(answer.text, this.#terms.content, (taken) => this.#taken(answer, taken));
+    if (answer === 'too-often') return this.abort('policy-violation', exchange);
+    this.#give(answer, exchange);
     this.#watch();
   }
 
@@ -217,7 +209,9 @@ export class BoshSession implements Transport {
       return false;
     }
     this.#emptyAt = idle ? this.#clock.mono() : -Infinity;
-    this.#acknowledged(count(attrs['ack']), rid);
+    // §9.2: answers up to there have come; without the attribute all have, if the client uses it.
+    if (this.#terms.acks)
+      this.#answers.acknowledged(attrs['ack'] === undefined ? rid : (ridOf(attrs['ack']) ?? 0));
     this.#hold(rid, exchange, false);
     // XEP-0206 §5: what stands beside a restart may be ignored.
     if (restart) this.#deliver(opening(body, this.#terms.domain), bytes);
@@ -241,13 +235,8 @@ export class BoshSession implements Transport {
   /** §12 and §13: an empty request while others wait, or after an empty answer, too soon after the one before. */
   #hasty(): boolean {
     if (this.#clock.mono() - this.#emptyAt >= fixed.boshPolling.value * 1000) return false;
-    return this.#polling ? this.#quiet : this.#held.length + 1 >= this.#requests;
-  }
-
-  /** §9.2: answers up to there have come; without the attribute all have, if the client uses it. */
-  #acknowledged(ack: number | undefined, rid: number): void {
-    if (!this.#terms.acks) return;
-    for (const [answered, answer] of this.#answers) if (answered <= (ack ?? rid)) this.#taken(answer, true);
+    if (this.#polling) return this.#answers.quiet;
+    return this.#held.filter(({ exchange }) => exchange !== undefined).length + 1 >= this.#requests;
   }
 
   #hold(rid: number, exchange: Exchange, now: boolean): void {
@@ -315,26 +304,19 @@ export class BoshSession implements Transport {
     const ack = this.#terms.acks && received > rid ? received : undefined;
     const text = writeBody({ ack, ...this.#greeting, ...said }, payloads);
     this.#greeting = undefined;
-    this.#quiet = payloads === '';
-    const answer: Answer = { text, bytes: payloads.length, taken: payloads === '', repeats: 0 };
-    if (!answer.taken) this.#flying += answer.bytes;
-    this.#answers.set(rid, answer);
-    for (const [oldest, before] of this.#answers) {
-      if (this.#answers.size <= this.#requests + 1) break;
-      // A client that is so much further has it.
-      this.#answers.delete(oldest);
-      this.#taken(before, true);
-    }
-    exchange?.answer(text, this.#terms.content, (taken) => {
-      this.#taken(answer, taken);
+    const answer = this.#answers.keep(rid, text, payloads.length);
+    if (exchange !== undefined) this.#give(answer, exchange, over);
+  }
+
+  #give(answer: Answer, exchange: Exchange, over?: () => void): void {
+    exchange.answer(answer.text, this.#terms.content, (taken) => {
+      if (taken) this.#answers.taken(answer);
       over?.();
     });
   }
 
-  #taken(answer: Answer, taken: boolean): void {
-    if (!taken || answer.taken) return;
-    answer.taken = true;
-    this.#flying -= answer.bytes;
+  /** Something more was taken. */
+  #landed(): void {
     if (!this.#waiting || this.queued > 0) return;
     this.#waiting = false;
     this.#clock.soon(() => {
@@ -405,11 +387,11 @@ export class BoshSession implements Transport {
   }
 
   get queued(): number {
-    return this.#outBytes + this.#flying;
+    return this.#outBytes + this.#answers.flying;
   }
 
   get patient(): boolean {
-    return this.#flying === 0;
+    return this.#answers.flying === 0;
   }
 
   pause(): void {
@@ -453,17 +435,4 @@ function opening({ attrs }: Body, domain: string): Element {
 /** It pauses or ends the session, and so may come beyond the number of requests (§12). */
 function isLast({ attrs }: Body): boolean {
   return attrs['pause'] !== undefined || attrs['type'] === 'terminate';
-}
-
-const statuses: Partial<Record<Condition, number>> = {
-  'bad-request': 400,
-  'policy-violation': 403,
-  'item-not-found': 404,
-};
-
-/** A terminal binding error (§17.2); for clients of the first days as a status of HTTP (§17.1). */
-export function refuse(exchange: Exchange, condition: Condition, legacy = false): void {
-  const status = legacy ? statuses[condition] : undefined;
-  if (status === undefined) exchange.answer(writeBody({ type: 'terminate', condition }, ''), xml);
-  else exchange.answer('', xml, undefined, status);
 }
