@@ -25,6 +25,8 @@ export class Account {
   readonly partition: Partition;
   readonly id: number;
   readonly address: string;
+  /** It is an external component (component/known.ts). */
+  readonly component: boolean;
   readonly mailbox: Mailbox;
   readonly sessions: Session[] = [];
   preferences: Preferences;
@@ -60,6 +62,7 @@ export class Account {
     this.partition = partition;
     this.id = row.id;
     this.address = row.address;
+    this.component = partition.env.components?.has(row.address) === true;
     this.mailbox = new Mailbox(partition.env.log);
     this.watermark = row.watermark;
     this.rosterVersion = row.roster_ver;
@@ -238,6 +241,8 @@ export class Account {
       const stored = this.watermark;
       this.watermark = watermark;
       work.write(accountRows.watermark, [partition.id, this.id, watermark]);
+      // A component has no archive: nobody will ask for what it has been given.
+      if (this.component) work.write(messageRows.forget, [partition.id, this.id, stored, watermark]);
       work.onFailure(() => {
         this.watermark = Math.min(this.watermark, stored);
         partition.touchLazily(this);

@@ -1,4 +1,4 @@
-import type { Attach, Bind, End, Resume, Stanza, Up } from '../link/frames.ts';
+import type { Attach, Bind, End, Handshake, Resume, Stanza, Up } from '../link/frames.ts';
 import type { Peer } from '../mesh/mesh.ts';
 import { Failure } from '../base/failure.ts';
 import { fixed } from '../base/fixed.ts';
@@ -11,6 +11,8 @@ import { receiveDurable, receivePassing } from './arrive.ts';
 import { attach } from './attach.ts';
 import { carriedOf, takeCarried, type Carried } from './carry.ts';
 import { bind, enable } from './bind.ts';
+import { isComponent } from './component/known.ts';
+import { shake } from './component/handshake.ts';
 import { detachSession, endSession } from './end.ts';
 import { addGuest, isGuest, releaseGuest, releaseGuests } from './guests.ts';
 import { indicate } from './csi.ts';
@@ -198,6 +200,9 @@ export class Accounts {
       case 'register':
         this.#register(from, frame);
         return;
+      case 'handshake':
+        this.#handshake(partition, from, frame);
+        return;
       case 'bind':
       case 'resume':
         this.#enter(partition, from, frame);
@@ -278,6 +283,22 @@ export class Accounts {
 
   #stanza(session: Session, { n, stanza }: Stanza): void {
     session.account.mailbox.run(() => receiveStanza(session, n, stanza));
+  }
+
+  /** A component's connection; one that nobody has configured here is like one without its secret. */
+  #handshake(partition: Partition, from: Peer, frame: Handshake): void {
+    const { partition: id, epoch, conn } = frame;
+    const refuse = () =>
+      this.env.mesh.send(from, 'mux', {
+        t: 'refused',
+        partition: id,
+        epoch,
+        conn,
+        condition: 'not-authorized',
+        text: undefined,
+      });
+    if (!isComponent(this.env, frame.domain)) refuse();
+    else this.#withAccount(partition, frame.domain, refuse, (account) => shake(account, from, frame));
   }
 
   /** A connection that authenticated binds or resumes. */

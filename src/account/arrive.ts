@@ -10,6 +10,7 @@ import { isBlocked, refusalOf } from './blocks.ts';
 import { waitingKey } from './csi.ts';
 import { copyPassing } from './carbons.ts';
 import { received } from './forged.ts';
+import { passToComponent, storeForComponent } from './component/component.ts';
 import { receiveIq } from './iqroute.ts';
 import { receivePresence } from './presence.ts';
 import { bury, graveOf, retractedBy } from './retract.ts';
@@ -36,6 +37,7 @@ export function receiveDurable(
   work.involve(recipient);
   const from = Jid.parse(stanza.attrs['from'] ?? '');
   if (from === undefined) throw new StanzaError('jid-malformed');
+  if (recipient.component) return storeForComponent(work, recipient, stanza, from, kind, origin, posted);
   if (recipient.blocks !== undefined && isBlocked(recipient, from)) {
     // XEP-0191 §3.3: no presence is answered. What ends something is noted, without a word to anybody's client.
     if (kind === subscription)
@@ -97,6 +99,7 @@ function storeMessage(
 
 /** A stanza that nobody stores has come for this account. Runs in its mailbox, in order behind what was stored. */
 export function receivePassing(account: Account, stanza: Element, to: Jid): void {
+  if (account.component) return passToComponent(account, stanza, to);
   if (account.blocks !== undefined) {
     const from = Jid.parse(stanza.attrs['from'] ?? '');
     if (from !== undefined && isBlocked(account, from)) {

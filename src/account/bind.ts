@@ -8,6 +8,7 @@ import type { Account } from './account.ts';
 import { beginWith, clearSpool, lookAround, taggedResource } from './bind2.ts';
 import { deviceOf } from './device.ts';
 import { endSession } from './end.ts';
+import { keep } from './record.ts';
 import { Session } from './session.ts';
 import { sessionRows } from './sessionrows.ts';
 import { hashOf, previdOf, ticketFor } from './ticket.ts';
@@ -91,10 +92,15 @@ export async function bind(account: Account, from: Peer, frame: Bind): Promise<v
       session.tellRecord();
       if (found !== undefined) clearSpool(account, found.spooled);
       session.resend();
+      if (account.component) session.cursor.pump();
       env.count('login');
     });
     account.sessions.push(session);
     partition.sessions.set(session.id, session);
+    if (account.component) {
+      session.cursor.beginSpool();
+      keep(session);
+    }
     work.commit();
   } catch (error) {
     if (!(error instanceof StanzaError)) throw error;

@@ -4,6 +4,7 @@ import { attribute, textOf } from '../xmpp/serialise.ts';
 import type { Account } from './account.ts';
 import { adorned } from './adorn.ts';
 import { blocksAddress } from './blocks.ts';
+import { Jid } from '../xmpp/jid.ts';
 import { missed } from './missed.ts';
 import type { Partition } from './partition.ts';
 import { offerLast } from './pubsub/last.ts';
@@ -66,13 +67,17 @@ export function hand(partition: Partition, address: string, cast: Cast): void {
   const known = partition.accounts.peek(address);
   if (known !== undefined) {
     // Nobody there: who comes next asks for what there is now.
-    if (known.sessions.length === 0) return;
+    if (known.sessions.length === 0 && !known.component) return;
   } else if (partition.env.partitionOf(address) !== partition.id) {
     if (partition.env.partitionOf(address) !== undefined)
       partition.post.pass(partition, address, cast.element(address));
     return;
   }
-  withSessions(partition, address, (account) => show(account, cast));
+  withSessions(partition, address, (account) => {
+    const to = account.component ? Jid.parse(address) : undefined;
+    if (to === undefined) show(account, cast);
+    else partition.arrivals.passing(account, cast.element(address), to);
+  });
 }
 
 /** RFC 6121 §4.2.2, §4.4.2, §4.5.2: to everybody who sees this account's presence. */

@@ -39,12 +39,13 @@ export function disco(features: readonly Feature[]): Feature {
       [itemsKey]: ({ payload, to, account: asker }) =>
         known(
           payload,
-          items(
-            services
+          items([
+            ...services
               .map(({ label, identity }) => ({ jid: `${label}.${to}`, name: identity['name'] }))
               // Those that the configuration has not turned off.
               .filter(({ jid }) => asker.partition.env.hosts.has(jid)),
-          ),
+            ...componentsAt(asker.partition.env, to),
+          ]),
         ),
     },
     account: {
@@ -137,9 +138,19 @@ function known(payload: Element, answer: Element): Element {
   return answer;
 }
 
+/** The components that a domain shows: its own, and those that are below none of ours. */
+function componentsAt(env: Env, domain: string): { jid: string; name: string | undefined }[] {
+  const shown = [...(env.components?.values() ?? [])].filter(
+    (one) =>
+      one.domain.endsWith(`.${domain}`) ||
+      ![...env.domains].some((other) => one.domain.endsWith(`.${other}`)),
+  );
+  return shown.map((one) => ({ jid: one.domain, name: one.name === '' ? undefined : one.name }));
+}
+
 const noItems = el('query', NS.discoItems);
 
-function items(list: readonly { readonly jid: string; readonly name: string }[]): Element {
+function items(list: readonly { readonly jid: string; readonly name: string | undefined }[]): Element {
   return el(
     'query',
     NS.discoItems,

@@ -1,5 +1,6 @@
 import { forgetCaps } from './caps.ts';
 import { leaveWord } from './last.ts';
+import { abandon } from './component/component.ts';
 import { announceEnd } from './presence.ts';
 import type { Session } from './session.ts';
 import { sessionRows } from './sessionrows.ts';
@@ -26,6 +27,7 @@ export function endSession(session: Session): void | Promise<void> {
     const held: number[] = [];
     for (const { settles } of session.unacked) if (settles > 0) held.push(settles);
     account.release(session, held);
+    if (account.component) abandon(session);
     announceEnd(session);
     if (seen) partition.removeLazily(session);
     partition.vacated?.(account);

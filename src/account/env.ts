@@ -1,3 +1,4 @@
+import type { Component } from './component/known.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Config } from '../base/config.ts';
 import type { Limits } from '../base/limits.ts';
@@ -24,6 +25,8 @@ export interface Env {
   readonly domains: ReadonlySet<string>;
   /** Hosts of services below the domains (features.ts, services): host → label. */
   readonly hosts: ReadonlyMap<string, string>;
+  /** External components by their domain (component/known.ts); undefined where there are none. */
+  readonly components?: ReadonlyMap<string, Component> | undefined;
   readonly limits: Limits;
   readonly registration: 'closed' | 'open';
   /** How clients may prove who they are; without it by a password. */

@@ -5,6 +5,7 @@ import { serialise } from '../xmpp/serialise.ts';
 import { errorReply } from '../xmpp/stanza.ts';
 import { holdsBack } from './blocks.ts';
 import { genuine } from './forged.ts';
+import { sendFromComponent } from './component/sent.ts';
 import { sendIq } from './iqroute.ts';
 import { endSession } from './end.ts';
 import { sendMessage } from './message.ts';
@@ -49,6 +50,7 @@ function run(work: Work, session: Session, stanza: Element): void | Promise<void
 }
 
 function dispatch(work: Work, session: Session, received: Element): void | Promise<void> {
+  if (session.account.component) return sendFromComponent(work, session, unforged(received, session));
   const { from, to: address } = received.attrs;
   // RFC 6120 §8.1.2.1: a client may only speak as itself.
   if (from !== undefined && from !== session.full && from !== session.account.address) {
@@ -80,8 +82,11 @@ function stamp(received: Element, session: Session, to: Jid | undefined): Elemen
   const { attrs } = received;
   const lang = attrs['xml:lang'] ?? session.info?.lang;
   const stamped = received.with({ from: session.full, to: to?.full, 'xml:lang': lang });
-  if (received.name === 'iq') return stamped;
-  return genuine(stamped, Jid.parse(session.full)!, session.partition.env);
+  return unforged(stamped, session);
+}
+
+function unforged(stanza: Element, session: Session): Element {
+  return stanza.name === 'iq' ? stanza : genuine(stanza, Jid.parse(session.full)!, session.partition.env);
 }
 
 /** The stanza has no effect but an answer; what its unit was to write is dropped. */
@@ -100,8 +105,9 @@ function refuse(session: Session, work: Work, stanza: Element, error: unknown): 
   const { type } = stanza.attrs;
   // RFC 6120 §8.3.1: never an error for an error, nor for a result.
   if (type !== 'error' && type !== 'result') {
-    const from = stanza.attrs['to'];
-    const text = serialise(errorReply(stanza.with({ from: session.full, to: from }), known as StanzaError));
+    // A component speaks for many.
+    const stamped = session.account.component ? stanza : stanza.with({ from: session.full });
+    const text = serialise(errorReply(stamped, known as StanzaError));
     answer.after(() => session.send(text, stanza.name === 'iq' ? answer.answers : 0));
   }
   answer.commit();

@@ -5,6 +5,7 @@ import { serialise, textOf } from '../xmpp/serialise.ts';
 import { errorReply } from '../xmpp/stanza.ts';
 import type { Account } from './account.ts';
 import { answeredCaps } from './caps.ts';
+import { isComponent } from './component/known.ts';
 import { accountHandlers, aside, serverHandlers, services } from './features.ts';
 import { key, payloadOf, resultOf, type Handler, type Request } from './iq.ts';
 import { placeOf, sendPassing } from './route.ts';
@@ -23,7 +24,8 @@ export function sendIq(work: Work, session: Session, iq: Element, to: Jid | unde
         // To the own bare address: the account itself has asked (caps.ts, pushes.ts).
         if (!answeredCaps(session, iq) && to !== undefined) sendPassing(work.partition, to, iq);
       });
-    else if (to.resource !== '' || to.local !== '') work.after(() => sendPassing(work.partition, to, iq));
+    else if (to.resource !== '' || to.local !== '' || isComponent(work.partition.env, to.domain))
+      work.after(() => sendPassing(work.partition, to, iq));
     return;
   }
   if (type !== 'get' && type !== 'set')

@@ -6,6 +6,7 @@ import { textOf } from '../xmpp/serialise.ts';
 import { errorReply } from '../xmpp/stanza.ts';
 import { isShown } from './archiving.ts';
 import { storeRow } from './append.ts';
+import { isComponent } from './component/known.ts';
 import { copyPassing } from './carbons.ts';
 import { isApproval, passApproval } from './pubsub/authorize.ts';
 import { bury, graveOf, retractedBy } from './retract.ts';
@@ -21,8 +22,8 @@ export function sendMessage(work: Work, stanza: Element, to: Jid): void | Promis
     return;
   }
   // RFC 6121 §8.5.1: the server itself takes no messages. §8.5.2.1.1: an account takes no groupchat; a resource may.
-  if (to.local === '' || (stanza.attrs['type'] === 'groupchat' && to.resource === ''))
-    throw new StanzaError('service-unavailable');
+  const domain = to.local === '' || (stanza.attrs['type'] === 'groupchat' && to.resource === '');
+  if (domain && !isComponent(work.partition.env, to.domain)) throw new StanzaError('service-unavailable');
   work.partition.env.count('message');
   if (classify(stanza) === 'transient') {
     work.after(() => pass(work, stanza, to));

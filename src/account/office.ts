@@ -4,11 +4,15 @@ import type { Store } from '../store/store.ts';
 import type { StanzaCondition } from '../xmpp/error.ts';
 import { StanzaError } from '../xmpp/error.ts';
 import { Jid } from '../xmpp/jid.ts';
+import type { Element } from '../xmpp/element.ts';
 import { parseStored } from '../xmpp/parser.ts';
 import { NS } from '../xmpp/namespaces.ts';
 import { errorReply } from '../xmpp/stanza.ts';
 import type { Env } from './env.ts';
 import { receiveDurable } from './arrive.ts';
+import { answerAbsent } from './component/absent.ts';
+import { isComponent } from './component/known.ts';
+import { keepForComponent } from './component/component.ts';
 import { unreachable } from './iqroute.ts';
 import { storeBounce } from './message.ts';
 import { outboxRows } from './outboxrows.ts';
@@ -18,7 +22,7 @@ import { isApproval, receiveApproval } from './pubsub/authorize.ts';
 import { receiveBetween } from './pubsub/between.ts';
 import { sendPassing } from './route.ts';
 import { subscription, type Kind } from './rows.ts';
-import { returnSubscription } from './subscription.ts';
+import { between, returnSubscription } from './subscription.ts';
 import { isVisit, receiveVisit } from './visit.ts';
 import { Work } from './work.ts';
 
@@ -63,9 +67,11 @@ export function openOffice(env: Env, partitionAt: (id: number) => Partition | un
       else if (stanza.name === 'message' && env.hosts.has(to.full) && isApproval(stanza))
         receiveApproval(partition, stanza, to);
       else
-        sendPassing(partition, to, stanza, () =>
-          tellSender(partition, new StanzaError('service-unavailable'), stanza),
-        );
+        sendPassing(partition, to, stanza, () => {
+          const from = stanza.attrs['type'] === 'probe' ? Jid.parse(stanza.attrs['from'] ?? '') : undefined;
+          if (from !== undefined && isComponent(env, from.domain)) answerAbsent(partition, from, to);
+          else tellSender(partition, new StanzaError('service-unavailable'), stanza);
+        });
     },
     lost: (stanza) => {
       if (stanza.name === 'presence') {
@@ -140,7 +146,8 @@ async function settleLetter(
     const work = new Work(sender);
     work.write(outboxRows.remove, [partition.id, letter.account, letter.id]);
     const stanza = settlement === 'delivered' ? undefined : parseStored(letter.xml);
-    if (stanza !== undefined && letter.kind === subscription) {
+    if (stanza !== undefined && sender.component) returnToComponent(work, stanza, settlement, letter);
+    else if (stanza !== undefined && letter.kind === subscription) {
       await returnSubscription(work, sender, stanza, Jid.parse(letter.recipient)!, letter);
     } else if (stanza !== undefined && stanza.attrs['type'] !== 'error') {
       const error = errorReply(stanza, new StanzaError(settlement as StanzaCondition));
@@ -155,6 +162,21 @@ async function settleLetter(
     work.onFailure(() => done(false));
     work.commit();
   });
+}
+
+/** Its own letter came back to a component; of the steps of a subscription only a request is answered (RFC 6121 §3.1.3). */
+function returnToComponent(work: Work, stanza: Element, settlement: string, letter: Letter): void {
+  const { type, from = '' } = stanza.attrs;
+  const { source, n, k, recipient } = letter;
+  const origin = { source, n, k: k + 1 };
+  if (letter.kind === subscription) {
+    if (type !== 'subscribe') return;
+    const refusal = between('unsubscribed', recipient, from);
+    keepForComponent(work, work.account, refusal, recipient, origin, false);
+  } else if (type !== 'error') {
+    const error = errorReply(stanza, new StanzaError(settlement as StanzaCondition));
+    keepForComponent(work, work.account, error, recipient, origin, false);
+  }
 }
 
 /** The outbox of a partition, oldest first per account, read in slices. */

@@ -16,6 +16,7 @@ import { readBlocks } from './blocks.ts';
 import { readPushes } from './pushes.ts';
 import { endAgain, endSession, removeRows } from './end.ts';
 import { takeCarried, type Carried } from './carry.ts';
+import { entityOf, isComponent } from './component/known.ts';
 import type { Env } from './env.ts';
 import { messageRows, type Kind, type Origin } from './rows.ts';
 import { Session } from './session.ts';
@@ -127,6 +128,7 @@ export class Partition {
       idle: (account) => account.idle,
       loads: shared.loads,
       keep: () => shared.keep(),
+      keyOf: env.components === undefined ? undefined : (address) => entityOf(env, address),
     });
     this.#unfill = lane.onBatch((add) => this.#fill(add));
     this.#retention = openRetention(this);
@@ -362,7 +364,8 @@ export class Partition {
       return this.#made(ahead);
     }
     let [row] = await store.query<AccountRow>(accountRows.load, [this.id, address]);
-    if (row === undefined && this.env.hosts.has(address)) row = await this.#found(address);
+    if (row === undefined && (this.env.hosts.has(address) || isComponent(this.env, address)))
+      row = await this.#found(address);
     if (row === undefined) return undefined;
     const [waiting, sessions] = await Promise.all([
       // Above the watermark there is nothing: the usual case costs no question.
@@ -374,7 +377,7 @@ export class Partition {
     return this.#made({ row, waiting, sessions });
   }
 
-  /** A service begins to be used: its state is that of an account without a local part. */
+  /** A service or a component begins to be used: its state is that of an account without a local part. */
   async #found(address: string): Promise<AccountRow | undefined> {
     const { clock, store } = this.env;
     const ops = [{ statement: accountRows.found, params: [this.id, this.env.newId(), address, clock.now()] }];

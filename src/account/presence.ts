@@ -7,6 +7,8 @@ import type { Account } from './account.ts';
 import { adorned } from './adorn.ts';
 import { capsOf, noticeCaps, sameCaps } from './caps.ts';
 import { blocksAddress, replayBlocks } from './blocks.ts';
+import { isComponent } from './component/known.ts';
+import { domainOf } from '../placement/placement.ts';
 import { Cast, castOf, hand, show, toSubscribers, unavailable } from './cast.ts';
 import type { Item } from './item.ts';
 import { farewellOf } from './last.ts';
@@ -117,10 +119,12 @@ export function probe(session: Session, contact: string, absent: boolean): void 
   const { account, partition } = session;
   if (blocksAddress(account, contact)) return;
   const known = partition.accounts.peek(contact);
-  if (known === undefined && partition.env.partitionOf(contact) !== partition.id) {
-    if (partition.env.partitionOf(contact) === undefined) return;
-    const asks = el('presence', NS.client, { type: 'probe', from: session.full, to: contact });
-    partition.post.pass(partition, contact, asks);
+  const away = known === undefined && partition.env.partitionOf(contact) !== partition.id;
+  if (away || isComponent(partition.env, domainOf(contact))) {
+    const to = Jid.parse(contact);
+    if (to === undefined || placeOf(partition, to) === 'foreign') return;
+    // A component answers for whoever is there.
+    sendPassing(partition, to, el('presence', NS.client, { type: 'probe', from: session.full, to: contact }));
     return;
   }
   if (!absent && known?.sessions.length === 0) return;

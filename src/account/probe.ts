@@ -4,6 +4,7 @@ import { blocksAddress } from './blocks.ts';
 import { castOf, unavailable, type Cast } from './cast.ts';
 import { withRoster } from './roster.ts';
 import { sendPassing } from './route.ts';
+import { isComponent } from './component/known.ts';
 import type { Session } from './session.ts';
 import { between } from './subscription.ts';
 
@@ -67,12 +68,12 @@ export function answerProbe(account: Account, from: Jid): void {
 }
 
 /**
- * Whoever asks without a subscription learns that it has none (case 1). Only the client that asked: what two accounts here
+ * Whoever asks without a subscription learns that it has none (case 1). Only the client that asked, or a component: what two accounts here
  * hold of each other changes at both sides in one step, so there is nothing to heal, and a denial that comes late would undo
  * a request that has been made meanwhile.
  */
 function deny(account: Account, asker: Jid): void {
-  if (asker.resource === '') return;
+  if (asker.resource === '' && !isComponent(account.partition.env, asker.domain)) return;
   const stanza = between('unsubscribed', account.address, asker.full);
   sendPassing(account.partition, asker, stanza);
 }

@@ -4,6 +4,7 @@ import type { Letter } from '../post/post.ts';
 import type { Jid } from '../xmpp/jid.ts';
 import { textOf } from '../xmpp/serialise.ts';
 import type { Account } from './account.ts';
+import { entityOf, isComponent } from './component/known.ts';
 import { outboxRows } from './outboxrows.ts';
 import type { Partition } from './partition.ts';
 import type { Kind, Origin } from './rows.ts';
@@ -123,8 +124,13 @@ export function withSessions(
     known.mailbox.run(() => known.inOrder(() => use(known)));
     return;
   }
-  // While it is being read nobody can tell yet.
-  if (!partition.dormant.has(address) && !partition.accounts.reads(address)) {
+  const entity = entityOf(partition.env, address);
+  // While it is being read nobody can tell yet; and a component answers also while it is not there.
+  if (
+    !partition.dormant.has(entity) &&
+    !partition.accounts.reads(address) &&
+    !isComponent(partition.env, entity)
+  ) {
     absent?.();
     return;
   }

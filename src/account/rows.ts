@@ -58,6 +58,8 @@ export const messageRows = {
     where partition = $1 and account = $2 and id > $3 and id <= $4 and pending = 1 order by id limit $5`,
   pending: sql`select id, kind, target from message
     where partition = $1 and account = $2 and id > $3 and pending = 1 order by id`,
+  /** The texts up to a position; the origins stay. */
+  forget: sql`update message set xml = '' where partition = $1 and account = $2 and id > $3 and id <= $4`,
   settle: sql`update message set pending = 0 where partition = $1 and account = $2 and id = $3`,
 };
 

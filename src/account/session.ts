@@ -1,3 +1,4 @@
+import { fixed } from '../base/fixed.ts';
 import type { Element } from '../xmpp/element.ts';
 import type { ConnInfo } from '../link/frames.ts';
 import type { Peer } from '../mesh/mesh.ts';
@@ -90,9 +91,9 @@ export class Session {
     return this.presence !== undefined;
   }
 
-  /** Gets messages to the bare address (RFC 6121 §8.5.2). */
+  /** Gets messages to the bare address (RFC 6121 §8.5.2); a component's gets everything. */
   get ready(): boolean {
-    return this.presence !== undefined && this.priority >= 0;
+    return (this.presence !== undefined && this.priority >= 0) || this.account.component;
   }
 
   /**
@@ -107,7 +108,10 @@ export class Session {
     if (answers > 0 && this.answers?.has(answers) === true) this.answers.set(answers, m);
     this.#out(m, text, feed, pos, answers);
     const { limits } = this.partition.env;
-    if (this.unacked.size > limits.unackedHard || this.unacked.bytes > limits.unackedHardBytes) {
+    if (
+      (this.unacked.size > limits.unackedHard || this.unacked.bytes > limits.unackedHardBytes) &&
+      !(this.account.component && this.unacked.size <= fixed.componentUnacked.value)
+    ) {
       this.partition.overflow(this);
     } else if (settles > 0 && this.unacked.size >= askAfter) this.want();
     // Also for what nobody stored: else a quiet client would keep it in our memory for ever.

@@ -6,6 +6,7 @@ import { errorReply } from '../xmpp/stanza.ts';
 import type { Account } from './account.ts';
 import { isBlocked } from './blocks.ts';
 import { blindHandlers, services, visitorHandlers } from './features.ts';
+import { isComponent } from './component/known.ts';
 import { key, payloadOf, resultOf, type Host } from './iq.ts';
 import { mayKnow } from './mayknow.ts';
 import { placeOf, sendPassing } from './route.ts';
@@ -32,6 +33,7 @@ export function sendVisit(partition: Partition, iq: Element, to: Jid): void {
 export function receiveVisit(partition: Partition, iq: Element, to: Jid): void {
   const from = Jid.parse(iq.attrs['from'] ?? '');
   if (from === undefined) return;
+  if (isComponent(partition.env, to.domain)) return sendPassing(partition, to, iq);
   const blind = blindFor(partition, iq, to);
   if (blind?.always === true) {
     answerBlind(partition, from, iq, to.bare, blind.answer);

@@ -71,7 +71,7 @@ export interface SessionInfo {
   readonly address: string;
   /** The client's address, without the port; empty while it is detached. */
   readonly from: string;
-  readonly transport: 'tcp' | 'websocket';
+  readonly transport: 'tcp' | 'websocket' | 'bosh';
   readonly tls: boolean;
   readonly state: 'attached' | 'detached';
   /** Presence: `available`, `away`, `chat`, `dnd`, `xa`, or `unavailable`. */

@@ -1,5 +1,5 @@
 import fastify, { type FastifyInstance } from 'fastify';
-import type { Server } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Certificate } from '../base/certificate.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Config, Listen, ListenName } from '../base/config.ts';
@@ -21,6 +21,12 @@ export interface Http {
   /** What to type on this machine. */
   readonly url: string;
   close(): Promise<void>;
+}
+
+/** The public listener, which leaves some paths to others. */
+export interface Web extends Http {
+  /** Everything that is asked at `path` goes to `handler`, which answers. */
+  handle(path: string, handler: (request: IncomingMessage, response: ServerResponse) => void): void;
 }
 
 export interface HttpOptions {
@@ -49,9 +55,16 @@ export interface HttpFiles {
  *
  * @throws Failure('port-in-use') | Failure('listen')
  */
-export async function openHttp(options: HttpOptions): Promise<Http> {
+export async function openHttp(options: HttpOptions): Promise<Web> {
   const { files } = options;
   const app = listenerFor(options.listen, options.certificate, files === undefined ? bodyTime : 0);
+  const taken = new Map<string, Parameters<Web['handle']>[1]>();
+  app.addHook('onRequest', (request, reply, done) => {
+    const handler = taken.get(request.url.split('?', 1)[0]!);
+    if (handler === undefined) return done();
+    reply.hijack();
+    handler(request.raw, reply.raw);
+  });
   answerFailures(app, options.log);
   if (files !== undefined) {
     hurry(app, files.clock);
@@ -61,7 +74,8 @@ export async function openHttp(options: HttpOptions): Promise<Http> {
   health(app, options);
   hostMeta(app, options.listen);
   await webClient(app, options.config, files?.url);
-  return listening(app, 'http', options.listen);
+  const http = await listening(app, 'http', options.listen);
+  return { ...http, handle: (path, handler) => void taken.set(path, handler) };
 }
 
 /** Where uploads may take their time, Node's own limit for bodies is off: this is the one of all others. */

@@ -76,6 +76,10 @@ function keysAt(path: readonly PropertyKey[]): string[] {
     'auth.oauth': ['issuer', 'audience', 'jwks', 'scope', 'discovery'],
     upload: ['url'],
     contact: [...contactKinds],
+    'components.*': ['domain', 'secret', 'name'],
   };
-  return [...(isTree(at) ? Object.keys(at) : []), ...(optional[path.join('.')] ?? [])];
+  return [
+    ...(isTree(at) ? Object.keys(at) : []),
+    ...(optional[path.map((step) => (typeof step === 'number' ? '*' : step)).join('.')] ?? []),
+  ];
 }

@@ -19,6 +19,7 @@ export interface Config {
     readonly xmpp: Listen | 'off';
     readonly xmpps: Listen | 'off';
     readonly http: Listen | 'off';
+    readonly component: Listen | 'off';
     readonly admin: Listen | 'off';
     readonly health: { readonly host: string; readonly port: number } | 'off';
     /** Where the muxes of a pool pass uploads and downloads on. */
@@ -27,6 +28,14 @@ export interface Config {
   /** Absolute paths of PEM files; undefined where a self-signed pair is to be made and kept. */
   readonly tls: { readonly cert: string; readonly key: string } | undefined;
   readonly auth: Authentication;
+  /** External components (XEP-0114). */
+  readonly components: readonly {
+    /** Neither a served domain nor the address of one of its services. */
+    readonly domain: string;
+    /** undefined only where there is no role `accounts`. */
+    readonly secret?: string | undefined;
+    readonly name?: string | undefined;
+  }[];
   readonly registration: 'closed' | 'open';
   /** Files (XEP-0363): the URL by which everybody reaches some server of the community. */
   readonly upload: { readonly url?: string | undefined } | 'off';

@@ -116,6 +116,12 @@ function complete(settings: Settings, base: string): Config {
   const { anonymous } = settings.auth;
   const named = settings.domains as [string, ...string[]];
   const domains = anonymous === undefined ? named : ([...named, anonymous] as const);
+  for (const { domain, secret } of settings.components) {
+    if (domains.includes(domain))
+      throw new Failure('config', `components: ${domain} is one of the served domains`);
+    if (secret === undefined && settings.roles.includes('accounts'))
+      throw new Failure('config', `components: ${domain} has no secret`);
+  }
   const data = resolve(base, settings.data);
   const { cert, key } = settings.tls;
   return {

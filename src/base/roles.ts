@@ -13,7 +13,7 @@ export function combination(
   const [mux, accounts] = [roles.includes('mux'), roles.includes('accounts')];
   const alone = mesh === 'local';
   const remarks: string[] = [];
-  const clients = (['xmpp', 'xmpps'] as const).filter((name) => listen[name] !== 'off');
+  const clients = (['xmpp', 'xmpps', 'component'] as const).filter((name) => listen[name] !== 'off');
   if (!mux && accounts && clients.length > 0)
     remarks.push(
       `roles without mux: clients do not connect here; ${clients.map((name) => `listen.${name}`).join(' and ')} stay closed`,

@@ -94,6 +94,10 @@ export const listeners = {
     path: ['tls'],
     error: 'expected required, because the host is not this machine alone',
   }),
+  component: listener('External components (XEP-0114).', { host: '127.0.0.1', port: 5347, tls: 'off' }, [
+    'required',
+    'off',
+  ]),
   health: z
     .strictObject({
       host: word('a host name or an address').default('127.0.0.1').meta({
@@ -258,6 +262,8 @@ const authSchema = z.strictObject({
     .meta({ description: 'OAUTHBEARER: tokens (JWT) of an authorization server.' }),
 });
 
+const secretText = 'a text of at least 16 characters';
+
 const settings = z.strictObject({
   community: word('a name').optional().meta({
     description: 'Name of the community, shown at start and in the web client. Default: the first domain.',
@@ -327,6 +333,13 @@ nats://USER:PASSWORD@HOST:PORT,HOST2:PORT, with ?ca=FILE or ?tls=off as above.`,
       admin: orOff(listeners.admin),
       health: orOff(listeners.health),
       files: orOff(listeners.files),
+      component: z
+        .union([z.literal('off'), listeners.component])
+        .default('off')
+        .meta({
+          description:
+            'Where external components connect (XEP-0114); off unless it is set, for example\n{ host: 127.0.0.1, port: 5347, tls: off }. tls: required or off: what they say can be read there.',
+        }),
     })
     .prefault({})
     .meta({ description: 'Where clients connect. Each is a mapping or the word off.' }),
@@ -352,6 +365,23 @@ nats://USER:PASSWORD@HOST:PORT,HOST2:PORT, with ?ca=FILE or ?tls=off as above.`,
     .prefault({})
     .meta({ description: 'Certificate of the listeners.' }),
   auth: authSchema.prefault({}).meta({ description: 'How clients prove who they are.' }),
+  components: z
+    .array(
+      z.strictObject({
+        domain,
+        secret: z.string(expected(secretText)).min(16, expected(secretText)).max(255).optional(),
+        name: word('a name').optional(),
+      }),
+      expected('a list of components'),
+    )
+    .refine((list) => new Set(list.map((one) => one.domain)).size === list.length, {
+      error: 'expected every domain once',
+    })
+    .default([])
+    .meta({
+      description:
+        'External components (XEP-0114) and what each of them has to know: gateways, bots.\n- { domain: bot.example.org, secret: AT-LEAST-16-CHARACTERS, name: shown to people }\nThe same on all servers; one without the role accounts needs no secret.',
+    }),
   registration: oneOf(['closed', 'open']).default('closed').meta({
     description: 'open: anybody may make an account from a client (XEP-0077).',
   }),

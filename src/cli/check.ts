@@ -27,5 +27,6 @@ export function checkCommand(): Command {
 /** Without the passwords of the engines: who checks a configuration may well paste what comes out. */
 function shown(config: Config): Config {
   const masked = (url: string) => url.replace(/^(\w+:\/\/[^:/@]*):.*@/, '$1:…@');
-  return { ...config, store: masked(config.store), mesh: masked(config.mesh) };
+  const components = config.components.map((one) => ({ ...one, ...(one.secret && { secret: '…' }) }));
+  return { ...config, components, store: masked(config.store), mesh: masked(config.mesh) };
 }

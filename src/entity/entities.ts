@@ -9,6 +9,8 @@ export interface Loader<E> {
   readonly loads: Gate;
   /** Entities kept although idle. */
   keep(): number;
+  /** The key of the entity that is meant, where several names mean one. */
+  readonly keyOf?: ((name: string) => string) | undefined;
 }
 
 /** The entities of one partition that are in memory: loaded at first use, one load per key, forgotten when idle. */
@@ -25,9 +27,14 @@ export class Entities<E> {
     return this.#loaded.size;
   }
 
+  #key(name: string): string {
+    const { keyOf } = this.#loader;
+    return keyOf === undefined ? name : keyOf(name);
+  }
+
   /** It is being read now. */
-  reads(key: string): boolean {
-    return this.#loading.has(key);
+  reads(name: string): boolean {
+    return this.#loading.has(this.#key(name));
   }
 
   /** How many are being read. */
@@ -40,12 +47,13 @@ export class Entities<E> {
   }
 
   /** The entity if it is in memory. */
-  peek(key: string): E | undefined {
-    return this.#loaded.get(key);
+  peek(name: string): E | undefined {
+    return this.#loaded.get(this.#key(name));
   }
 
   /** The entity, or a promise where it must be read first. */
-  get(key: string): E | Promise<E | undefined> {
+  get(name: string): E | Promise<E | undefined> {
+    const key = this.#key(name);
     return this.#loaded.get(key) ?? this.#loading.get(key) ?? this.#load(key);
   }
 

@@ -24,6 +24,7 @@ export type Up =
   | Detach
   | End
   | Register
+  | Handshake
   | Reported;
 
 export type Down =
@@ -58,7 +59,7 @@ export interface ConnInfo {
   /** The stream is encrypted, or the listener says that it needs not be: PLAIN may be used. */
   readonly secure: boolean;
   readonly tls: string | undefined;
-  readonly transport: 'tcp' | 'tls' | 'ws';
+  readonly transport: 'tcp' | 'tls' | 'ws' | 'bosh';
   readonly lang: string | undefined;
 }
 
@@ -195,6 +196,20 @@ export interface Registered extends Head {
   readonly conn: number;
   /** The iq result or error, whole. */
   readonly text: string;
+}
+
+/**
+ * A component authenticates (XEP-0114 §3): the id of its stream and what it said, the owner knows the secret. The answer is
+ * `bound`, `unbound` or `refused`.
+ */
+export interface Handshake extends Head {
+  readonly t: 'handshake';
+  readonly conn: number;
+  readonly domain: string;
+  readonly stream: string;
+  /** Small hexadecimal digits. */
+  readonly digest: string;
+  readonly info: ConnInfo;
 }
 
 /** What a mux must show to act for a session: see DESIGN §5, ticket and generation. */

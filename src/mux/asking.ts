@@ -1,8 +1,8 @@
-import type { Auth, Bind, Head, Register, Resume } from '../link/frames.ts';
+import type { Auth, Bind, Handshake, Head, Register, Resume } from '../link/frames.ts';
 import type { Connection, Login } from './connection.ts';
 
 /** What a connection without a session asks of the owner of an account, as any owner may be told it. */
-export type Question = Bare<Auth> | Bare<Bind> | Bare<Resume> | Bare<Register>;
+export type Question = Bare<Auth> | Bare<Bind> | Bare<Resume> | Bare<Register> | Bare<Handshake>;
 type Bare<Frame> = Omit<Frame, keyof Head | 'conn'>;
 
 /** Whose owner was asked what: it goes to the next one where there is none, or not any more. */

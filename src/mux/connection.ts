@@ -13,11 +13,15 @@ import type { Core, Flushed, Wait, Waiter } from './core.ts';
 import type { Entry } from './entry.ts';
 import type { Particulars, Profile } from './exchange.ts';
 import type { Outlet, Session } from './session.ts';
-import type { Transport, TransportHandlers } from './transport.ts';
+import type { Piece, Transport, TransportHandlers } from './transport.ts';
+
+type Chunk = Uint8Array | string | Piece;
 
 /** What a stream does with what it reads: one table for all connections (verbs.ts). */
 export interface Verbs {
   /** A stream header; `content` is its default namespace. */
+  /** The content namespace of our headers. */
+  readonly content: typeof NS.client | typeof NS.component;
   opened(conn: Connection, header: Element, content: string): void;
   element(conn: Connection, element: Element, bytes: number): void;
   /** The client closed its stream. */
@@ -43,7 +47,7 @@ export class Login {
   /** The mechanism whose first message has to come. */
   mechanism: string | undefined;
   /** What the owner is asked for, and nothing is read until it answers. */
-  waits: 'sasl' | 'bind' | 'resume' | 'register' | undefined;
+  waits: 'sasl' | 'bind' | 'resume' | 'register' | 'handshake' | undefined;
   /** The owner expects the client's next SASL message. */
   challenged = false;
   /** The profile of SASL that the client speaks, once it has begun, and what is said with its first message. */
@@ -60,6 +64,8 @@ export class Login {
   /** The bare address, once authenticated, and what proves that to every owner. */
   account: string | undefined;
   proof = '';
+  /** The id of the stream. */
+  stream = '';
   /** The id of the bind iq; `h` and `previd` of a resume. */
   request = '';
   h = 0;
@@ -92,7 +98,7 @@ export class Connection implements TransportHandlers, ParserEvents, Outlet, Flus
   #answered = false;
   #parser: Parser | undefined;
   /** What could not be read yet, in order; nothing is read from the transport meanwhile. */
-  #rest: (Uint8Array | string)[] | undefined;
+  #rest: Chunk[] | undefined;
   #stopped = false;
   #upgrading = false;
   /** Bytes that the transport had taken when it began to hold something back. */
@@ -120,14 +126,14 @@ export class Connection implements TransportHandlers, ParserEvents, Outlet, Flus
 
   // ── reading ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  data(chunk: Uint8Array | string): void {
+  data(chunk: Chunk): void {
     if (this.phase !== 'open') return;
     if (this.#rest !== undefined) this.#rest.push(chunk);
     else this.#read(chunk);
   }
 
   /** Invariant 11: what goes wrong with one client's input ends its stream and nothing else. */
-  #read(chunk: Uint8Array | string): void {
+  #read(chunk: Chunk): void {
     try {
       this.#take(chunk);
     } catch (error) {
@@ -136,9 +142,10 @@ export class Connection implements TransportHandlers, ParserEvents, Outlet, Flus
     }
   }
 
-  #take(chunk: Uint8Array | string): void {
-    if (typeof chunk === 'string') {
-      this.#frame(chunk);
+  #take(chunk: Chunk): void {
+    if (!(chunk instanceof Uint8Array)) {
+      if (typeof chunk === 'string') this.#frame(chunk);
+      else this.#whole(chunk.element, chunk.bytes);
       if (this.#stopped) this.#keep([]);
       return;
     }
@@ -162,13 +169,17 @@ export class Connection implements TransportHandlers, ParserEvents, Outlet, Flus
       this.error(error instanceof StreamError ? error : new StreamError('internal-server-error'));
       return;
     }
+    this.#whole(element, text.length);
+  }
+
+  #whole(element: Element, bytes: number): void {
     if (element.is('open', NS.framing)) this.open(element, NS.client);
     else if (element.is('close', NS.framing)) this.close();
-    else if (this.#answered) this.stanza(element, text.length);
+    else if (this.#answered) this.stanza(element, bytes);
     else this.fail('bad-format', 'not a stream header');
   }
 
-  #keep(rest: (Uint8Array | string)[]): void {
+  #keep(rest: Chunk[]): void {
     this.#rest = rest;
     this.transport.pause();
   }
@@ -190,7 +201,7 @@ export class Connection implements TransportHandlers, ParserEvents, Outlet, Flus
       if (chunk !== undefined) this.#read(chunk);
       if (this.phase !== 'open') return;
       if (this.#stopped) {
-        const later: (Uint8Array | string)[] = this.#rest ?? [];
+        const later: Chunk[] = this.#rest ?? [];
         this.#keep([...later, ...rest.slice(at + 1)]);
         return;
       }
@@ -247,7 +258,7 @@ export class Connection implements TransportHandlers, ParserEvents, Outlet, Flus
   /** One whole element; `jabber:client` is the default namespace. */
   write(text: string): void {
     if (this.phase !== 'open' && this.phase !== 'ending') return;
-    this.#put(this.transport.framing === 'frame' ? framed(text) : text);
+    this.#put(this.transport.framing === 'stream' ? text : framed(text));
     this.touch();
   }
 
@@ -268,7 +279,10 @@ export class Connection implements TransportHandlers, ParserEvents, Outlet, Flus
     const [first = ''] = this.core.domains;
     const from = this.domain === '' ? first : this.domain;
     const opening = { from, id, to, lang: this.login?.lang };
-    this.#put(this.transport.framing === 'frame' ? openFrame(opening) : header(opening));
+    if (this.login !== undefined) this.login.stream = id;
+    const { framing } = this.transport;
+    if (framing !== 'body')
+      this.#put(framing === 'frame' ? openFrame(opening) : header(opening, this.#verbs.content));
     this.touch();
   }
 
@@ -309,7 +323,8 @@ export class Connection implements TransportHandlers, ParserEvents, Outlet, Flus
   /** Ours of the closing handshake (RFC 6120 §4.4). The session, if any, is told before or by `gone`. */
   end(): void {
     if (this.phase !== 'open' && this.phase !== 'ending') return;
-    this.#put(this.transport.framing === 'frame' ? closeFrame() : footer);
+    const { framing } = this.transport;
+    if (framing !== 'body') this.#put(framing === 'frame' ? closeFrame() : footer);
     this.flush();
     this.phase = 'closing';
     this.#parser?.close();
@@ -358,7 +373,7 @@ export class Connection implements TransportHandlers, ParserEvents, Outlet, Flus
     else if (wait === 'stall') {
       // What was written meanwhile does not count as progress, only what the network took.
       const taken = this.#written - this.transport.queued;
-      if (taken > this.#mark) {
+      if (taken > this.#mark || this.transport.patient === true) {
         this.#mark = taken;
         this.core.wait('stall', this);
       } else {

@@ -41,6 +41,8 @@ export interface Waiter {
 /** What streams and sessions need of their mux. */
 export interface Core {
   readonly domains: ReadonlySet<string>;
+  /** Domains of external components. */
+  readonly components: ReadonlySet<string>;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;

@@ -8,6 +8,7 @@ import { attach } from './attach.ts';
 import { askAgain } from './asking.ts';
 import { bounds as usual } from './bounds.ts';
 import type { Bounds } from './bounds.ts';
+import { componentVerbs } from './component.ts';
 import { Connection } from './connection.ts';
 import type { Verbs } from './connection.ts';
 import type { Core, Count, Flushed, Wait, Waiter } from './core.ts';
@@ -25,6 +26,8 @@ import { verbs } from './verbs.ts';
 export interface MuxOptions {
   /** Served domains, in normal form. */
   readonly domains: readonly string[];
+  /** Domains of external components, which connect for them (component.ts). */
+  readonly components?: readonly string[];
   readonly mesh: Mesh;
   readonly routes: Routes;
   readonly clock: Clock;
@@ -49,6 +52,7 @@ export function openMux(options: MuxOptions): Mux {
  */
 export class Mux implements Core {
   readonly domains: ReadonlySet<string>;
+  readonly components: ReadonlySet<string>;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -59,7 +63,7 @@ export class Mux implements Core {
   readonly count: Count;
   readonly #mesh: Mesh;
   readonly #routes: Routes;
-  readonly #verbs: Verbs;
+  readonly #verbs: { readonly client: Verbs; readonly component: Verbs };
   readonly #waits: Record<Wait, Deadlines<Waiter>>;
 
   /** Connections without a session by their number, and sessions by their id. */
@@ -84,6 +88,7 @@ export class Mux implements Core {
   constructor(options: MuxOptions) {
     const { clock, mesh, routes } = options;
     this.domains = new Set(options.domains);
+    this.components = new Set(options.components);
     this.clock = clock;
     this.random = options.random;
     this.log = options.log;
@@ -94,7 +99,8 @@ export class Mux implements Core {
     this.count = options.count ?? (() => {});
     this.#mesh = mesh;
     this.#routes = routes;
-    this.#verbs = { ...verbs, gone: (conn) => this.#gone(conn) };
+    const gone = (conn: Connection): void => this.#gone(conn);
+    this.#verbs = { client: { ...verbs, gone }, component: { ...componentVerbs, gone } };
     const wait = (what: Wait, ms: number) => new Deadlines<Waiter>(clock, ms, (who) => who.expired(what));
     this.#waits = {
       login: wait('login', this.bounds.loginTime),
@@ -118,9 +124,9 @@ export class Mux implements Core {
   }
 
   /** Takes a new connection. `plain`: its listener needs no encryption (`tls: off`). */
-  accept(transport: Transport, plain = false): void {
+  accept(transport: Transport, plain = false, of: 'client' | 'component' = 'client'): void {
     if (this.#draining !== undefined) return transport.destroy();
-    const conn = new Connection(this, this.#verbs, transport, ++this.#lastConn, plain);
+    const conn = new Connection(this, this.#verbs[of], transport, ++this.#lastConn, plain);
     this.#alive += 1;
     this.count('accepted', transport.kind);
     this.#logins.set(conn.id, conn);

@@ -1,5 +1,6 @@
 import type { Down } from '../link/frames.ts';
 import { onBound, onUnbound } from './bind.ts';
+import { onRejected, onShaken } from './component.ts';
 import type { Connection, Login } from './connection.ts';
 import { onEnabled, onResumed, onUnresumed, onWant } from './manage.ts';
 import { onRegistered } from './register.ts';
@@ -11,6 +12,11 @@ export type ForSession = Exclude<Down, ForLogin>;
 
 /** What an owner says to a connection without a session; the session that it has with that, if any. */
 export function forLogin(conn: Connection, login: Login, frame: ForLogin): Session | undefined {
+  if (login.waits === 'handshake') {
+    if (frame.t === 'bound') return onShaken(conn, login, frame);
+    if (frame.t === 'refused' || frame.t === 'unbound') onRejected(conn, login, frame);
+    return undefined;
+  }
   switch (frame.t) {
     case 'bound':
       return onBound(conn, login, frame);

@@ -22,6 +22,8 @@ export interface ListenOptions {
   /** Asks clients for a certificate of these authorities (PEM), which they need not show. */
   readonly clients?: Clients | undefined;
   readonly log: Log;
+  /** Who connects there: people's clients, or components (XEP-0114). */
+  readonly of?: 'client' | 'component';
 }
 
 /** Who certifies clients, and which of these certificates are revoked: PEM texts. */
@@ -41,12 +43,12 @@ export interface Listener {
 
 /** Listens, and gives each connection to the mux. Fails with `port-in-use`, `port-refused` or `bad-certificate`. */
 export async function openListener(mux: Mux, options: ListenOptions): Promise<Listener> {
-  const { host, port, tls, log } = options;
+  const { host, port, tls, log, of } = options;
   const keys = new Keys(tls === 'off' ? undefined : (options.keys ?? {}), options.clients);
   // TLS begins in the transport also where it is direct, so that a handshake counts and times out as any login does.
   const server = createServer(
     { noDelay: true, keepAlive: true, keepAliveInitialDelay: keepalive },
-    (socket) => mux.accept(new TcpTransport(socket, keys, tls === 'direct'), tls === 'off'),
+    (socket) => mux.accept(new TcpTransport(socket, keys, tls === 'direct'), tls === 'off', of),
   );
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {

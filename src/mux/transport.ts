@@ -1,13 +1,17 @@
 import type { Bindings } from '../link/frames.ts';
+import type { Element } from '../xmpp/element.ts';
 
 /**
- * What carries a stream: a TCP or TLS socket, a WebSocket, or in tests and the simulation a pair of memories. It never
+ * What carries a stream: a TCP or TLS socket, a WebSocket, a BOSH session, or in tests and the simulation a pair of memories. It never
  * calls a handler before the call that caused it returns.
  */
 export interface Transport {
-  /** `stream`: one XML document of bytes (RFC 6120); `frame`: each text is one element (RFC 7395). */
-  readonly framing: 'stream' | 'frame';
-  readonly kind: 'tcp' | 'tls' | 'ws';
+  /**
+   * `stream`: one XML document of bytes (RFC 6120); `frame`: each text is one element (RFC 7395); `body`: the same, but
+   * the transport itself says how the stream begins and ends (XEP-0206).
+   */
+  readonly framing: 'stream' | 'frame' | 'body';
+  readonly kind: 'tcp' | 'tls' | 'ws' | 'bosh';
   /** The peer's address, for the administrator and for SASL. */
   readonly address: string;
   /** The TLS version and cipher; undefined on an unencrypted one. */
@@ -20,11 +24,13 @@ export interface Transport {
   readonly upgradable: boolean;
   /** Called once, before anything else. */
   open(handlers: TransportHandlers): void;
-  /** Adds to what the next `flush` sends; in `frame` framing one whole element a call. */
+  /** Adds to what the next `flush` sends; otherwise than in `stream` framing one whole element a call. */
   write(text: string): void;
   flush(): void;
   /** Bytes that were flushed and that the network has not taken. */
   readonly queued: number;
+  /** What is queued waits for the client's next request, which has a time of its own to come. */
+  readonly patient?: boolean;
   /** No `data` after this returned, until `resume`. Idempotent, both. */
   pause(): void;
   resume(): void;
@@ -39,10 +45,16 @@ export interface Transport {
 }
 
 export interface TransportHandlers {
-  /** Bytes of a `stream`; one text of a `frame`. */
-  data(chunk: Uint8Array | string): void;
+  /** Bytes of a `stream`; one text of a `frame`; one piece of a `body`. */
+  data(chunk: Uint8Array | string | Piece): void;
   /** `queued` is 0 again. */
   drained(): void;
   /** Comes once, whoever ended it, and is the last. */
   closed(): void;
+}
+
+/** An element that the transport has read itself, strict as the parser is. */
+export interface Piece {
+  readonly element: Element;
+  readonly bytes: number;
 }

@@ -70,7 +70,7 @@ function isStanza(element: Element): boolean {
 }
 
 /** The client closed its stream; what it sent before is handled first, and what answers it still goes out. */
-function ended(conn: Connection): void {
+export function ended(conn: Connection): void {
   if (conn.session === undefined) conn.end();
   else {
     conn.phase = 'ending';
@@ -78,4 +78,4 @@ function ended(conn: Connection): void {
   }
 }
 
-export const verbs: Omit<Verbs, 'gone'> = { opened, element, ended, unrouted };
+export const verbs: Omit<Verbs, 'gone'> = { content: NS.client, opened, element, ended, unrouted };

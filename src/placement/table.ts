@@ -36,15 +36,15 @@ export interface Table extends Routes {
 
 /**
  * Listens to the owners. An announcement of an older epoch changes nothing (invariant 12). The range of accounts is what
- * the first of them says, unless this process knows it.
+ * the first of them says, unless this process knows it. `whole`: domains that are one entity each (placement.ts).
  */
-export function openTable(mesh: Mesh, domains: ReadonlySet<string>): Table {
+export function openTable(mesh: Mesh, domains: ReadonlySet<string>, whole?: ReadonlySet<string>): Table {
   const routes = new Map<number, Route>();
   const highest = new Map<number, number>();
   const versions = new Map<Peer, number>();
   const handlers: ((route: Route) => void)[] = [];
   let accounts: Range | undefined;
-  const partitionOf = placeInRange(domains, () => accounts);
+  const partitionOf = placeInRange(domains, () => accounts, whole);
 
   const hear = (server: Peer, { version, accounts: range, owned }: Announcement) => {
     accounts ??= range;

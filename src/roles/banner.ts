@@ -28,6 +28,7 @@ export function banner(config: Config, server: RunningServer, colour: boolean): 
 const titles: Readonly<Record<string, string>> = {
   xmpp: 'XMPP',
   xmpps: 'XMPP over TLS',
+  component: 'Components',
   http: 'HTTP',
   admin: 'Local admin API',
 };

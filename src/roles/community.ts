@@ -1,6 +1,6 @@
 import { Accounts } from '../account/accounts.ts';
 import type { Counted, Env } from '../account/env.ts';
-import { hostsOf } from '../account/hosts.ts';
+import { componentsOf, hostsOf } from '../account/hosts.ts';
 import { sleep } from '../base/clock.ts';
 import type { Config } from '../base/config.ts';
 import { Failure } from '../base/failure.ts';
@@ -76,7 +76,8 @@ export async function openCommunity(
     const secret = await ownersSecret(store, around);
     const files = await openFileStore({ config, around, store, secret, port });
     const hosts = hostsOf(domains, files === undefined ? ['upload'] : []);
-    const routes = openTable(mesh, new Set([...domains, ...hosts.keys()]));
+    const components = componentsOf(config, hosts);
+    const routes = openTable(mesh, new Set([...domains, ...hosts.keys()]), new Set(components?.keys()));
     const { partitionOf } = routes;
     const ids = await openIds(store, log);
     const newId = () => ids.next();
@@ -112,6 +113,7 @@ export async function openCommunity(
       partitionOf,
       domains,
       hosts,
+      components,
       limits: config.limits,
       registration: config.registration,
       policy,

@@ -82,12 +82,14 @@ function fitting(rows: readonly SessionInfo[]): SessionInfo[] {
   return rows.slice(0, end < 0 ? rows.length : end);
 }
 
+const transports = { tcp: 'tcp', tls: 'tcp', ws: 'websocket', bosh: 'bosh' } as const;
+
 function describe(session: Session): SessionInfo {
   const { info, presence } = session;
   return {
     address: session.full,
     from: info?.address ?? '',
-    transport: info?.transport === 'ws' ? 'websocket' : 'tcp',
+    transport: transports[info?.transport ?? 'tcp'],
     tls: info?.tls !== undefined,
     state: session.mux === undefined ? 'detached' : 'attached',
     presence: presence === undefined ? 'unavailable' : presence.child('show')?.text() || 'available',

@@ -1,5 +1,5 @@
 import { openApi } from '../admin/api.ts';
-import { openHttp, type Http } from '../admin/http.ts';
+import { openHttp, type Web } from '../admin/http.ts';
 import { adminToken, announce } from '../admin/token.ts';
 import { certificate, type Certificate } from '../base/certificate.ts';
 import type { Clock } from '../base/clock.ts';
@@ -11,6 +11,7 @@ import { token, type Random } from '../base/random.ts';
 import { Failure, failed } from '../base/failure.ts';
 import { authority, listenFailure, withoutIpv6 } from '../base/listening.ts';
 import { boundsOf } from '../mux/bounds.ts';
+import { openBosh } from '../mux/bosh/bosh.ts';
 import { openMux, type Mux } from '../mux/mux.ts';
 import { openListener, type Clients, type Listener } from '../mux/tcp.ts';
 import { openWs } from '../mux/ws.ts';
@@ -71,7 +72,7 @@ export async function startServer(config: Config, around: Surroundings): Promise
     const presence = await openPresence(config, around, counts.mesh);
     const { mesh, internal } = presence;
     closing.push(() => presence.close());
-    let web: Http | undefined;
+    let web: Web | undefined;
     const community = has('accounts')
       ? await openCommunity(config, around, mesh, counts.account, () => web?.port)
       : undefined;
@@ -81,10 +82,12 @@ export async function startServer(config: Config, around: Surroundings): Promise
     }
 
     const keys = await certificate(config, clock);
-    const routes = community?.routes ?? openTable(mesh, domains);
+    const components = config.components.map(({ domain }) => domain);
+    const routes = community?.routes ?? openTable(mesh, domains, new Set(components));
     const mux = has('mux')
       ? openMux({
           domains: config.domains,
+          components,
           mesh,
           routes,
           clock,
@@ -103,7 +106,7 @@ export async function startServer(config: Config, around: Surroundings): Promise
 
     const clients = clientsOf(config);
     const listeners: { name: ListenName; address: string; tls: Listen['tls'] }[] = [];
-    for (const name of ['xmpp', 'xmpps'] as const) {
+    for (const name of ['xmpp', 'xmpps', 'component'] as const) {
       const listen = config.listen[name];
       if (listen === 'off' || mux === undefined) continue;
       const listener = await listenXmpp(mux, name, listen, keys, clients, log);
@@ -136,7 +139,12 @@ export async function startServer(config: Config, around: Surroundings): Promise
           plain: http.tls === 'off',
           proxied: http.url !== undefined,
         });
-        closing.push(() => ws.close());
+        const bosh = openBosh(mux, { plain: http.tls === 'off' });
+        web.handle('/bosh', bosh.handle);
+        closing.push(
+          () => ws.close(),
+          () => bosh.close(),
+        );
       }
       listeners.push({ name: 'http', address: web.address, tls: http.tls });
     }
@@ -189,7 +197,8 @@ async function listenXmpp(
   log: Log,
 ): Promise<Listener> {
   const tls = listen.tls === 'required' ? 'direct' : listen.tls;
-  const on = (host: string) => openListener(mux, { host, port: listen.port, tls, keys, clients, log });
+  const of = name === 'component' ? name : 'client';
+  const on = (host: string) => openListener(mux, { host, port: listen.port, tls, keys, clients, log, of });
   try {
     return await on(listen.host);
   } catch (error) {

@@ -15,11 +15,15 @@ export interface Opening {
   lang?: string | undefined;
 }
 
-/** The server's stream header on TCP. */
-export function header(opening: Opening): string {
+/** The server's stream header on TCP. A component's stream is older than versions (XEP-0114 §3). */
+export function header(
+  opening: Opening,
+  content: typeof NS.client | typeof NS.component = NS.client,
+): string {
+  const version = content === NS.client ? ' version="1.0"' : '';
   return (
-    `<?xml version="1.0"?><stream:stream xmlns="${NS.client}" xmlns:stream="${NS.stream}"` +
-    `${about(opening)} version="1.0">`
+    `<?xml version="1.0"?><stream:stream xmlns="${content}" xmlns:stream="${NS.stream}"` +
+    `${about(opening)}${version}>`
   );
 }
 

@@ -48,16 +48,24 @@ test('metrics come in the text format', async (t) => {
   assert.match(await answer.text(), /^process_cpu_seconds_total /m);
 });
 
-test('host-meta names the WebSocket of the host that was asked, for pages of any origin', async (t) => {
+test('host-meta names the WebSocket and BOSH of the host that was asked, for pages of any origin', async (t) => {
   const { http, get } = await open(t);
   const xml = await get('/.well-known/host-meta');
   assert.equal(xml.headers.get('access-control-allow-origin'), '*');
   assert.match(xml.headers.get('content-type') ?? '', /^application\/xrd\+xml/);
   const ws = `ws://${new URL(http.url).host}/ws`;
-  assert.ok((await xml.text()).includes(`<Link rel='urn:xmpp:alt-connections:websocket' href='${ws}'/>`));
+  const bosh = `http://${new URL(http.url).host}/bosh`;
+  const list = await xml.text();
+  assert.ok(list.includes(`<Link rel='urn:xmpp:alt-connections:websocket' href='${ws}'/>`));
+  assert.ok(list.includes(`<Link rel='urn:xmpp:alt-connections:xbosh' href='${bosh}'/>`));
   const json = await get('/.well-known/host-meta.json');
   assert.equal(json.headers.get('access-control-allow-origin'), '*');
-  assert.deepEqual(await json.json(), { links: [{ rel: 'urn:xmpp:alt-connections:websocket', href: ws }] });
+  assert.deepEqual(await json.json(), {
+    links: [
+      { rel: 'urn:xmpp:alt-connections:websocket', href: ws },
+      { rel: 'urn:xmpp:alt-connections:xbosh', href: bosh },
+    ],
+  });
 });
 
 test('behind a proxy host-meta says what clients see', async (t) => {
@@ -68,6 +76,7 @@ test('behind a proxy host-meta says what clients see', async (t) => {
     links: { href: string }[];
   };
   assert.equal(links[0]!.href, 'wss://chat.example.org/ws');
+  assert.equal(links[1]!.href, 'https://chat.example.org/bosh');
 });
 
 test('a forged host header cannot break out of host-meta', async (t) => {

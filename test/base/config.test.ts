@@ -93,6 +93,20 @@ const wrong: [yaml: string, line: string][] = [
     'limits:\n  stanza: 1\n',
     'muster.yaml:2:3: limits.stanza: expected a number from 10000 to 1048576, got 1',
   ],
+  [
+    'components:\n  - { domain: bot.example, secret: too-short }\n',
+    'muster.yaml:2:28: components.0.secret: expected a text of at least 16 characters',
+  ],
+  [
+    'components:\n  - { domain: bot.example, secrt: too-short }\n',
+    'muster.yaml:2:28: components.0.secrt: unknown key, did you mean components.0.secret?',
+  ],
+  [
+    'components: { secret: abc, domain: bot.example }\n',
+    'muster.yaml:1:1: components: expected a list of components, got {"secret":"***","domain":"bot.example"}',
+  ],
+  ['components:\n  - domain: localhost\n', 'components: localhost is one of the served domains'],
+  ['components:\n  - domain: bot.example\n', 'components: bot.example has no secret'],
   ['- a\n', 'muster.yaml:1:1: expected a mapping, got ["a"]'],
   [
     'a: [1\n',

@@ -10,7 +10,7 @@ void describe('Converse.js in Chromium', () => {
   let browser: Browser;
   before(async () => {
     target = await openTarget();
-    await target.users(['web-one', 'web-two']);
+    await target.users(['web-one', 'web-two', 'bosh-one', 'bosh-two']);
     browser = await openBrowser();
   });
   after(async () => {
@@ -78,4 +78,40 @@ void describe('Converse.js in Chromium', () => {
         assert.equal(await one.count(text), 1, `'${text}' stands there once`);
     },
   );
+
+  void it('over BOSH: log in, contact, presence, chat, offline', { timeout: 120_000 }, async (t) => {
+    const people: Person[] = [];
+    t.after(async () => {
+      for (const [n, person] of people.entries())
+        await person.picture(`bosh-last-${n}`).catch(() => undefined);
+    });
+    const enter = async (user: string): Promise<Person> => {
+      const person = await Person.login(browser, target, user, 'bosh');
+      people.push(person);
+      return person;
+    };
+    const [a, b] = [`bosh-one@${target.domain}`, `bosh-two@${target.domain}`];
+    let one = await enter('bosh-one');
+    const two = await enter('bosh-two');
+    assert.equal(await one.page.evaluate('openSockets.length'), 0, 'no WebSocket');
+    await one.ask(b);
+    await two.accept(a);
+    await one.sees(b);
+    await one.openChat(b);
+    await two.openChat(a);
+    for (let n = 0; n < 3; n++) {
+      await one.say(`over there ${n}`);
+      await two.reads(`over there ${n}`);
+      await two.say(`and back ${n}`);
+      await one.reads(`and back ${n}`);
+    }
+    await one.picture('bosh-1-chat');
+    await one.leave();
+    await two.say('while you were out');
+    one = await enter('bosh-one');
+    await one.openChat(b);
+    await one.reads('while you were out');
+    for (const text of ['over there 1', 'and back 1', 'while you were out'])
+      assert.equal(await one.count(text), 1, `'${text}' stands there once`);
+  });
 });

@@ -30,7 +30,12 @@ export class Person {
     this.page = page;
   }
 
-  static async login(browser: Browser, target: Target, user: string): Promise<Person> {
+  static async login(
+    browser: Browser,
+    target: Target,
+    user: string,
+    way: 'ws' | 'bosh' = 'ws',
+  ): Promise<Person> {
     const context = await browser.newContext({ viewport: { width: 1200, height: 800 } });
     const page = await context.newPage();
     page.setDefaultTimeout(20_000);
@@ -43,6 +48,13 @@ export class Person {
           openSockets.push(this);
         }
       };`);
+    if (way === 'bosh')
+      await page.route('**/start.js', async (route) => {
+        const answer = await route.fetch();
+        const text = await answer.text();
+        const body = text.replace(/websocket_url: .*/, 'bosh_service_url: `${location.origin}/bosh`,');
+        await route.fulfill({ response: answer, body });
+      });
     // Browsers give a page the cryptography that SCRAM needs only from localhost or over TLS.
     await page.goto(target.page.replace('127.0.0.1', 'localhost'));
     await page.fill('input[name=jid]', `${user}@${target.domain}`);
