@@ -21,6 +21,7 @@ import type { Ownership } from './ownership.ts';
 import { openPeers, type Peers } from './peers.ts';
 import { ownPool } from './pooled.ts';
 import type { Surroundings } from './server.ts';
+import { intakesHere } from './transfer.ts';
 import { ownVolume } from './volume.ts';
 
 /** Between two looks, in ms. */
@@ -121,7 +122,7 @@ export async function openCommunity(
     const parts = { config, around, store, evict, mesh, routes, accounts, breaks };
     const ownership: Ownership =
       volume === undefined ? await ownPool(parts) : await ownVolume({ ...parts, volume });
-    answerPeers(ask, openHere(accounts), directory);
+    answerPeers(ask, openHere(accounts), intakesHere(accounts), directory);
     const empty = (await store.query(rows.any, [])).length === 0;
 
     let closing = false;
