@@ -3,6 +3,7 @@ import type { ExportEvent } from '../transfer/export.ts';
 import type { TransferEvent } from '../transfer/import.ts';
 import type { Mode } from '../transfer/intake.ts';
 import type { Record } from '../transfer/reader.ts';
+import type { Reader } from '../transfer/source.ts';
 
 /**
  * What an administrator can ask of a community: the same contract over the running server (`client.ts` speaks to
@@ -44,7 +45,7 @@ export interface Transfer {
   /** See `importAccounts`. */
   import(records: AsyncIterable<Record>, mode: Mode): AsyncIterable<TransferEvent>;
   /** A domain, or one account. Rejects with `account-missing`, `account-domain`. */
-  export(what: string): AsyncIterable<ExportEvent>;
+  export(what: string, reader: Reader): AsyncIterable<ExportEvent>;
 }
 
 /** The servers of a pool. Everything rejects with `not-pool` where there is just one server. */

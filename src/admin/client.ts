@@ -91,7 +91,8 @@ export function openClient(announcement: Announcement, token: string): Client {
     },
     transfer: {
       import: (records, mode) => transferred<TransferEvent>('POST', `mode=${mode}`, writeLines(records)),
-      export: (what) => transferred<ExportEvent>('GET', `of=${encodeURIComponent(what)}`, undefined),
+      export: (what, reader) =>
+        transferred<ExportEvent>('GET', `of=${encodeURIComponent(what)}&for=${reader}`, undefined),
     },
     async *import(csv) {
       const asking = open('POST', '/admin/import', { 'content-type': 'text/csv' });

@@ -35,11 +35,11 @@ const record: z.ZodType<Record> = z.discriminatedUnion('t', [
 ]);
 
 const how = z.object({ mode: z.enum(['new', 'merge', 'replace']).default('new') });
-const what = z.object({ of: z.string().max(3071) });
+const what = z.object({ of: z.string().max(3071), for: z.enum(['anybody', 'ejabberd']).default('anybody') });
 
 /**
  * POST /admin/transfer?mode=new|merge|replace with application/x-ndjson, one `Record` a line: answers one `TransferEvent`
- * a line while the body is still coming. GET /admin/transfer?of=DOMAIN|ADDRESS: one `ExportEvent` a line. The last line is
+ * a line while the body is still coming. GET /admin/transfer?of=DOMAIN|ADDRESS&for=anybody|ejabberd: one `ExportEvent` a line. The last line is
  * `done`, or `{event: "failed", code, message}`.
  */
 export function transfers(app: FastifyInstance, administration: Administration, log: Log): void {
@@ -52,8 +52,8 @@ export function transfers(app: FastifyInstance, administration: Administration, 
     return reply.type('application/x-ndjson').send(Readable.from(writeLines(told(events, log))));
   });
   app.get('/admin/transfer', (request, reply) => {
-    const { of } = what.parse(request.query ?? {});
-    const events = administration.transfer.export(of);
+    const { of, for: reader } = what.parse(request.query ?? {});
+    const events = administration.transfer.export(of, reader);
     return reply.type('application/x-ndjson').send(Readable.from(writeLines(told(events, log))));
   });
 }

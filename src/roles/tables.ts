@@ -66,12 +66,12 @@ export function openTables(over: TablesOnly): Administration {
         await refused();
         yield* [];
       },
-      export: async function* (what) {
+      export: async function* (what, reader) {
         const domains = new Set<string>(config.domains);
         const [range] = await store.query<Range>(partitionRows.range, []);
         const partitionOf = placeInRange(domains, () => range);
         const list = directory.list.bind(directory);
-        yield* exportAccounts({ store, directory: { list }, partitionOf }, what);
+        yield* exportAccounts({ store, directory: { list }, partitionOf }, what, reader);
       },
     },
     servers: {

@@ -78,7 +78,7 @@ export function openTransfer(over: Transferred): Transfer {
   };
   return {
     import: (records, mode) => importAccounts(records, importing, mode, width),
-    export: (what) => exportAccounts(over, prepared(what)),
+    export: (what, reader) => exportAccounts(over, prepared(what), reader),
   };
 }
 

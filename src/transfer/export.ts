@@ -8,7 +8,7 @@ import { attribute } from '../xmpp/serialise.ts';
 import { parts } from './parts.ts';
 import { floorOf } from './roster.ts';
 import { OWN } from './shapes.ts';
-import type { Source } from './source.ts';
+import type { Reader, Source } from './source.ts';
 
 /** What an export tells: whose text follows, the text of `<user/>` in pieces, its end; and the end of all exactly once. */
 export type ExportEvent =
@@ -32,12 +32,16 @@ const piece = 65_536;
  * One account (`alice@example.org`) or all of a domain, in the order of their addresses: what the store has committed,
  * read in pages, so that an archive of any length needs no memory and nobody waits. Throws `account-missing`.
  */
-export async function* exportAccounts(over: Exported, what: string): AsyncGenerator<ExportEvent> {
+export async function* exportAccounts(
+  over: Exported,
+  what: string,
+  reader: Reader,
+): AsyncGenerator<ExportEvent> {
   let accounts = 0;
   for await (const entry of entries(over, what)) {
     yield { event: 'account', address: entry.address };
     let text = '';
-    for await (const some of user(over, entry)) {
+    for await (const some of user(over, entry, reader)) {
       text += some;
       if (text.length < piece) continue;
       yield { event: 'text', text };
@@ -69,11 +73,11 @@ async function* entries({ directory }: Exported, what: string): AsyncGenerator<E
   }
 }
 
-async function* user({ store, partitionOf }: Exported, entry: Entry): AsyncGenerator<string> {
+async function* user({ store, partitionOf }: Exported, entry: Entry, reader: Reader): AsyncGenerator<string> {
   const { id: account, address, created, closed } = entry;
   const partition = partitionOf(address);
   if (partition === undefined) throw new Failure('account-domain', 'that domain is not served here');
-  const source: Source = { store, partition, account, address, domain: domainOf(address) };
+  const source: Source = { store, partition, account, address, domain: domainOf(address), reader };
   const [row] = await store.query<{ admin: number }>(rows.admin, [partition, account]);
   const floor = await floorOf(source);
   const own =

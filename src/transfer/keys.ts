@@ -30,8 +30,10 @@ const mostRounds = 10_000_000;
 /** What proves a password (XEP-0227 §4.3); the password itself is nowhere. */
 export const keys: Part = { give, take };
 
-async function* give({ store, partition, account }: Source): AsyncGenerator<string> {
-  const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64');
+async function* give({ store, partition, account, reader }: Source): AsyncGenerator<string> {
+  const once = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64');
+  const base64 = (bytes: Uint8Array) =>
+    reader === 'ejabberd' ? once(Buffer.from(once(bytes))) : once(bytes);
   for (const row of await store.query<Row>(rows.all, [partition, account]))
     yield (
       `<scram-credentials xmlns="${SCRAM}" mechanism="${text(row.mechanism)}">` +

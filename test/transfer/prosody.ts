@@ -35,7 +35,7 @@ export async function openProsody(domain: string, authentication: string): Promi
     const script = join(dir, 'prosody-migrator');
     const own = await readFile('/usr/bin/prosody-migrator', 'utf8');
     await writeFile(script, own.replace(/^CFG_DATADIR=.*$/m, `CFG_DATADIR='${files}';`));
-    past += await run('lua5.4', [script, '--config', migration, '--root', from, to]);
+    past += await run('lua5.4', [script, '--config', migration, '--root', '--keep-going', from, to]);
   };
   return {
     port,

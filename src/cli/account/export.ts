@@ -1,17 +1,18 @@
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { once } from 'node:events';
 import { createWriteStream, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Writable } from 'node:stream';
 import { Failure } from '../../base/failure.ts';
 import type { ExportEvent } from '../../transfer/export.ts';
+import type { Reader } from '../../transfer/source.ts';
 import { attribute } from '../../xmpp/serialise.ts';
 import { openBar } from '../bar.ts';
 import { withAdministration } from '../connect.ts';
 import { withCommon, type CommonOptions } from '../options.ts';
 import { print, printJson } from '../print.ts';
 
-type Options = CommonOptions & { readonly each?: true };
+type Options = CommonOptions & { readonly each?: true; readonly for: Reader };
 
 export function exportCommand(): Command {
   const command = new Command('export')
@@ -21,6 +22,11 @@ export function exportCommand(): Command {
     .argument('<what>', 'alice@example.org, or example.org for all its accounts')
     .argument('[file]', 'where to; left out: standard output', '-')
     .option('--each', 'file is a directory, and each account has a file of its own, as Prosody reads them')
+    .addOption(
+      new Option('--for <server>', 'ejabberd reads keys in a form of its own')
+        .choices(['anybody', 'ejabberd'])
+        .default('anybody'),
+    )
     .action((what: string, file: string, options: Options) =>
       withAdministration(options, async ({ administration }) => {
         if (options.each && file === '-') throw new Failure('usage', '--each needs a directory');
@@ -30,7 +36,7 @@ export function exportCommand(): Command {
         const output = options.each ? openEach(file, domain) : openWhole(file, domain);
         let accounts = 0;
         try {
-          for await (const event of administration.transfer.export(what)) {
+          for await (const event of administration.transfer.export(what, options.for)) {
             if (event.event === 'end') accounts++;
             bar?.update(accounts);
             await output.take(event);
