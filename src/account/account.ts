@@ -1,5 +1,7 @@
 import { Mailbox } from '../entity/mailbox.ts';
 import type { Partition } from './partition.ts';
+import type { Nodes } from './pubsub/nodes.ts';
+import { forgetNodes } from './pubsub/shelf.ts';
 import type { Roster } from './roster.ts';
 import { accountRows, readPreferences, type AccountRow, type Preferences } from './accountrows.ts';
 import { bounce, messageRows, type Kind, type Row } from './rows.ts';
@@ -24,10 +26,14 @@ export class Account {
   readonly mailbox: Mailbox;
   readonly sessions: Session[] = [];
   preferences: Preferences;
+  /** SHA-1 of the avatar, '' where there is none any more; null where there never was one (avatar.ts). */
+  avatar: string | null;
   /** Version of the roster: the change number of its last change. */
   rosterVersion: number;
   /** Loaded at first use; see roster.ts. */
   roster: Roster | undefined;
+  /** PubSub nodes; loaded at first use, see pubsub/nodes.ts. */
+  nodes: Nodes | undefined;
   /** Highest id whose commit is known here: everything up to it may be shown (DESIGN §5, commits). */
   head: number;
   #last: number;
@@ -50,6 +56,7 @@ export class Account {
     this.watermark = row.watermark;
     this.rosterVersion = row.roster_ver;
     this.preferences = readPreferences(row.prefs);
+    this.avatar = row.avatar;
     this.#last = Math.max(row.last ?? 0, row.roster_ver, row.watermark);
     this.head = this.#last;
     this.#waiting = waiting;
@@ -93,6 +100,8 @@ export class Account {
   /** A unit of this account could not be written: what was changed in memory for it must be read again. */
   reset(): void {
     this.roster = undefined;
+    this.nodes = undefined;
+    forgetNodes(this);
     this.partition.reload(this);
   }
 

@@ -18,12 +18,13 @@ export interface AccountRow {
   readonly watermark: number;
   readonly roster_ver: number;
   readonly prefs: string | null;
+  readonly avatar: string | null;
   /** Highest id of a stored message. */
   readonly last: number | null;
 }
 
 export const accountRows = {
-  load: sql`select id, address, watermark, roster_ver, prefs,
+  load: sql`select id, address, watermark, roster_ver, prefs, avatar,
     (select max(m.id) from message m where m.partition = a.partition and m.account = a.id) as last
     from account a where a.partition = $1 and a.address = $2 and a.disabled = 0`,
   /** An account without a local part: a service. */
@@ -31,6 +32,9 @@ export const accountRows = {
     values ($1, $2, '', $3, $4, 0, 0, 0) on conflict do nothing`,
   watermark: sql`update account set watermark = $3 where partition = $1 and id = $2`,
   preferences: sql`update account set prefs = $3 where partition = $1 and id = $2`,
+  avatar: sql`update account set avatar = $3 where partition = $1 and id = $2`,
+  gone: sql`update account set gone = $3, farewell = $4 where partition = $1 and id = $2`,
+  whenGone: sql`select gone, farewell from account where partition = $1 and id = $2`,
   rosterVersion: sql`update account set roster_ver = $3 where partition = $1 and id = $2`,
 };
 

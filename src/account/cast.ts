@@ -2,6 +2,7 @@ import { el, type Element } from '../xmpp/element.ts';
 import { NS } from '../xmpp/namespaces.ts';
 import { attribute, textOf } from '../xmpp/serialise.ts';
 import type { Account } from './account.ts';
+import { adorned } from './adorn.ts';
 import { missed } from './missed.ts';
 import type { Partition } from './partition.ts';
 import type { Roster } from './roster.ts';
@@ -41,9 +42,9 @@ export function unavailable(from: string): Cast {
   return new Cast(el('presence', NS.client, { type: 'unavailable', from }));
 }
 
-/** The presence that an available session sent last. */
+/** The presence that an available session sent last, as others see it. */
 export function castOf(session: Session): Cast {
-  return new Cast(session.presence!);
+  return new Cast(adorned(session.presence!, session.account.avatar));
 }
 
 /** Shows it to all available resources of an account (RFC 6121 §8.5.2.1.2); `except` is the one that it is about. */

@@ -1,3 +1,4 @@
+import { leaveWord } from './last.ts';
 import { announceEnd } from './presence.ts';
 import type { Session } from './session.ts';
 import { sessionRows } from './sessionrows.ts';
@@ -18,6 +19,7 @@ export function endSession(session: Session): void | Promise<void> {
   const seen = session.available || session.directed !== undefined;
   if (seen) work.write(sessionRows.end, [partition.id, session.id]);
   else removeRows(work, session);
+  if (account.sessions.length === 0) leaveWord(work, session);
   work.after(() => {
     const held: number[] = [];
     for (const { settles } of session.unacked) if (settles > 0) held.push(settles);

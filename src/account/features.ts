@@ -1,18 +1,24 @@
 import type { Element } from '../xmpp/element.ts';
 import { archive } from './archive.ts';
+import { avatar } from './avatar.ts';
+import { bookmarks } from './bookmarks.ts';
 import { carbons } from './carbons.ts';
 import { disco, discoverable } from './disco.ts';
 import { establish } from './establish.ts';
 import type { Feature, Handler, Host, Service } from './iq.ts';
+import { last } from './last.ts';
 import { ping } from './ping.ts';
 import { prefs } from './prefs.ts';
+import { privateXml } from './private.ts';
+import { pubsub } from './pubsub/pubsub.ts';
 import { register } from './register.ts';
 import { roster } from './rosteriq.ts';
 import { time } from './time.ts';
+import { vcard } from './vcard.ts';
 import { version } from './version.ts';
 
-/** What disco tells of; it comes last itself. */
-const announced: readonly Feature[] = [
+/** Those whose hooks (`published`) run when somebody publishes. */
+const hooked: readonly Feature[] = [
   establish,
   roster,
   archive,
@@ -22,7 +28,15 @@ const announced: readonly Feature[] = [
   ping,
   version,
   time,
+  last,
+  privateXml,
+  bookmarks,
+  vcard,
+  avatar,
 ];
+
+/** What disco tells of; it comes last itself. */
+const announced: readonly Feature[] = [...hooked, pubsub(hooked)];
 
 /** Every feature of accounts, in one table. A feature is a file; what it answers and announces stands there. */
 export const features: readonly Feature[] = [...announced, disco(announced)];

@@ -9,7 +9,7 @@ import { key, payloadOf, resultOf, type Handler, type Request } from './iq.ts';
 import { placeOf, sendPassing } from './route.ts';
 import type { Session } from './session.ts';
 import { sessionRows } from './sessionrows.ts';
-import { sendVisit } from './visit.ts';
+import { isVisit, sendVisit } from './visit.ts';
 import type { Work } from './work.ts';
 
 /** An iq from one of our sessions, stamped with its full address (RFC 6120 §8.2.3, RFC 6121 §8.4 and §8.5). */
@@ -104,7 +104,7 @@ function ask(work: Work, session: Session, iq: Element, id: string, to: Jid): vo
   if (session.asked.size >= session.partition.env.limits.requests)
     throw new StanzaError('resource-constraint', 'too many requests are open');
   session.asked.set(askedKey(to.full, id), work.answers);
-  if (to.resource === '') {
+  if (isVisit(iq, to)) {
     work.after(() => sendVisit(work.partition, iq, to));
     return;
   }

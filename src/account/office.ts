@@ -5,6 +5,7 @@ import type { StanzaCondition } from '../xmpp/error.ts';
 import { StanzaError } from '../xmpp/error.ts';
 import { Jid } from '../xmpp/jid.ts';
 import { parseStored } from '../xmpp/parser.ts';
+import { NS } from '../xmpp/namespaces.ts';
 import { errorReply } from '../xmpp/stanza.ts';
 import type { Env } from './env.ts';
 import { receiveDurable } from './arrive.ts';
@@ -13,10 +14,11 @@ import { storeBounce } from './message.ts';
 import { outboxRows } from './outboxrows.ts';
 import { Owed } from './owed.ts';
 import type { Partition } from './partition.ts';
+import { receiveBetween } from './pubsub/between.ts';
 import { sendPassing } from './route.ts';
 import { subscription, type Kind } from './rows.ts';
 import { returnSubscription } from './subscription.ts';
-import { receiveVisit } from './visit.ts';
+import { isVisit, receiveVisit } from './visit.ts';
 import { Work } from './work.ts';
 
 /** What the post needs of accounts: letters taken in, letters settled, and what nobody stores. */
@@ -52,9 +54,11 @@ export function openOffice(env: Env, partitionAt: (id: number) => Partition | un
       const partition = serving(id);
       const to = Jid.parse(stanza.attrs['to'] ?? recipient);
       if (partition === undefined || to === undefined) return;
-      const { type } = stanza.attrs;
-      if (stanza.name === 'iq' && to.resource === '' && (type === 'get' || type === 'set'))
-        receiveVisit(partition, stanza, to);
+      if (stanza.ns === NS.between) {
+        receiveBetween(partition, stanza);
+        return;
+      }
+      if (stanza.name === 'iq' && isVisit(stanza, to)) receiveVisit(partition, stanza, to);
       else
         sendPassing(partition, to, stanza, () =>
           tellSender(partition, new StanzaError('service-unavailable'), stanza),

@@ -422,6 +422,7 @@ export class Partition {
       const [row] = await this.env.store.query<AccountRow>(accountRows.load, [this.id, account.address]);
       if (row === undefined) return;
       account.preferences = readPreferences(row.prefs);
+      account.avatar = row.avatar;
       account.rosterVersion = row.roster_ver;
     });
   }

@@ -4,8 +4,10 @@ import { Jid } from '../xmpp/jid.ts';
 import { NS } from '../xmpp/namespaces.ts';
 import { textOf } from '../xmpp/serialise.ts';
 import type { Account } from './account.ts';
+import { adorned } from './adorn.ts';
 import { Cast, castOf, hand, show, toSubscribers, unavailable } from './cast.ts';
 import type { Item } from './item.ts';
+import { farewellOf } from './last.ts';
 import { missed, takeMissed } from './missed.ts';
 import { priorityOf } from './priority.ts';
 import { answer, answerProbe, takeGiven } from './probe.ts';
@@ -54,11 +56,12 @@ function announce(work: Work, session: Session, stanza: Element): void {
   const requests = first ? [...account.roster!.waiting()] : [];
   session.presence = stanza;
   session.priority = priority;
+  session.farewell = undefined;
   if (!wasReady && session.ready) session.cursor.beginSpool();
   keep(session);
   work.after(() => {
     if (session.ended) return;
-    const cast = new Cast(stanza);
+    const cast = new Cast(adorned(stanza, account.avatar));
     withRoster(account, (roster) => {
       toSubscribers(account, roster, cast);
       // §4.2.2: to all of one's own resources, this one included.
@@ -113,6 +116,7 @@ function withdraw(work: Work, session: Session, stanza: Element): void {
   session.presence = undefined;
   session.priority = 0;
   session.directed = undefined;
+  session.farewell = farewellOf(stanza);
   keep(session);
   work.after(() => leave(session, new Cast(stanza), available, directed));
 }
@@ -144,7 +148,9 @@ function direct(work: Work, session: Session, stanza: Element, to: Jid): void {
   if (gone) session.directed?.delete(to.full);
   else if (!subscriber || !session.available) remember(session, to.full);
   keep(session);
-  work.after(() => sendPassing(work.partition, to, stanza));
+  // XEP-0398 §4: "MUST also be injected into directed presences".
+  const shown = gone ? stanza : adorned(stanza, session.account.avatar);
+  work.after(() => sendPassing(work.partition, to, shown));
 }
 
 function remember(session: Session, address: string): void {
@@ -153,6 +159,19 @@ function remember(session: Session, address: string): void {
   if (session.directed.size >= bound && !session.directed.has(address))
     throw new StanzaError('resource-constraint', 'directed presence went to too many addresses');
   session.directed.add(address);
+}
+
+/** The avatar of an account is another one than `before`: its sessions' presence is said again, with the new hash. */
+export function repeat(account: Account, before: string | null): void {
+  for (const session of account.sessions) {
+    if (!session.available) continue;
+    const cast = castOf(session);
+    if (new Cast(adorned(session.presence!, before)).text('') === cast.text('')) continue;
+    withRoster(account, (roster) => {
+      toSubscribers(account, roster, cast);
+      show(account, cast);
+    });
+  }
 }
 
 /** Presence for this account that nobody stores (RFC 6121 §8.5.2.1.2, §8.5.3.1). Runs in its mailbox. */

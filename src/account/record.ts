@@ -10,6 +10,8 @@ interface Kept {
   /** Directed presence went to. */
   d?: string[];
   carbons?: true;
+  /** The status with which it went. */
+  f?: string;
   interested?: true;
   /** The spool is to be gone through up to here; 1: it has been. */
   s?: [until: number, done?: 1];
@@ -21,6 +23,7 @@ export function keep(session: Session): void {
   if (session.presence !== undefined) kept.p = serialise(session.presence);
   if (session.directed !== undefined && session.directed.size > 0) kept.d = [...session.directed];
   if (session.carbons) kept.carbons = true;
+  if (session.farewell !== undefined) kept.f = session.farewell;
   if (session.interested) kept.interested = true;
   const { spoolPos, spoolUntil } = session.cursor;
   if (spoolUntil > 0) kept.s = spoolPos < spoolUntil ? [spoolUntil] : [spoolUntil, 1];
@@ -35,6 +38,7 @@ export function restore(session: Session, record: string): void {
   session.priority = session.presence === undefined ? 0 : priorityOf(session.presence);
   session.directed = kept.d === undefined ? undefined : new Set(kept.d);
   session.carbons = kept.carbons === true;
+  session.farewell = kept.f;
   session.interested = kept.interested === true;
   const [until, done] = kept.s ?? [0];
   session.cursor.spoolUntil = until;

@@ -1,6 +1,8 @@
 import { sql } from '../store/store.ts';
 import type { Account } from './account.ts';
 import { endSessions } from './close.ts';
+import { pubsubRemoval } from './pubsub/rows.ts';
+import { forgetNodes } from './pubsub/shelf.ts';
 import { leaveContacts } from './subscription.ts';
 import type { Work } from './work.ts';
 
@@ -8,7 +10,10 @@ import type { Work } from './work.ts';
 export const removeRows = {
   messages: sql`delete from message where partition = $1 and account = $2`,
   roster: sql`delete from roster where partition = $1 and account = $2`,
+  privateXml: sql`delete from private_xml where partition = $1 and account = $2`,
+  vcard: sql`delete from vcard where partition = $1 and account = $2`,
   outbox: sql`delete from outbox where partition = $1 and account = $2`,
+  ...pubsubRemoval,
 };
 
 /**
@@ -24,5 +29,6 @@ export async function removeAccount(account: Account, work: Work): Promise<void>
   work.after(() => {
     endSessions(account, 'the account was removed');
     partition.accounts.forget(address);
+    forgetNodes(account);
   });
 }

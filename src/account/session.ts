@@ -56,6 +56,10 @@ export class Session {
   /** Addresses that directed presence went to (RFC 6121 §4.6.3), bounded by `limits.directed`. */
   directed: Set<string> | undefined;
   carbons = false;
+  /** The status of its unavailable presence (last.ts). */
+  farewell: string | undefined;
+  /** Nodes that its client wants to hear of (XEP-0060 §9.2), shared by all with such a client; see caps.ts. */
+  interests: ReadonlySet<string> | undefined;
   /** Has asked for the roster (RFC 6121 §2.2): gets pushes. */
   interested = false;
   recordDirty = false;

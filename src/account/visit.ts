@@ -1,13 +1,25 @@
 import type { Element } from '../xmpp/element.ts';
 import { StanzaError } from '../xmpp/error.ts';
 import { Jid } from '../xmpp/jid.ts';
+import { NS } from '../xmpp/namespaces.ts';
 import { errorReply } from '../xmpp/stanza.ts';
 import type { Account } from './account.ts';
 import { blindHandlers, services, visitorHandlers } from './features.ts';
 import { key, payloadOf, resultOf, type Host } from './iq.ts';
+import { mayKnow } from './mayknow.ts';
 import { placeOf, sendPassing } from './route.ts';
 import type { Partition } from './partition.ts';
 import { Work } from './work.ts';
+
+/**
+ * Is it for the owner of the address to answer? What is asked of a bare address is, and what no resource may be asked by
+ * somebody who does not see its presence (XEP-0012 §4).
+ */
+export function isVisit(iq: Element, to: Jid): boolean {
+  const { type } = iq.attrs;
+  if (type !== 'get' && type !== 'set') return false;
+  return to.resource === '' || iq.child('query', NS.last) !== undefined;
+}
 
 /** Takes a request to a bare address to the owner of that address. Call it as an effect; the answer comes as an iq. */
 export function sendVisit(partition: Partition, iq: Element, to: Jid): void {
@@ -15,11 +27,11 @@ export function sendVisit(partition: Partition, iq: Element, to: Jid): void {
   else receiveVisit(partition, iq, to);
 }
 
-/** A request to a bare address of this partition, from wherever. */
+/** A request to an address of this partition (`isVisit`), from wherever. */
 export function receiveVisit(partition: Partition, iq: Element, to: Jid): void {
   const from = Jid.parse(iq.attrs['from'] ?? '');
   if (from === undefined) return;
-  const blind = blindFor(partition, iq, to.bare);
+  const blind = blindFor(partition, iq, to);
   if (blind !== undefined) {
     try {
       sendPassing(partition, from, resultOf(iq, to.bare, from.full, blind()));
@@ -32,7 +44,7 @@ export function receiveVisit(partition: Partition, iq: Element, to: Jid): void {
     (account) => {
       // RFC 6121 §8.5.1: nobody learns more than that there is no such service here.
       if (account === undefined) answer(partition, from, iq, new StanzaError('service-unavailable'));
-      else account.mailbox.run(() => visit(account, from, iq, to.bare));
+      else account.mailbox.run(() => visit(account, from, iq, to));
     },
     (error: unknown) => {
       partition.env.log.warn({ err: error }, 'an account could not be read for a request');
@@ -41,7 +53,7 @@ export function receiveVisit(partition: Partition, iq: Element, to: Jid): void {
   );
 }
 
-async function visit(account: Account, from: Jid, iq: Element, to: string): Promise<void> {
+async function visit(account: Account, from: Jid, iq: Element, { bare: to, full }: Jid): Promise<void> {
   const { partition } = account;
   const work = new Work(account);
   const fail = (error: unknown) => {
@@ -55,6 +67,12 @@ async function visit(account: Account, from: Jid, iq: Element, to: string): Prom
   try {
     const type = iq.attrs['type'] as 'get' | 'set';
     const payload = payloadOf(iq);
+    if (full !== to) {
+      if (!(await mayKnow(account, from))) throw new StanzaError('forbidden');
+      work.after(() => partition.arrivals.passing(account, iq, Jid.parse(full)!));
+      work.commit();
+      return;
+    }
     const host = hostFor(account, key(type, payload));
     if (host === undefined) throw new StanzaError('service-unavailable');
     const result = await host({ account, from, work, iq, type, payload, to });
@@ -65,9 +83,10 @@ async function visit(account: Account, from: Jid, iq: Element, to: string): Prom
   }
 }
 
-function blindFor(partition: Partition, iq: Element, to: string): (() => Element) | undefined {
+function blindFor(partition: Partition, iq: Element, to: Jid): (() => Element) | undefined {
   const [payload, more] = iq.elements();
-  if (payload === undefined || more !== undefined || partition.env.hosts.has(to)) return undefined;
+  if (payload === undefined || more !== undefined || partition.env.hosts.has(to.full)) return undefined;
+  if (to.resource !== '') return undefined;
   return blindHandlers.get(key(iq.attrs['type'] ?? '', payload));
 }
 

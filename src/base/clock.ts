@@ -2,7 +2,7 @@
 export interface Clock {
   /** Wall time in milliseconds since the Unix epoch. May jump; never used to decide who is dead. */
   now(): number;
-  /** Milliseconds on a clock that never jumps. */
+  /** Milliseconds since the process began, on a clock that never jumps. */
   mono(): number;
   /** Runs `run` once, `ms` milliseconds from now. */
   after(ms: number, run: () => void): Timer;

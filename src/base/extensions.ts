@@ -17,5 +17,40 @@ export const extensions = {
     unit: 'pieces',
     of: 'pieces of an imported account that are stored at once',
     overflow: 'further ones go with the next unit',
+  privateName: {
+    value: 1023,
+    unit: 'bytes',
+    of: 'the namespace, and the name, of an element in private storage (XEP-0049)',
+    overflow: 'the request fails with `not-acceptable`',
+  },
+  farewell: {
+    value: 1023,
+    unit: 'bytes',
+    of: 'the last status of an account that went, for XEP-0012',
+    overflow: 'it is not kept',
+  },
+  shelf: {
+    value: 4 * 1024 * 1024,
+    unit: 'bytes',
+    of: 'memory, roughly, for the PubSub nodes of the accounts of a partition',
+    overflow: 'those not asked for longest are read again when they are needed',
+  },
+  nodeName: {
+    value: 1023,
+    unit: 'bytes',
+    of: 'the name of a PubSub node, and the id of an item',
+    overflow: 'the request fails with `not-acceptable`',
+  },
+  nodeAsked: {
+    value: 100,
+    unit: 'items',
+    of: 'ids of PubSub items in one request',
+    overflow: 'it fails with `resource-constraint`',
+  },
+  nodeAnswer: {
+    value: 240_000,
+    unit: 'bytes',
+    of: 'PubSub items in one answer',
+    overflow: 'older ones are left out; a client that pages (XEP-0059) gets them on the next page',
   },
 } as const;

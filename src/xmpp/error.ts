@@ -1,3 +1,5 @@
+import type { Element } from './element.ts';
+
 /** Stanza error conditions, RFC 6120 §8.3.3. */
 export type StanzaCondition =
   | 'bad-request'
@@ -85,13 +87,21 @@ export class StanzaError extends Error {
   readonly condition: StanzaCondition;
   readonly type: StanzaErrorType;
   readonly text: string | undefined;
+  /** An element of the application's own (RFC 6120 §8.3.4). */
+  readonly detail: Element | undefined;
 
-  constructor(condition: StanzaCondition, text?: string, type: StanzaErrorType = usual[condition]) {
+  constructor(
+    condition: StanzaCondition,
+    text?: string,
+    type: StanzaErrorType = usual[condition],
+    detail?: Element,
+  ) {
     super(text === undefined ? condition : `${condition}: ${text}`);
     this.name = 'StanzaError';
     this.condition = condition;
     this.type = type;
     this.text = text;
+    this.detail = detail;
   }
 }
 

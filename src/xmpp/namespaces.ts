@@ -68,6 +68,8 @@ export const NS = Object.freeze({
   pubsubEvent: 'http://jabber.org/protocol/pubsub#event',
   pubsubOwner: 'http://jabber.org/protocol/pubsub#owner',
   pubsubErrors: 'http://jabber.org/protocol/pubsub#errors',
+  /** Between owners of accounts: no client can send anything of it, for a stanza has another name. */
+  between: 'urn:muster:between',
   push: 'urn:xmpp:push:0',
   /** XEP-0440. */
   channelBinding: 'urn:xmpp:sasl-cb:0',
@@ -81,6 +83,8 @@ export const NS = Object.freeze({
   capsOptimize: 'http://jabber.org/protocol/caps#optimize',
   /** XEP-0402 and XEP-0048. */
   bookmarks: 'urn:xmpp:bookmarks:1',
+  /** XEP-0411. */
+  bookmarksConversion: 'urn:xmpp:bookmarks-conversion:0',
   legacyBookmarks: 'storage:bookmarks',
   /** XEP-0145, in private storage. */
   rosterNotes: 'storage:rosternotes',

@@ -90,9 +90,11 @@ export function errorChild({
   type,
   condition,
   text,
-}: Pick<StanzaError, 'type' | 'condition' | 'text'>): Element {
+  detail,
+}: Pick<StanzaError, 'type' | 'condition' | 'text'> & { readonly detail?: Element | undefined }): Element {
   const children = [el(condition, NS.stanzas)];
   if (text !== undefined) children.push(el('text', NS.stanzas, { 'xml:lang': 'en' }, [text]));
+  if (detail !== undefined) children.push(detail);
   return el('error', NS.client, { type }, children);
 }
 

@@ -72,9 +72,20 @@ void describe('services', () => {
       [NS.mam]: `<prefs xmlns="${NS.mam}"/>`,
       [NS.ping]: `<ping xmlns="${NS.ping}"/>`,
       [NS.time]: `<time xmlns="${NS.time}"/>`,
+      [NS.vcard]: `<vCard xmlns="${NS.vcard}"/>`,
+      [NS.private]: `<query xmlns="${NS.private}"><a xmlns="n"/></query>`,
       [NS.carbons]: `<enable xmlns="${NS.carbons}"/>`,
     };
-    const silent = new Set<string>([NS.offline, NS.mamExtended, 'urn:xmpp:mam:2#groupchat-field']);
+    const silent = new Set<string>([
+      NS.vcard4,
+      NS.pepVcardConversion,
+      NS.bookmarksConversion,
+      `${NS.bookmarks}#compat`,
+      `${NS.bookmarks}#compat-pep`,
+      NS.offline,
+      NS.mamExtended,
+      'urn:xmpp:mam:2#groupchat-field',
+    ]);
     for (const where of ['account', 'server'] as const) {
       const own = await ask('get', info, where);
       for (const name of named(own).filter((feature) => !silent.has(feature)))

@@ -66,6 +66,7 @@ export class Stage {
       id: 7,
       address: juliet,
       head: 0,
+      quiet: true,
       preferences: archiveEverything as Preferences,
       partition,
     } as unknown as Account;
