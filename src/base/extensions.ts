@@ -17,6 +17,7 @@ export const extensions = {
     unit: 'pieces',
     of: 'pieces of an imported account that are stored at once',
     overflow: 'further ones go with the next unit',
+  },
   privateName: {
     value: 1023,
     unit: 'bytes',
