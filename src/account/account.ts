@@ -26,6 +26,10 @@ export class Account {
   readonly mailbox: Mailbox;
   readonly sessions: Session[] = [];
   preferences: Preferences;
+  /** May run administrators' commands. */
+  admin: boolean;
+  /** See `AccountRow`. */
+  noticed: number;
   /** SHA-1 of the avatar, '' where there is none any more; null where there never was one (avatar.ts). */
   avatar: string | null;
   /** Version of the roster: the change number of its last change. */
@@ -56,6 +60,8 @@ export class Account {
     this.watermark = row.watermark;
     this.rosterVersion = row.roster_ver;
     this.preferences = readPreferences(row.prefs);
+    this.admin = row.admin === 1;
+    this.noticed = row.noticed;
     this.avatar = row.avatar;
     this.#last = Math.max(row.last ?? 0, row.roster_ver, row.watermark);
     this.head = this.#last;

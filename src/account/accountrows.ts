@@ -17,6 +17,9 @@ export interface AccountRow {
   readonly address: string;
   readonly watermark: number;
   readonly roster_ver: number;
+  readonly admin: number;
+  /** When it was last told what administrators tell everybody (notices.ts), in microseconds; 0: never. */
+  readonly noticed: number;
   readonly prefs: string | null;
   readonly avatar: string | null;
   /** Highest id of a stored message. */
@@ -24,7 +27,7 @@ export interface AccountRow {
 }
 
 export const accountRows = {
-  load: sql`select id, address, watermark, roster_ver, prefs, avatar,
+  load: sql`select id, address, watermark, roster_ver, admin, noticed, prefs, avatar,
     (select max(m.id) from message m where m.partition = a.partition and m.account = a.id) as last
     from account a where a.partition = $1 and a.address = $2 and a.disabled = 0`,
   /** An account without a local part: a service. */
@@ -35,6 +38,7 @@ export const accountRows = {
   avatar: sql`update account set avatar = $3 where partition = $1 and id = $2`,
   gone: sql`update account set gone = $3, farewell = $4 where partition = $1 and id = $2`,
   whenGone: sql`select gone, farewell from account where partition = $1 and id = $2`,
+  noticed: sql`update account set noticed = $3 where partition = $1 and id = $2`,
   rosterVersion: sql`update account set roster_ver = $3 where partition = $1 and id = $2`,
 };
 

@@ -3,9 +3,9 @@ import type { Account } from './account.ts';
 import { endSession } from './end.ts';
 import type { Partition } from './partition.ts';
 
-/** Tells the clients of all sessions why, and ends them. As an effect, in the account's mailbox. */
-export function endSessions(account: Account, text: string): void {
-  for (const session of [...account.sessions]) {
+/** Tells the clients of all sessions, or of these, why, and ends them. As an effect, in the account's mailbox. */
+export function endSessions(account: Account, text: string, which = account.sessions): void {
+  for (const session of [...which]) {
     session.frame({ t: 'close', condition: 'not-authorized', text });
     session.mux = undefined;
     void endSession(session);

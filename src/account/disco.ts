@@ -2,7 +2,7 @@ import { el, type Element } from '../xmpp/element.ts';
 import { StanzaError } from '../xmpp/error.ts';
 import { NS } from '../xmpp/namespaces.ts';
 import type { Env } from './env.ts';
-import type { Feature, Service } from './iq.ts';
+import type { Feature, Request, Service } from './iq.ts';
 import { mayKnow } from './mayknow.ts';
 import { softwareName } from './version.ts';
 
@@ -22,19 +22,36 @@ export function disco(features: readonly Feature[]): Feature {
   );
   const forms = features.flatMap((feature) => feature.serverForms ?? []);
   const services = features.flatMap(({ service }) => (service === undefined ? [] : [service]));
+  const nodes = features.flatMap((feature) => feature.nodes ?? []);
+  const atNode = (what: 'items' | 'info', request: Request): Element | undefined => {
+    const { node = '' } = request.payload.attrs;
+    if (node === '') return undefined;
+    for (const one of nodes) {
+      const found = one[what](node, request);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  };
   return {
     server: {
-      [infoKey]: ({ payload, account: asker }) =>
-        known(payload, extended(server, forms, asker.partition.env)),
-      [itemsKey]: ({ payload, to }) =>
+      [infoKey]: (request) =>
+        atNode('info', request) ??
+        known(request.payload, extended(server, forms, request.account.partition.env)),
+      [itemsKey]: (request) =>
+        atNode('items', request) ??
         known(
-          payload,
-          items(services.map(({ label, identity }) => ({ jid: `${label}.${to}`, name: identity['name'] }))),
+          request.payload,
+          items(
+            services.map(({ label, identity }) => ({
+              jid: `${label}.${request.to}`,
+              name: identity['name'],
+            })),
+          ),
         ),
     },
     account: {
-      [infoKey]: ({ payload }) => known(payload, account),
-      [itemsKey]: ({ payload }) => known(payload, noItems),
+      [infoKey]: (request) => atNode('info', request) ?? known(request.payload, account),
+      [itemsKey]: (request) => atNode('items', request) ?? known(request.payload, noItems),
     },
     visitors: {
       // §8: who may not see their presence learns neither what the account can nor whether there is one.

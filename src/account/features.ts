@@ -3,6 +3,7 @@ import { archive } from './archive.ts';
 import { avatar } from './avatar.ts';
 import { bookmarks } from './bookmarks.ts';
 import { carbons } from './carbons.ts';
+import { commands } from './commands.ts';
 import { disco, discoverable } from './disco.ts';
 import { establish } from './establish.ts';
 import type { Feature, Handler, Host, Service } from './iq.ts';
@@ -23,6 +24,7 @@ const hooked: readonly Feature[] = [
   roster,
   archive,
   prefs,
+  commands,
   carbons,
   register,
   ping,

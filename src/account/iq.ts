@@ -86,7 +86,14 @@ export interface Feature {
    * an item it was retracted. Conversions (XEP-0398, XEP-0402) stand here.
    */
   readonly published?: Readonly<Record<string, (publication: Publication) => void | Promise<void>>>;
-  /** Those of `account` that may wait for the client: they run outside the account's mailbox and write nothing. */
+  /**
+   * Nodes of the domain and of the own account (XEP-0030 §3.2): what disco answers for one of them, undefined where it is
+   * none of this feature.
+   */
+  readonly nodes?: Readonly<
+    Record<'items' | 'info', (node: string, request: Request) => Element | undefined>
+  >;
+  /** Those of `account` and `server` that may wait for the client: they run outside the account's mailbox and write nothing. */
   readonly aside?: readonly string[];
   /** What disco#info of the server, and of the account, lists because of it. */
   readonly serverFeatures?: readonly string[];

@@ -8,6 +8,7 @@ import { adorned } from './adorn.ts';
 import { Cast, castOf, hand, show, toSubscribers, unavailable } from './cast.ts';
 import type { Item } from './item.ts';
 import { farewellOf } from './last.ts';
+import { tellNotices } from './notices.ts';
 import { missed, takeMissed } from './missed.ts';
 import { priorityOf } from './priority.ts';
 import { answer, answerProbe, takeGiven } from './probe.ts';
@@ -66,7 +67,10 @@ function announce(work: Work, session: Session, stanza: Element): void {
       toSubscribers(account, roster, cast);
       // §4.2.2: to all of one's own resources, this one included.
       show(account, cast);
-      if (first) greet(session, roster, requests);
+      if (first) {
+        greet(session, roster, requests);
+        tellNotices(account);
+      }
     });
     session.cursor.pump();
   });

@@ -1,5 +1,41 @@
 /** The part of `fixed.ts` that bounds protocol extensions: what clients' features may take. */
 export const extensions = {
+  commandTime: {
+    value: 600,
+    unit: 's',
+    of: 'time for filling in the form of an administrator’s command (XEP-0050)',
+    overflow: 'it has to be begun anew',
+  },
+  commandsEnded: {
+    value: 1000,
+    unit: 'commands',
+    of: 'commands that were done, remembered so that none is done twice',
+    overflow: 'the oldest could be done again until its time is over',
+  },
+  peopleListed: {
+    value: 2000,
+    unit: 'accounts',
+    of: 'the list of people that an administrator’s command answers',
+    overflow: 'further ones are not listed, and the answer says so',
+  },
+  announcePace: {
+    value: 100,
+    unit: 'sessions',
+    of: 'sessions of a server that are told of an announcement at once',
+    overflow: 'the next ones are told 100 ms later',
+  },
+  noticesRead: {
+    value: 60_000,
+    unit: 'ms',
+    of: 'time after which a server reads again what people are told when they come',
+    overflow: 'a change that it did not hear of waits so long',
+  },
+  announcements: {
+    value: 8,
+    unit: 'announcements',
+    of: 'announcements that a server is still telling',
+    overflow: 'the next one is refused',
+  },
   transferPiece: {
     value: 524_288,
     unit: 'characters',

@@ -80,7 +80,11 @@ export function openAdministration(over: Administered): Administration {
         const { address: bare, closed } = await known(prepared(address));
         await close(bare, closedBy(closed, disabled));
       },
-      promote: (address, admin) => directory.promote(prepared(address), admin),
+      promote: async (address, admin) => {
+        const { address: bare } = await known(prepared(address));
+        if (pooled === undefined) await here.promote(bare, admin);
+        else await pooled.peers.owner(partitionOf(bare)!, 'promote', [bare, admin]);
+      },
       remove: async (address) => remove((await known(prepared(address))).address),
       list: async (after, limit) => {
         const entries = await directory.list(after ?? '', limit);

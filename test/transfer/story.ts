@@ -19,11 +19,12 @@ export class Guest {
     name: string,
     password: string,
     mechanism?: string,
+    resource = 'old',
   ): Promise<Guest> {
     const wire = await Wire.tcp(port);
     const features = await open(wire, domain);
     await authenticate(wire, domain, features, name, password, mechanism);
-    return new Guest(wire, await bind(wire, 'old'));
+    return new Guest(wire, await bind(wire, resource));
   }
 
   /** Sends a request and resolves with its answer; what comes meanwhile is left out. */
