@@ -116,10 +116,10 @@ const none = parseForm(el('command', NS.commands, {}, [buildForm('submit', NS.ad
 
 /** The form that is to be filled in, and what may be done with it (§3.4). */
 async function stage({ form }: Command, run: Run): Promise<Element[]> {
-  const { title, instructions, fields } = form!;
+  const { title, instructions } = form!;
   return [
     el('actions', NS.commands, { execute: 'complete' }, [el('complete', NS.commands)]),
-    buildForm('form', NS.admin, await fields(run), { title, instructions }),
+    buildForm('form', NS.admin, await form!.fields(run), { title, instructions }),
   ];
 }
 

@@ -66,7 +66,7 @@ export function openAdministering(over: Community): Administering {
     (await store.query<{ address: string }>(statement, [domain, limit])).map(({ address }) => address);
   const changeNotice = async (change: Told) => {
     await owner(change.domain, 'notice', change, () => here().notice(change));
-    await everyone('notices', change.domain, () => here().notices(change.domain));
+    void (await everyone('notices', change.domain, () => here().notices(change.domain)));
   };
 
   return {

@@ -73,8 +73,8 @@ export function openTransfer(over: Transferred): Transfer {
       if (password !== undefined) await directory.addPassword(address, password, mode === 'replace');
       return 'going on';
     },
-    take: intakes.take,
-    finish: intakes.finish,
+    take: (address, pieces, mode) => intakes.take(address, pieces, mode),
+    finish: (user, mode) => intakes.finish(user, mode),
   };
   return {
     import: (records, mode) => importAccounts(records, importing, mode, width),
@@ -100,7 +100,7 @@ export function closedBy(closed: number, disabled: boolean): number {
 /** Where there are no accounts: `why` says so. */
 export function noTransfer(why: () => Failure): Transfer {
   async function* refused(): AsyncGenerator<never> {
-    throw why();
+    yield await Promise.reject<never>(why());
   }
   return { import: refused, export: refused };
 }

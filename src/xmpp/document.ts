@@ -24,8 +24,6 @@ export class DocumentReader {
   readonly #events: DocumentEvents;
   readonly #limits: Limits;
   readonly #file: FileReader;
-  /** How many elements are open whose children come one by one. */
-  #opened = 0;
   /** Levels of what is being skipped. */
   #skipped = 0;
   /** The element that is being collected, with its open descendants; and what it took so far. */
@@ -88,9 +86,8 @@ export class DocumentReader {
   #begin(element: Element): void {
     this.#line = this.#file.line;
     const way = this.#events.begin(element, this.#line);
-    if (way === 'open') this.#opened += 1;
-    else if (way === 'skip') this.#skipped = 1;
-    else {
+    if (way === 'skip') this.#skipped = 1;
+    else if (way === 'whole') {
       this.#stack.push(element);
       this.#elements = 1;
       this.#from = this.#file.position;
@@ -104,10 +101,8 @@ export class DocumentReader {
       return;
     }
     const element = this.#stack.pop();
-    if (element === undefined) {
-      this.#opened -= 1;
-      this.#events.end();
-    } else if (this.#stack.length === 0) this.#events.whole(element, this.#line);
+    if (element === undefined) this.#events.end();
+    else if (this.#stack.length === 0) this.#events.whole(element, this.#line);
   }
 
   #text(text: string): void {
