@@ -91,7 +91,7 @@ export async function setAvatar(work: Work, account: Account, image: Image | und
 }
 
 /** XEP-0084 §4.2.1. */
-function metadataOf(image?: Image): Element {
+export function metadataOf(image?: Image): Element {
   if (image === undefined) return el('metadata', NS.avatarMetadata);
   const { hash, size, type, width, height } = image;
   const info = {

@@ -7,6 +7,7 @@ import { Failure } from '../base/failure.ts';
 import { beingImported, byAdministrator } from '../directory/directory.ts';
 import { sql } from '../store/store.ts';
 import { stored, type Mode } from './intake.ts';
+import { noteAvatar } from './profile.ts';
 import type { Begin } from './reader.ts';
 
 const rows = {
@@ -70,6 +71,9 @@ export async function finishImport(
     ]);
     if (admin === true) await directory.promote(address, true);
   }
+  const place = { store: partition!.env.store, partition: partition!.id, account: state.id };
+  const noted = await noteAvatar(place);
+  if (noted.length > 0) await stored(partition!, noted);
   const before = state.disabled & byAdministrator;
   await directory.close(address, disabled === true && mode !== 'merge' ? byAdministrator : before);
   return { keys: state.keys > 0 };

@@ -1,7 +1,9 @@
 import type { Arrived, Intake } from './intake.ts';
 import { archive, offline } from './messages.ts';
 import { keys } from './keys.ts';
+import { item, node } from './nodes.ts';
 import { preferences } from './preferences.ts';
+import { privateXml, vcard } from './profile.ts';
 import { request, roster } from './roster.ts';
 import type { PartName } from './shapes.ts';
 import type { Source } from './source.ts';
@@ -33,11 +35,11 @@ export const parts: Readonly<Record<PartName, Part>> = {
   roster,
   request,
   preferences,
-  vcard: later,
-  private: later,
+  node,
+  item,
+  vcard,
+  private: privateXml,
   privacy: later,
   blocked: later,
-  node: later,
-  item: later,
   archive,
 };

@@ -69,6 +69,10 @@ export class Guest {
 
 export { attr, children, show, text };
 
+/** One pixel. */
+export const photo =
+  'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==';
+
 /** What the people of every exporting server did, before they moved. Juliet is away when Romeo writes at last. */
 export async function live(port: number, domain: string): Promise<void> {
   const juliet = await Guest.login(port, domain, 'juliet', 'R0m30');
@@ -90,7 +94,7 @@ export async function live(port: number, domain: string): Promise<void> {
   romeo.say(`<presence type='subscribe' to='nurse@${domain}'/>`);
   await juliet.does(
     'set',
-    `<vCard xmlns='vcard-temp'><FN>Juliet Capulet</FN><PHOTO><TYPE>image/png</TYPE><BINVAL>iVBORw0KGgo=</BINVAL></PHOTO></vCard>`,
+    `<vCard xmlns='vcard-temp'><FN>Juliet Capulet</FN><PHOTO><TYPE>image/png</TYPE><BINVAL>${photo}</BINVAL></PHOTO></vCard>`,
   );
   await juliet.does(
     'set',
@@ -115,6 +119,10 @@ export async function live(port: number, domain: string): Promise<void> {
   romeo.say(`<message type='chat' to='juliet@${domain}' id='m2'><body>Call me but love</body></message>`);
   await juliet.next('message');
   await juliet.leave();
+  await romeo.does(
+    'set',
+    `<query xmlns='jabber:iq:private'><storage xmlns='storage:bookmarks'><conference jid='verona@rooms.example.org' name='Verona'><nick>R</nick></conference></storage></query>`,
+  );
   await romeo.does('get', `<query xmlns='jabber:iq:roster'/>`);
   romeo.say(`<message type='chat' to='juliet@${domain}' id='m3'><body>Neither, fair saint</body></message>`);
   romeo.say(
