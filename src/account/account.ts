@@ -4,8 +4,10 @@ import type { Nodes } from './pubsub/nodes.ts';
 import { forgetNodes } from './pubsub/shelf.ts';
 import type { Roster } from './roster.ts';
 import { accountRows, readPreferences, type AccountRow, type Preferences } from './accountrows.ts';
-import { bounce, messageRows, type Kind, type Row } from './rows.ts';
+import { bounce, message, messageRows, uncopied, type Kind, type Row } from './rows.ts';
 import type { Session } from './session.ts';
+import { readPushes, type Pushes } from './pushes.ts';
+import { readBlocks, type Blocks } from './blocks.ts';
 import { Work } from './work.ts';
 
 /** Something in the spool: stored, and no eligible resource has acknowledged it. */
@@ -32,6 +34,8 @@ export class Account {
   noticed: number;
   /** SHA-1 of the avatar, '' where there is none any more; null where there never was one (avatar.ts). */
   avatar: string | null;
+  /** undefined where it never blocked anybody; see blocks.ts. */
+  blocks: Blocks | undefined;
   /** Version of the roster: the change number of its last change. */
   rosterVersion: number;
   /** Loaded at first use; see roster.ts. */
@@ -40,6 +44,8 @@ export class Account {
   nodes: Nodes | undefined;
   /** Highest id whose commit is known here: everything up to it may be shown (DESIGN §5, commits). */
   head: number;
+  /** Where it is pushed to; undefined where nowhere (pushes.ts). */
+  push: Pushes | undefined;
   #last: number;
   /** Units of this account in the lane. */
   #open = 0;
@@ -63,6 +69,8 @@ export class Account {
     this.admin = row.admin === 1;
     this.noticed = row.noticed;
     this.avatar = row.avatar;
+    this.blocks = readBlocks(row.blocked);
+    this.push = readPushes(this, row);
     this.#last = Math.max(row.last ?? 0, row.roster_ver, row.watermark);
     this.head = this.#last;
     this.#waiting = waiting;
@@ -81,7 +89,13 @@ export class Account {
 
   /** May be forgotten. */
   get idle(): boolean {
-    return this.#open === 0 && this.sessions.length === 0 && this.#settled === undefined && this.mailbox.idle;
+    return (
+      this.#open === 0 &&
+      this.sessions.length === 0 &&
+      this.#settled === undefined &&
+      this.push?.busy !== true &&
+      this.mailbox.idle
+    );
   }
 
   begin(): void {
@@ -120,6 +134,7 @@ export class Account {
     if (pending) this.#waiting.push({ id: row.id, kind: row.kind, target: row.target });
     this.head = Math.max(this.head, row.id);
     for (const session of this.sessions) session.cursor.offer(row);
+    if (pending) this.push?.offer(row);
   }
 
   /** The same for a row that may have been a duplicate, and then is not there: sessions look for themselves, in order. */
@@ -127,6 +142,7 @@ export class Account {
     if (pending) this.#waiting.push({ id: row.id, kind: row.kind, target: row.target });
     this.head = Math.max(this.head, row.id);
     for (const session of this.sessions) session.cursor.catchUp();
+    if (pending) this.push?.offer(row);
   }
 
   // ── the outbox ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -153,6 +169,16 @@ export class Account {
 
   get spooled(): number {
     return this.#waiting.length;
+  }
+
+  /** Messages in the spool above a position. */
+  owed(above: number): number {
+    let count = 0;
+    for (let at = this.#waiting.length - 1; at >= 0 && this.#waiting[at]!.id > above; at--) {
+      const { kind } = this.#waiting[at]!;
+      if (kind === message || kind === uncopied) count += 1;
+    }
+    return count;
   }
 
   /** In the spool and in nobody's hand. */
@@ -192,6 +218,7 @@ export class Account {
     if (first === undefined) return;
     const last = ids.at(-1)!;
     for (const session of this.sessions) if (session.ready) session.cursor.respool(first, last);
+    this.push?.review();
   }
 
   /** After an attach: what a session was given and its mux does not hold any more, its client has acknowledged. */
@@ -209,6 +236,7 @@ export class Account {
   /** Adds to `work` what the store does not know of the spool yet. */
   flush(work: Work): void {
     const { partition } = this;
+    this.push?.flush(work);
     const watermark = this.#waiting[0] === undefined ? this.head : this.#waiting[0].id - 1;
     if (watermark > this.watermark) {
       const stored = this.watermark;

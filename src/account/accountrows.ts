@@ -22,12 +22,18 @@ export interface AccountRow {
   readonly noticed: number;
   readonly prefs: string | null;
   readonly avatar: string | null;
+  /** Whom it blocks (blocks.ts). */
+  readonly blocked: string | null;
+  /** Where it is pushed to, and up to which message that has been done (pushes.ts). */
+  readonly pushes: string | null;
+  readonly pushed: number;
   /** Highest id of a stored message. */
   readonly last: number | null;
 }
 
 export const accountRows = {
-  load: sql`select id, address, watermark, roster_ver, admin, noticed, prefs, avatar,
+  load: sql`select id, address, watermark, roster_ver, admin, noticed, prefs, avatar, blocked,
+    pushes, pushed,
     (select max(m.id) from message m where m.partition = a.partition and m.account = a.id) as last
     from account a where a.partition = $1 and a.address = $2 and a.disabled = 0`,
   /** An account without a local part: a service. */
@@ -39,6 +45,9 @@ export const accountRows = {
   gone: sql`update account set gone = $3, farewell = $4 where partition = $1 and id = $2`,
   whenGone: sql`select gone, farewell from account where partition = $1 and id = $2`,
   noticed: sql`update account set noticed = $3 where partition = $1 and id = $2`,
+  blocked: sql`update account set blocked = $3 where partition = $1 and id = $2`,
+  pushes: sql`update account set pushes = $3 where partition = $1 and id = $2`,
+  pushed: sql`update account set pushed = $3 where partition = $1 and id = $2`,
   rosterVersion: sql`update account set roster_ver = $3 where partition = $1 and id = $2`,
 };
 

@@ -12,6 +12,7 @@ import { attach } from './attach.ts';
 import { carriedOf, takeCarried, type Carried } from './carry.ts';
 import { bind, enable } from './bind.ts';
 import { detachSession, endSession } from './end.ts';
+import { indicate } from './csi.ts';
 import type { Env } from './env.ts';
 import { receiveStanza } from './inbound.ts';
 import { asSent, letters, openOffice } from './office.ts';
@@ -19,10 +20,12 @@ import { Logins } from './login.ts';
 import { Partition, reportMs, type Shared } from './partition.ts';
 import { Registration } from './registration.ts';
 import { Refresher } from './refresher.ts';
+import { untold } from './pushes.ts';
 import { resume } from './resume.ts';
 import type { Session } from './session.ts';
 import { proofHolds, ticketHolds } from './ticket.ts';
 import { sessionRows } from './sessionrows.ts';
+import { sendVisit } from './visit.ts';
 import { Bucket } from './turnstile.ts';
 
 /** The accounts role of a server: the partitions that it owns, and the frames of every mux. */
@@ -45,7 +48,7 @@ export class Accounts {
     this.post = openPost({ mesh, routes, clock, log, office, partitionOf, lifetime, count });
     const { logins } = env.limits;
     this.#shared = {
-      arrivals: { durable: receiveDurable, passing: receivePassing },
+      arrivals: { durable: receiveDurable, passing: receivePassing, visit: sendVisit },
       post: this.post,
       admission: new Bucket({ burst: logins * 10, perSecond: logins }, clock.mono()),
       refresher: new Refresher(clock),
@@ -110,6 +113,7 @@ export class Accounts {
         ),
     );
     env.clock.after(env.limits.resume * 1000, () => void wake(partition, rows));
+    void tellWaiting(partition);
     return partition;
   }
 
@@ -233,6 +237,9 @@ export class Accounts {
         return;
       case 'enable':
         mailbox.run(() => enable(session, frame));
+        return;
+      case 'csi':
+        mailbox.run(() => indicate(session, frame.inactive));
         return;
       case 'detach':
         mailbox.run(() =>
@@ -399,6 +406,18 @@ async function all<T>(source: AsyncIterable<T>): Promise<T[]> {
   const list: T[] = [];
   for await (const one of source) list.push(one);
   return list;
+}
+
+/** Reads accounts of which a push service should have been told something: they look for themselves. */
+async function tellWaiting(partition: Partition): Promise<void> {
+  try {
+    for await (const address of untold(partition.env.store, partition.id)) {
+      if (partition.ended) return;
+      await partition.account(address);
+    }
+  } catch (error) {
+    partition.env.log.warn({ err: error }, 'accounts with messages that wait could not be read');
+  }
 }
 
 /** Reads accounts that have sessions which nobody has claimed: loaded, those sessions end in their time. */

@@ -6,12 +6,17 @@ import { errorReply } from '../xmpp/stanza.ts';
 import type { Account } from './account.ts';
 import { storeRow } from './append.ts';
 import { isShown } from './archiving.ts';
+import { isBlocked, refusalOf } from './blocks.ts';
+import { waitingKey } from './csi.ts';
 import { copyPassing } from './carbons.ts';
+import { received } from './forged.ts';
 import { receiveIq } from './iqroute.ts';
 import { receivePresence } from './presence.ts';
+import { bury, graveOf, retractedBy } from './retract.ts';
 import { sendPassing } from './route.ts';
 import { incoming, subscription, type Kind, type Origin } from './rows.ts';
 import { mayBeCopied } from './storing.ts';
+import type { Session } from './session.ts';
 import { receiveSubscription } from './subscription.ts';
 import type { Work } from './work.ts';
 
@@ -31,15 +36,38 @@ export function receiveDurable(
   work.involve(recipient);
   const from = Jid.parse(stanza.attrs['from'] ?? '');
   if (from === undefined) throw new StanzaError('jid-malformed');
+  if (recipient.blocks !== undefined && isBlocked(recipient, from)) {
+    // XEP-0191 §3.3: no presence is answered. What ends something is noted, without a word to anybody's client.
+    if (kind === subscription)
+      return stanza.attrs['type'] === 'subscribe'
+        ? undefined
+        : receiveSubscription(work, recipient, stanza, from, origin, posted, true);
+    const refusal = refusalOf(stanza);
+    if (refusal !== undefined) throw refusal;
+    return;
+  }
   if (kind === subscription) return receiveSubscription(work, recipient, stanza, from, origin, posted);
   if (recipient.spooled >= recipient.partition.env.limits.spool)
     throw new StanzaError('resource-constraint', 'too many messages wait for this account');
-  const shown = isShown(recipient, from, stanza);
-  if (typeof shown !== 'boolean')
-    return shown.then((decided) =>
-      storeMessage(work, recipient, stanza, from, to, kind, origin, posted, decided),
-    );
-  storeMessage(work, recipient, stanza, from, to, kind, origin, posted, shown);
+  const clean = received(stanza, from, recipient.address, recipient.partition.env);
+  if (retractedBy(clean) !== undefined) return retract();
+  const shown = isShown(recipient, from, clean);
+  if (typeof shown !== 'boolean') return shown.then(keep);
+  storeMessage(work, recipient, clean, from, to, kind, origin, posted, shown);
+
+  /** Behind a wait, in which its sender may have been blocked. */
+  function keep(decided: boolean): void {
+    if (isBlocked(recipient, from!)) throw new StanzaError('service-unavailable');
+    storeMessage(work, recipient, clean, from!, to, kind, origin, posted, decided);
+  }
+
+  /** XEP-0424 §5 */
+  async function retract(): Promise<void> {
+    const grave = await graveOf(recipient, clean, incoming, from!.bare);
+    const decided = await isShown(recipient, from!, clean);
+    if (grave !== undefined && !isBlocked(recipient, from!)) bury(work, grave);
+    keep(decided);
+  }
 }
 
 function storeMessage(
@@ -69,6 +97,14 @@ function storeMessage(
 
 /** A stanza that nobody stores has come for this account. Runs in its mailbox, in order behind what was stored. */
 export function receivePassing(account: Account, stanza: Element, to: Jid): void {
+  if (account.blocks !== undefined) {
+    const from = Jid.parse(stanza.attrs['from'] ?? '');
+    if (from !== undefined && isBlocked(account, from)) {
+      const refusal = refusalOf(stanza);
+      if (refusal !== undefined) sendPassing(account.partition, from, errorReply(stanza, refusal));
+      return;
+    }
+  }
   switch (stanza.name) {
     case 'presence': {
       const from = Jid.parse(stanza.attrs['from'] ?? '');
@@ -84,12 +120,20 @@ export function receivePassing(account: Account, stanza: Element, to: Jid): void
 }
 
 /** Chat states, headlines, errors (RFC 6121 §8.5): to whom they are for now, and to nobody later. */
-function passMessage(account: Account, stanza: Element, to: Jid): void {
+function passMessage(account: Account, message: Element, to: Jid): void {
+  const from = Jid.parse(message.attrs['from'] ?? '');
+  const stanza =
+    from === undefined ? message : received(message, from, account.address, account.partition.env);
   const text = textOf(stanza);
   const { type } = stanza.attrs;
   const session = to.resource === '' ? undefined : account.session(to.resource);
+  const send = (one: Session) => {
+    const key = one.lull === undefined ? undefined : waitingKey(stanza, account.address);
+    if (key === undefined) one.send(text);
+    else one.sendLater(key, text);
+  };
   if (session !== undefined) {
-    session.send(text);
+    send(session);
     if (mayBeCopied(stanza, true)) copyPassing('received', account, stanza, to.resource);
     return;
   }
@@ -102,5 +146,5 @@ function passMessage(account: Account, stanza: Element, to: Jid): void {
   }
   // §8.5.2.1.1: errors to the account as a whole are ignored; §8.5.3.2.1: headlines to a resource that is not there, too.
   if (type === 'error' || (type === 'headline' && to.resource !== '')) return;
-  for (const one of account.sessions) if (one.ready) one.send(text);
+  for (const one of account.sessions) if (one.ready) send(one);
 }

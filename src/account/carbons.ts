@@ -2,6 +2,7 @@ import type { Element } from '../xmpp/element.ts';
 import { NS } from '../xmpp/namespaces.ts';
 import { textOf } from '../xmpp/serialise.ts';
 import type { Account } from './account.ts';
+import { waitingKey } from './csi.ts';
 import type { Feature, Handler } from './iq.ts';
 import { keep } from './record.ts';
 import { wrapped, type Copied } from './view.ts';
@@ -33,6 +34,11 @@ function turn(on: boolean): Handler {
 
 /** Copies of a message that is not stored, to the account's other resources (XEP-0280 §7, §8); `except` has it itself. */
 export function copyPassing(what: Copied, account: Account, message: Element, except: string): void {
-  for (const session of account.sessions)
-    if (session.carbons && session.resource !== except) session.send(wrapped(what, textOf(message), session));
+  for (const session of account.sessions) {
+    if (!session.carbons || session.resource === except) continue;
+    const key = session.lull === undefined ? undefined : waitingKey(message, account.address);
+    const text = wrapped(what, textOf(message), session);
+    if (key === undefined) session.send(text);
+    else session.sendLater(`${what} ${message.attrs['to']} ${key}`, text);
+  }
 }

@@ -31,6 +31,8 @@ export function carriedOf(partition: Partition): Carried[] {
     (session) => !session.dormant || session.mirrored > 0,
   );
   // No mux may know those without one.
+  // What an inactive client has not been sent, only this owner knows.
+  for (const session of known) for (const text of session.lull?.take() ?? []) session.send(text);
   known.sort((a, b) => Number(a.mux !== undefined) - Number(b.mux !== undefined));
   let bytes = 0;
   return known

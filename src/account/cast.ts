@@ -3,6 +3,7 @@ import { NS } from '../xmpp/namespaces.ts';
 import { attribute, textOf } from '../xmpp/serialise.ts';
 import type { Account } from './account.ts';
 import { adorned } from './adorn.ts';
+import { blocksAddress } from './blocks.ts';
 import { missed } from './missed.ts';
 import type { Partition } from './partition.ts';
 import type { Roster } from './roster.ts';
@@ -49,11 +50,13 @@ export function castOf(session: Session): Cast {
 
 /** Shows it to all available resources of an account (RFC 6121 §8.5.2.1.2); `except` is the one that it is about. */
 export function show(account: Account, cast: Cast, except?: Session): void {
+  if (account.blocks !== undefined && blocksAddress(account, cast.from)) return;
   let text: string | undefined;
   for (const session of account.sessions) {
     if (!session.available || session === except) continue;
     if (session.dormant) missed(session, cast.from, cast.gone);
-    else session.send((text ??= cast.text(account.address)));
+    else if (session.lull === undefined) session.send((text ??= cast.text(account.address)));
+    else session.sendLater(cast.from, (text ??= cast.text(account.address)));
   }
 }
 
@@ -73,7 +76,8 @@ export function hand(partition: Partition, address: string, cast: Cast): void {
 
 /** RFC 6121 §4.2.2, §4.4.2, §4.5.2: to everybody who sees this account's presence. */
 export function toSubscribers(account: Account, roster: Roster, cast: Cast): void {
-  for (const item of roster) if (item.from) hand(account.partition, item.contact, cast);
+  for (const item of roster)
+    if (item.from && !blocksAddress(account, item.contact)) hand(account.partition, item.contact, cast);
 }
 
 /** What all available resources of an account say, to one address that begins or ceases to see it. */

@@ -58,4 +58,5 @@ export function detachSession(session: Session): void | Promise<void> {
   const { env } = session.partition;
   session.expires = env.clock.mono() + env.limits.resume * 1000;
   session.partition.watchExpiry();
+  session.account.push?.detached(session);
 }

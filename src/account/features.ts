@@ -2,17 +2,21 @@ import type { Element } from '../xmpp/element.ts';
 import { archive } from './archive.ts';
 import { avatar } from './avatar.ts';
 import { bookmarks } from './bookmarks.ts';
+import { blocking } from './blocking.ts';
 import { carbons } from './carbons.ts';
 import { commands } from './commands.ts';
 import { disco, discoverable } from './disco.ts';
 import { establish } from './establish.ts';
+import { stanzaIds } from './forged.ts';
 import type { Feature, Handler, Host, Service } from './iq.ts';
 import { last } from './last.ts';
 import { ping } from './ping.ts';
 import { prefs } from './prefs.ts';
 import { privateXml } from './private.ts';
 import { pubsub } from './pubsub/pubsub.ts';
+import { push } from './push.ts';
 import { register } from './register.ts';
+import { retraction } from './retract.ts';
 import { roster } from './rosteriq.ts';
 import { time } from './time.ts';
 import { vcard } from './vcard.ts';
@@ -26,6 +30,10 @@ const hooked: readonly Feature[] = [
   prefs,
   commands,
   carbons,
+  blocking,
+  push,
+  retraction,
+  stanzaIds,
   register,
   ping,
   version,

@@ -1,9 +1,10 @@
 import type { Element } from '../xmpp/element.ts';
 import { StanzaError, StreamError } from '../xmpp/error.ts';
 import { Jid } from '../xmpp/jid.ts';
-import { NS } from '../xmpp/namespaces.ts';
 import { serialise } from '../xmpp/serialise.ts';
 import { errorReply } from '../xmpp/stanza.ts';
+import { holdsBack } from './blocks.ts';
+import { genuine } from './forged.ts';
 import { sendIq } from './iqroute.ts';
 import { endSession } from './end.ts';
 import { sendMessage } from './message.ts';
@@ -57,6 +58,8 @@ function dispatch(work: Work, session: Session, received: Element): void | Promi
   }
   const to = address === undefined ? undefined : Jid.parse(address);
   if (address !== undefined && to === undefined) throw new StanzaError('jid-malformed');
+  if (to !== undefined && session.account.blocks !== undefined && holdsBack(session.account, received, to))
+    return;
   const stanza = stamp(received, session, to);
   switch (stanza.name) {
     case 'message':
@@ -72,26 +75,13 @@ function dispatch(work: Work, session: Session, received: Element): void | Promi
 
 const subscriptions = new Set(['subscribe', 'subscribed', 'unsubscribe', 'unsubscribed']);
 
-/** `from` by us (RFC 6120 §8.1.2.1), `to` in normal form, the stream's language (§8.1.5), no forged stanza-ids (XEP-0359 §5). */
+/** `from` by us (RFC 6120 §8.1.2.1), `to` in normal form, the stream's language (§8.1.5), nothing forged (forged.ts). */
 function stamp(received: Element, session: Session, to: Jid | undefined): Element {
   const { attrs } = received;
   const lang = attrs['xml:lang'] ?? session.info?.lang;
   const stamped = received.with({ from: session.full, to: to?.full, 'xml:lang': lang });
-  if (received.name !== 'message') return stamped;
-  const { domains } = session.partition.env;
-  const forged = (node: Element | string) =>
-    typeof node !== 'string' &&
-    node.name === 'stanza-id' &&
-    node.ns === NS.sid &&
-    ownDomain(node.attrs['by'], domains);
-  return stamped.children.some(forged)
-    ? stamped.withChildren(stamped.children.filter((node) => !forged(node)))
-    : stamped;
-}
-
-function ownDomain(by: string | undefined, domains: ReadonlySet<string>): boolean {
-  const jid = by === undefined ? undefined : Jid.parse(by);
-  return jid === undefined || domains.has(jid.domain);
+  if (received.name === 'iq') return stamped;
+  return genuine(stamped, Jid.parse(session.full)!, session.partition.env);
 }
 
 /** The stanza has no effect but an answer; what its unit was to write is dropped. */

@@ -17,7 +17,9 @@ export function sendIq(work: Work, session: Session, iq: Element, to: Jid | unde
   const { type, id } = iq.attrs;
   if (id === undefined) throw new StanzaError('bad-request', 'an iq has an id');
   if (type === 'result' || type === 'error') {
-    if (to !== undefined && to.resource !== '') work.after(() => sendPassing(work.partition, to, iq));
+    // To a bare address: an account itself has asked (pushes.ts).
+    if (to !== undefined && (to.resource !== '' || to.local !== ''))
+      work.after(() => sendPassing(work.partition, to, iq));
     return;
   }
   if (type !== 'get' && type !== 'set')
@@ -128,6 +130,7 @@ export function receiveIq(account: Account, iq: Element, to: Jid): void {
   const { type, id = '', from = '' } = iq.attrs;
   const session = account.session(to.resource);
   if (type === 'result' || type === 'error') {
+    if (to.resource === '') account.push?.answered(iq);
     if (session === undefined) return;
     const asked = askedKey(from, id);
     const n = session.asked?.get(asked);

@@ -7,6 +7,7 @@ import { errorReply } from '../xmpp/stanza.ts';
 import { isShown } from './archiving.ts';
 import { storeRow } from './append.ts';
 import { copyPassing } from './carbons.ts';
+import { bury, graveOf, retractedBy } from './retract.ts';
 import { sendDurable, sendPassing, sharing, writeLetter } from './route.ts';
 import { bounce, incoming, message as copied, outgoing, uncopied, type Kind, type Origin } from './rows.ts';
 import { classify, mayBeCopied } from './storing.ts';
@@ -22,8 +23,19 @@ export function sendMessage(work: Work, stanza: Element, to: Jid): void | Promis
     work.after(() => pass(work, stanza, to));
     return;
   }
+  if (retractedBy(stanza) !== undefined) return retract(work, stanza, to);
   const shown = isShown(work.account, to, stanza);
   if (typeof shown !== 'boolean') return shown.then((decided) => store(work, stanza, to, decided, false));
+  return store(work, stanza, to, shown, false);
+}
+
+/** XEP-0424 §5, in the sender's archive; the recipient's is their owner's to look after (arrive.ts). */
+async function retract(work: Work, stanza: Element, to: Jid): Promise<void> {
+  const { account } = work;
+  const direction = to.bare === account.address ? incoming : outgoing;
+  const grave = await graveOf(account, stanza, direction, to.bare);
+  const shown = await isShown(account, to, stanza);
+  if (grave !== undefined) bury(work, grave);
   return store(work, stanza, to, shown, false);
 }
 

@@ -2,6 +2,7 @@ import { fixed } from '../base/fixed.ts';
 import type { Element } from '../xmpp/element.ts';
 import { Jid } from '../xmpp/jid.ts';
 import type { Account } from './account.ts';
+import { isBlocked } from './blocks.ts';
 import { castOf, unavailable } from './cast.ts';
 import type { Env } from './env.ts';
 import type { Partition } from './partition.ts';
@@ -70,9 +71,11 @@ function say(account: Account, stanza: Element, from: Jid, to: Jid): void {
     return;
   }
   withRoster(account, (roster) => {
+    const hidden = account.blocks !== undefined && isBlocked(account, to);
     const sees = to.bare === account.address || roster.get(to.bare)?.from === true;
-    const shown = sees ? sessions.map((session) => castOf(session).element(to.full)) : [];
-    const directed = type === undefined && sessions.some((session) => session.directed?.has(to.full));
+    const shown = sees && !hidden ? sessions.map((session) => castOf(session).element(to.full)) : [];
+    const directed =
+      type === undefined && !hidden && sessions.some((session) => session.directed?.has(to.full));
     if (shown.length === 0)
       shown.push(directed || type === 'unavailable' ? stanza : unavailable(from.full).element(to.full));
     for (const presence of shown) sendPassing(partition, to, presence);

@@ -12,6 +12,8 @@ import type { Jid } from '../xmpp/jid.ts';
 import { Account, type Waiting } from './account.ts';
 import { accountRows, readPreferences, type AccountRow } from './accountrows.ts';
 import type { Read } from './ahead.ts';
+import { readBlocks } from './blocks.ts';
+import { readPushes } from './pushes.ts';
 import { endAgain, endSession, removeRows } from './end.ts';
 import { takeCarried, type Carried } from './carry.ts';
 import type { Env } from './env.ts';
@@ -19,6 +21,7 @@ import { messageRows, type Kind, type Origin } from './rows.ts';
 import { Session } from './session.ts';
 import { inboundOp, recordOp, sessionRows, type SessionRow } from './sessionrows.ts';
 import { restore } from './record.ts';
+import { settled } from './roster.ts';
 import type { Refresher } from './refresher.ts';
 import { openRetention } from './retention.ts';
 import type { Bucket } from './turnstile.ts';
@@ -36,6 +39,8 @@ export interface Arrivals {
     posted: boolean,
   ): void | Promise<void>;
   passing(recipient: Account, stanza: Element, to: Jid): void;
+  /** A request to a bare address, from an account of ours. */
+  visit(partition: Partition, iq: Element, to: Jid): void;
 }
 
 /** What all partitions of a server have in common. */
@@ -292,6 +297,7 @@ export class Partition {
 
   stop(): void {
     this.#ended = true;
+    for (const account of this.accounts.values()) account.push?.close();
     this.#unfill();
     this.#retention.cancel();
     this.#touchTimer?.cancel();
@@ -384,6 +390,8 @@ export class Partition {
     for (const stored of sessions) if (stored.ended === 0) this.#wake(account, stored);
     if (account.sessions.length > 0) this.watchExpiry();
     for (const stored of sessions) if (stored.ended === 1) this.#endAgain(account, stored);
+    // Behind the load, too.
+    if (account.push !== undefined) account.mailbox.run(() => account.push?.review());
     return account;
   }
 
@@ -419,12 +427,17 @@ export class Partition {
   /** Reads again what `Account.reset` made doubtful. */
   reload(account: Account): void {
     account.mailbox.run(async () => {
+      // Changes behind it in the lane must be there before we look, or what they say would be forgotten.
+      await settled(account);
       const [row] = await this.env.store.query<AccountRow>(accountRows.load, [this.id, account.address]);
       if (row === undefined) return;
       account.preferences = readPreferences(row.prefs);
       account.admin = row.admin === 1;
       account.noticed = row.noticed;
       account.avatar = row.avatar;
+      account.blocks = readBlocks(row.blocked);
+      account.push?.close();
+      account.push = readPushes(account, row);
       account.rosterVersion = row.roster_ver;
     });
   }

@@ -5,6 +5,7 @@ import { NS } from '../xmpp/namespaces.ts';
 import { textOf } from '../xmpp/serialise.ts';
 import type { Account } from './account.ts';
 import { adorned } from './adorn.ts';
+import { blocksAddress, replayBlocks } from './blocks.ts';
 import { Cast, castOf, hand, show, toSubscribers, unavailable } from './cast.ts';
 import type { Item } from './item.ts';
 import { farewellOf } from './last.ts';
@@ -89,12 +90,13 @@ function greet(session: Session, roster: Roster, requests: readonly Item[]): voi
 }
 
 function give(session: Session, cast: Cast): void {
-  if (session.available && !session.dormant) session.send(cast.text(session.full));
+  if (session.available && !session.dormant) session.sendLater(cast.from, cast.text(session.full));
 }
 
 /** Asks for a contact's presence in the name of a session. `absent`: tell it also that nobody is there. */
-function probe(session: Session, contact: string, absent: boolean): void {
+export function probe(session: Session, contact: string, absent: boolean): void {
   const { account, partition } = session;
+  if (blocksAddress(account, contact)) return;
   const known = partition.accounts.peek(contact);
   if (known === undefined && partition.env.partitionOf(contact) !== partition.id) {
     if (partition.env.partitionOf(contact) === undefined) return;
@@ -191,9 +193,19 @@ export function receivePresence(account: Account, stanza: Element, from: Jid, to
   const text = textOf(stanza);
   for (const session of account.sessions) {
     if (to.resource === '' ? !session.available : session.resource !== to.resource) continue;
-    if (!session.dormant) session.send(text);
-    else if (type !== 'error') missed(session, from.full, type === 'unavailable');
+    if (session.dormant) {
+      if (type !== 'error') missed(session, from.full, type === 'unavailable');
+    } else if (session.lull === undefined || !mayWait(stanza)) session.send(text);
+    else session.sendLater(from.full, text);
   }
+}
+
+/** Errors and denials are answers; and what a room says besides who is in it (XEP-0045 §5: status) is said once. */
+function mayWait(presence: Element): boolean {
+  const { type } = presence.attrs;
+  if (type !== undefined && type !== 'unavailable') return false;
+  const room = presence.child('x', NS.mucUser);
+  return room === undefined || (room.child('status') === undefined && room.child('destroy') === undefined);
 }
 
 /** A session has ended without saying so; it is in no list any more. */
@@ -213,6 +225,7 @@ export function announceEnd(session: Session): void {
 export function refresh(session: Session): void {
   const { account, partition } = session;
   replay(session);
+  replayBlocks(session);
   const told = takeGiven(session);
   const cast = session.available ? castOf(session) : unavailable(session.full);
   const differs = told !== undefined && told !== cast.text('');
@@ -221,7 +234,12 @@ export function refresh(session: Session): void {
   withRoster(account, (roster) => {
     for (const item of roster) {
       if (item.from && (differs || partition.env.partitionOf(item.contact) !== partition.id))
-        hand(partition, item.contact, cast);
+        hand(
+          partition,
+          item.contact,
+          // The last owner may have died before it said so (XEP-0191 §3.3).
+          blocksAddress(account, item.contact) ? unavailable(session.full) : cast,
+        );
       if (item.to && session.available) probe(session, item.contact, true);
     }
     if (!session.available) return;

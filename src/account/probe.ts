@@ -1,5 +1,6 @@
 import type { Jid } from '../xmpp/jid.ts';
 import type { Account } from './account.ts';
+import { blocksAddress } from './blocks.ts';
 import { castOf, unavailable, type Cast } from './cast.ts';
 import { withRoster } from './roster.ts';
 import { sendPassing } from './route.ts';
@@ -31,6 +32,11 @@ export function answer(
   gives: (cast: Cast) => void,
   denied: () => void = () => {},
 ): void {
+  if (blocksAddress(account, asker)) {
+    // As where nobody is there (XEP-0191 §3.3); a probe of a client did not come so far.
+    if (absent) gives(unavailable(account.address));
+    return;
+  }
   withRoster(account, (roster) => {
     if (asker !== account.address && roster.get(asker)?.from !== true) {
       denied();

@@ -1,6 +1,7 @@
 import { parseStored } from '../xmpp/parser.ts';
 import { serialise } from '../xmpp/serialise.ts';
 import type { Session } from './session.ts';
+import { Lull } from './lull.ts';
 import { priorityOf } from './priority.ts';
 
 /** The session record (DESIGN §5): what the store and the mux keep of what a client told about itself. */
@@ -13,6 +14,10 @@ interface Kept {
   /** The status with which it went. */
   f?: string;
   interested?: true;
+  /** Its client is inactive. */
+  i?: 1;
+  /** Has asked for the blocklist, and knows it as of this version. */
+  b?: number;
   /** The spool is to be gone through up to here; 1: it has been. */
   s?: [until: number, done?: 1];
 }
@@ -25,6 +30,8 @@ export function keep(session: Session): void {
   if (session.carbons) kept.carbons = true;
   if (session.farewell !== undefined) kept.f = session.farewell;
   if (session.interested) kept.interested = true;
+  if (session.lull !== undefined) kept.i = 1;
+  if (session.blocksSeen !== undefined) kept.b = session.blocksSeen;
   const { spoolPos, spoolUntil } = session.cursor;
   if (spoolUntil > 0) kept.s = spoolPos < spoolUntil ? [spoolUntil] : [spoolUntil, 1];
   session.changed(JSON.stringify(kept));
@@ -40,6 +47,8 @@ export function restore(session: Session, record: string): void {
   session.carbons = kept.carbons === true;
   session.farewell = kept.f;
   session.interested = kept.interested === true;
+  session.blocksSeen = kept.b;
+  session.lull = kept.i === 1 ? new Lull() : undefined;
   const [until, done] = kept.s ?? [0];
   session.cursor.spoolUntil = until;
   session.cursor.spoolPos = done === 1 ? until : 0;

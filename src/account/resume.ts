@@ -2,6 +2,7 @@ import type { Resume, Unresumed } from '../link/frames.ts';
 import type { Peer } from '../mesh/mesh.ts';
 import { detachSession, endSession } from './end.ts';
 import type { Account } from './account.ts';
+import { keep } from './record.ts';
 import type { Session } from './session.ts';
 import { inboundOp, recordOp } from './sessionrows.ts';
 import { readPrevid, ticketFor, tokenHolds } from './ticket.ts';
@@ -126,4 +127,9 @@ function takeOver(session: Session, mux: Peer): void {
   session.mux = undefined;
   session.wanted = false;
   session.expires = Infinity;
+  // XEP-0352 §5.2: a resumed stream begins as an active one. What waited is sent with the rest.
+  if (session.lull !== undefined) {
+    session.wake();
+    keep(session);
+  }
 }

@@ -4,6 +4,7 @@ import type { Peer } from '../mesh/mesh.ts';
 import type { Account } from './account.ts';
 import type { Partition } from './partition.ts';
 import { Cursor } from './feed.ts';
+import type { Lull } from './lull.ts';
 import { Roll } from './roll.ts';
 
 /** Unacknowledged stanzas at which a session is asked at once; below, once in `limits.lazy`. */
@@ -62,6 +63,10 @@ export class Session {
   interests: ReadonlySet<string> | undefined;
   /** Has asked for the roster (RFC 6121 §2.2): gets pushes. */
   interested = false;
+  /** The version of the blocklist that it was told of; undefined where it has not asked for it (blocks.ts). */
+  blocksSeen: number | undefined;
+  /** Its client is inactive (XEP-0352): what it need not see yet. */
+  lull: Lull | undefined;
   recordDirty = false;
   /** Units of this session in the lane. */
   open = 0;
@@ -96,6 +101,8 @@ export class Session {
    */
   send(text: string, answers = 0, feed?: string, pos = 0, settles = 0): void {
     if (this.ended) return;
+    // What waited comes first: the client wakes up for this one anyway.
+    if (this.lull !== undefined && this.lull.size > 0) for (const held of this.lull.take()) this.send(held);
     const m = this.unacked.push(text, feed, pos, settles);
     if (answers > 0 && this.answers?.has(answers) === true) this.answers.set(answers, m);
     this.#out(m, text, feed, pos, answers);
@@ -105,6 +112,18 @@ export class Session {
     } else if (settles > 0 && this.unacked.size >= askAfter) this.want();
     // Also for what nobody stored: else a quiet client would keep it in our memory for ever.
     else if (settles > 0 || this.enabled !== undefined) this.partition.touchLazily(this.account);
+  }
+
+  /** Sends what an inactive client need not see at once; of what has the same key it sees the newest. */
+  sendLater(key: string, text: string): void {
+    if (this.lull?.hold(key, text) !== true) this.send(text);
+  }
+
+  /** The client is active again. */
+  wake(): void {
+    const held = this.lull?.take() ?? [];
+    this.lull = undefined;
+    for (const text of held) this.send(text);
   }
 
   /** Asks for an acknowledgement unless one is awaited. */

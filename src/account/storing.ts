@@ -35,6 +35,23 @@ export function isOffTheRecord(message: Element): boolean {
 }
 
 /**
+ * Is it worth waking its recipient for (XEP-0357)? Not what machines tell each other, though it is stored: that something
+ * arrived or was read (XEP-0184, XEP-0333).
+ */
+export function isNotable(message: Element): boolean {
+  if (message.attrs['type'] === 'error') return false;
+  return message
+    .elements(undefined)
+    .some(
+      (child) =>
+        !isAccompanying(child) &&
+        child.ns !== NS.hints &&
+        child.ns !== NS.receipts &&
+        child.ns !== NS.markers,
+    );
+}
+
+/**
  * May carbons copy it (XEP-0280 §6.1, §9; XEP-0334 §4.3)? `received`: from the other side's point of view, which differs
  * for what a room's occupant says in private. Errors are for the session that caused them and never copied, which is
  * why `urn:xmpp:carbons:rules:0` is not announced.
@@ -50,8 +67,8 @@ export function mayBeCopied(message: Element, received = false): boolean {
     const { name, ns } = child;
     switch (ns) {
       case NS.carbons:
-        if (name === 'private') return false;
-        break;
+        // `private` (§9); and no copy of what looks like a copy.
+        return false;
       case NS.hints:
         if (name === 'no-copy') return false;
         break;

@@ -10,7 +10,7 @@ import { tell } from './cast.ts';
 import { Item } from './item.ts';
 import { change, loaded, note, settled } from './roster.ts';
 import { placeOf, sendDurable } from './route.ts';
-import { incoming, subscription, type Origin } from './rows.ts';
+import { incoming, outgoing, subscription, type Origin } from './rows.ts';
 import type { Session } from './session.ts';
 import { alwaysRouted, inbound, isSubscription, outbound, type SubscriptionType } from './states.ts';
 import type { Work } from './work.ts';
@@ -151,6 +151,8 @@ function reply(origin: Origin): Origin {
  *
  * What came by post may come again, but always before the same sender's next stanza (DESIGN §5, outbox): a repeat that
  * meets the state it has made moves nothing, and one that meets a later state is known by the origin of its row.
+ *
+ * `silent`: it is of somebody who is blocked, and no client hears of it but by a push of its own roster.
  */
 export function receiveSubscription(
   work: Work,
@@ -159,12 +161,13 @@ export function receiveSubscription(
   from: Jid,
   origin: Origin,
   posted: boolean,
+  silent = false,
 ): void | Promise<void> {
   const { type } = stanza.attrs;
   if (!isSubscription(type)) throw new StanzaError('bad-request');
   const contact = from.toBare();
-  if (posted) return receivePosted(work, account, stanza, type, contact, origin);
-  const step = () => receiveStep(work, account, stanza, type, contact, origin, false);
+  if (posted) return receivePosted(work, account, stanza, type, contact, origin, silent);
+  const step = () => receiveStep(work, account, stanza, type, contact, origin, false, silent);
   if (account.roster !== undefined) {
     work.step(step);
     return;
@@ -182,13 +185,14 @@ async function receivePosted(
   type: SubscriptionType,
   from: Jid,
   origin: Origin,
+  silent: boolean,
 ): Promise<void> {
   const { id, env } = account.partition;
   await settled(account);
   const before = await env.store.query(seen, [id, origin.source, origin.n, account.id, origin.k]);
   if (before.length > 0) return;
   await loaded(account);
-  work.step(() => receiveStep(work, account, stanza, type, from, origin, true));
+  work.step(() => receiveStep(work, account, stanza, type, from, origin, true, silent));
 }
 
 function receiveStep(
@@ -199,6 +203,7 @@ function receiveStep(
   from: Jid,
   origin: Origin,
   posted: boolean,
+  silent = false,
 ): void {
   const roster = account.roster!;
   const before = roster.get(from.bare) ?? Item.unknown(from.bare);
@@ -220,14 +225,15 @@ function receiveStep(
   }
   const after = type === 'subscribe' ? before.moved(next, xml) : before.moved(next);
   const row = {
-    direction: incoming,
+    // One that nobody is to see (XEP-0191) leaves its origin alone.
+    direction: silent ? outgoing : incoming,
     kind: subscription,
     peer: from.bare,
     target: type,
     session: origin.source,
     shown: 0,
     sent: account.partition.env.clock.now(),
-    xml,
+    xml: silent ? '' : xml,
   };
   if (type === 'subscribe') {
     roster.arriving(from.bare, xml);
@@ -237,7 +243,7 @@ function receiveStep(
   storeRow(work, account, row, origin, { pending: false, posted });
   keep(work, account, before, after);
   // §3.3.3: they do not see us any more.
-  if (before.from && !after.from) work.after(() => tell(account, from.bare, 'unavailable'));
+  if (before.from && !after.from && !silent) work.after(() => tell(account, from.bare, 'unavailable'));
 }
 
 function accepted(before: Item): 'from' | 'from+out' {

@@ -4,6 +4,7 @@ import { Jid } from '../xmpp/jid.ts';
 import { NS } from '../xmpp/namespaces.ts';
 import { errorReply } from '../xmpp/stanza.ts';
 import type { Account } from './account.ts';
+import { isBlocked } from './blocks.ts';
 import { blindHandlers, services, visitorHandlers } from './features.ts';
 import { key, payloadOf, resultOf, type Host } from './iq.ts';
 import { mayKnow } from './mayknow.ts';
@@ -31,19 +32,15 @@ export function sendVisit(partition: Partition, iq: Element, to: Jid): void {
 export function receiveVisit(partition: Partition, iq: Element, to: Jid): void {
   const from = Jid.parse(iq.attrs['from'] ?? '');
   if (from === undefined) return;
-  const blind = blindFor(partition, iq, to);
-  if (blind !== undefined) {
-    try {
-      sendPassing(partition, from, resultOf(iq, to.bare, from.full, blind()));
-    } catch (error) {
-      answer(partition, from, iq, error as StanzaError);
-    }
-    return;
-  }
   Promise.resolve(partition.account(to.bare)).then(
     (account) => {
+      // XEP-0191 §3.3: also where everybody else gets one answer.
+      const blocked = account !== undefined && isBlocked(account, from);
+      const blind = blocked ? undefined : blindFor(partition, iq, to);
+      if (blocked) answer(partition, from, iq, new StanzaError('service-unavailable'));
+      else if (blind !== undefined) answerBlind(partition, from, iq, to.bare, blind);
       // RFC 6121 §8.5.1: nobody learns more than that there is no such service here.
-      if (account === undefined) answer(partition, from, iq, new StanzaError('service-unavailable'));
+      else if (account === undefined) answer(partition, from, iq, new StanzaError('service-unavailable'));
       else account.mailbox.run(() => visit(account, from, iq, to));
     },
     (error: unknown) => {
@@ -51,6 +48,14 @@ export function receiveVisit(partition: Partition, iq: Element, to: Jid): void {
       answer(partition, from, iq, new StanzaError('internal-server-error', undefined, 'wait'));
     },
   );
+}
+
+function answerBlind(partition: Partition, from: Jid, iq: Element, to: string, blind: () => Element): void {
+  try {
+    sendPassing(partition, from, resultOf(iq, to, from.full, blind()));
+  } catch (error) {
+    answer(partition, from, iq, error as StanzaError);
+  }
 }
 
 async function visit(account: Account, from: Jid, iq: Element, { bare: to, full }: Jid): Promise<void> {

@@ -19,6 +19,22 @@ export interface Limit {
 const mib = 1024 * 1024;
 
 export const limits = {
+  blocked: {
+    unit: 'addresses',
+    default: 1000,
+    min: 1,
+    max: 10_000,
+    of: 'addresses that an account blocks (XEP-0191)',
+    overflow: 'blocking more is refused with `policy-violation`',
+  },
+  pushes: {
+    unit: 'registrations',
+    default: 20,
+    min: 1,
+    max: 100,
+    of: 'push registrations of an account (XEP-0357)',
+    overflow: 'a new one takes the place of the oldest',
+  },
   unaccepted: {
     unit: 'stanzas',
     default: 64,

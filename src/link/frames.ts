@@ -19,6 +19,7 @@ export type Up =
   | Attach
   | Stanza
   | Enable
+  | Csi
   | Ack
   | Detach
   | End
@@ -212,6 +213,13 @@ export interface Enable extends Head {
   readonly generation: number;
   readonly n: number;
   readonly resume: boolean;
+}
+/** The client said that it is (in)active (XEP-0352); stands in the order of the `stanza` frames. */
+export interface Csi extends Head {
+  readonly t: 'csi';
+  readonly session: number;
+  readonly generation: number;
+  readonly inactive: boolean;
 }
 /** Stands in the order of the `out` frames: `m` stanzas went out before `<enabled/>`. */
 export interface Enabled extends Head {

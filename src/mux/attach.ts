@@ -13,6 +13,7 @@ export function attach(session: Session, route: Route): boolean {
   session.send(session.snapshot());
   for (const { n, stanza } of session.held) session.forward(n, stanza);
   session.requestEnable();
+  session.requestCsi();
   const { leaving } = session;
   return leaving === 'detach' || leaving === 'end' ? session.leave(leaving) : false;
 }

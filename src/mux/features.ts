@@ -37,6 +37,7 @@ function bindable(bytes: number): string {
       el('bind', NS.bind),
       el('session', NS.session, {}, [el('optional', NS.session)]),
       el('sm', NS.sm),
+      el('csi', NS.csi),
       el('ver', NS.rosterver),
       el('sub', NS.preapproval),
       el('limits', NS.limits, {}, [el('max-bytes', NS.limits, {}, [String(bytes)])]),

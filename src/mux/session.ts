@@ -65,6 +65,9 @@ export class Session implements Waiter {
   acked = 0;
   unacked: Out[] = none;
   #ackDue = false;
+  /** What the client said last of being inactive (XEP-0352); undefined where it never did. */
+  inactive: boolean | undefined;
+  #inactiveDue = false;
   feeds: [feed: string, position: number][] = none;
   record = '';
 
@@ -129,6 +132,7 @@ export class Session implements Waiter {
     if (this.held === none) this.held = [];
     this.held.push({ n, stanza, bytes });
     this.#heldBytes += bytes;
+    if (this.#inactiveDue) this.requestCsi();
     this.forward(n, stanza);
     const { heldStanzas, heldBytes } = this.core.bounds;
     if (this.held.length <= heldStanzas && this.#heldBytes <= heldBytes) return;
@@ -262,6 +266,7 @@ export class Session implements Waiter {
       const m = this.managed ? Math.min(this.m, this.enabledM) : this.m;
       this.#acknowledged(m);
     }
+    if (this.#inactiveDue) this.requestCsi();
     if (!this.#ackDue) return;
     this.#ackDue = false;
     const { partition, epoch, acked } = this;
@@ -332,6 +337,25 @@ export class Session implements Waiter {
       this.#late = this.accepted < this.#askedLast;
       this.#asked = this.#late ? this.#askedLast : -1;
     } else if (wait === 'close' && this.leaving === 'stream') this.#done();
+  }
+
+  // ── client state (XEP-0352) ─────────────────────────────────────────────────────────────────────────────────────
+
+  /** The owner hears of it before the next stanza, else at the end of this tick: however often it changes in between. */
+  indicate(inactive: boolean): void {
+    if ((this.inactive ?? false) === inactive) return;
+    this.inactive = inactive;
+    this.#inactiveDue = true;
+    this.outlet?.touch();
+  }
+
+  /** Tells the owner what the client said last, if it did. */
+  requestCsi(): void {
+    this.#inactiveDue = false;
+    if (this.inactive === undefined) return;
+    const { partition, epoch, inactive } = this;
+    const { session, generation } = this.link;
+    this.send({ t: 'csi', partition, epoch, session, generation, inactive });
   }
 
   // ── the end ─────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,6 +1,7 @@
 import { NS } from '../xmpp/namespaces.ts';
 import { bind } from './bind.ts';
 import type { Connection, Verbs } from './connection.ts';
+import { indicate } from './csi.ts';
 import { opened } from './open.ts';
 import { manage } from './manage.ts';
 import { register } from './register.ts';
@@ -30,6 +31,9 @@ function element(conn: Connection, stanza: Element, bytes: number): void {
       break;
     case NS.sm:
       return manage(conn, stanza);
+    case NS.csi:
+      if (session === undefined) break;
+      return indicate(conn, session, stanza);
     case NS.client:
       if (login === undefined || !isStanza(stanza)) break;
       if (login.account !== undefined && stanza.child('bind', NS.bind) !== undefined)

@@ -38,6 +38,7 @@ export const NS = Object.freeze({
   csi: 'urn:xmpp:csi:0',
   delay: 'urn:xmpp:delay',
   sid: 'urn:xmpp:sid:0',
+  occupantId: 'urn:xmpp:occupant-id:0',
   carbons: 'urn:xmpp:carbons:2',
   forward: 'urn:xmpp:forward:0',
   mam: 'urn:xmpp:mam:2',

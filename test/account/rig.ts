@@ -9,11 +9,12 @@ import type { Env } from '../../src/account/env.ts';
 import { receiveStanza } from '../../src/account/inbound.ts';
 import { Partition } from '../../src/account/partition.ts';
 import { rosterOf } from '../../src/account/roster.ts';
-import { subscription, type Origin } from '../../src/account/rows.ts';
+import { subscription, type Kind, type Origin } from '../../src/account/rows.ts';
 import { Session } from '../../src/account/session.ts';
 import { sessionRows } from '../../src/account/sessionrows.ts';
+import { sendVisit } from '../../src/account/visit.ts';
 import { Work } from '../../src/account/work.ts';
-import { systemClock } from '../../src/base/clock.ts';
+import { systemClock, type Clock } from '../../src/base/clock.ts';
 import { defaultLimits, type Limits } from '../../src/base/limits.ts';
 import { quiet } from '../../src/base/log.ts';
 import { systemRandom } from '../../src/base/random.ts';
@@ -86,13 +87,21 @@ export class Rig {
   #queries = 0;
   #ids = 1000;
 
-  constructor(limits: Partial<Limits>) {
+  /** What accounts call time. */
+  readonly clock: Clock;
+
+  constructor(limits: Partial<Limits>, clock: Clock = systemClock) {
+    this.clock = clock;
     this.limits = { ...defaultLimits, ...limits };
     this.model = openModel({ clock: systemClock, random: systemRandom, plan: { delay: [0, 0] } });
   }
 
-  static async open(limits: Partial<Limits> = {}, people = ['alice', 'bob', 'carol']): Promise<Rig> {
-    const rig = new Rig(limits);
+  static async open(
+    limits: Partial<Limits> = {},
+    people = ['alice', 'bob', 'carol'],
+    clock: Clock = systemClock,
+  ): Promise<Rig> {
+    const rig = new Rig(limits, clock);
     await rig.start();
     let id = 0;
     for (const local of people) {
@@ -129,7 +138,7 @@ export class Rig {
     };
     const here = fence.partition;
     const env = {
-      clock: systemClock,
+      clock: this.clock,
       random: systemRandom,
       log: quiet,
       store: Object.assign(Object.create(volume) as Volume, counted),
@@ -159,7 +168,7 @@ export class Rig {
       close: () => undefined,
     };
     const admission = new Bucket({ burst: 1000, perSecond: 1000 }, 0);
-    const arrivals = { durable: receiveDurable, passing: receivePassing };
+    const arrivals = { durable: receiveDurable, passing: receivePassing, visit: sendVisit };
     const shared = {
       arrivals,
       post,
@@ -234,13 +243,13 @@ export class Rig {
   }
 
   /** A stored stanza comes from another partition. */
-  async arrives(local: string, xml: string, origin: Origin): Promise<void> {
+  async arrives(local: string, xml: string, origin: Origin, kind: Kind = subscription): Promise<void> {
     const account = await this.account(local);
     const stanza = parseStored(xml);
     await new Promise<void>((resolve, reject) =>
       account.mailbox.run(async () => {
         const work = new Work(account);
-        await receiveDurable(work, account, stanza, Jid.parse(account.address)!, subscription, origin, true);
+        await receiveDurable(work, account, stanza, Jid.parse(account.address)!, kind, origin, true);
         work.after(() => resolve());
         work.onFailure(reject);
         work.commit();

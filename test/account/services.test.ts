@@ -70,6 +70,8 @@ void describe('services', () => {
   void it('what is announced is answered', async () => {
     const requests: Record<string, string> = {
       [NS.mam]: `<prefs xmlns="${NS.mam}"/>`,
+      [NS.push]: `<disable xmlns="${NS.push}" jid="a.example"/>`,
+      [NS.blocking]: `<blocklist xmlns="${NS.blocking}"/>`,
       [NS.ping]: `<ping xmlns="${NS.ping}"/>`,
       [NS.time]: `<time xmlns="${NS.time}"/>`,
       [NS.vcard]: `<vCard xmlns="${NS.vcard}"/>`,
@@ -84,6 +86,9 @@ void describe('services', () => {
       `${NS.bookmarks}#compat-pep`,
       NS.commands,
       NS.offline,
+      NS.sid,
+      NS.retract,
+      `${NS.retract}#tombstone`,
       NS.mamExtended,
       'urn:xmpp:mam:2#groupchat-field',
     ]);
@@ -91,7 +96,7 @@ void describe('services', () => {
       const own = await ask('get', info, where);
       for (const name of named(own).filter((feature) => !silent.has(feature)))
         await ask(
-          name === NS.carbons ? 'set' : 'get',
+          name === NS.carbons || name === NS.push ? 'set' : 'get',
           requests[name] ?? `<query xmlns="${name}"/>`,
           where,
           where === 'account' ? juliet : 'capulet.example',

@@ -19,6 +19,12 @@ const encrypted = "<encrypted xmlns='eu.siacs.conversations.axolotl'/>";
 const request = "<request xmlns='urn:xmpp:receipts'/>";
 const markable = "<markable xmlns='urn:xmpp:chat-markers:0'/>";
 const origin = "<origin-id xmlns='urn:xmpp:sid:0' id='a'/>";
+const correction = "<replace xmlns='urn:xmpp:message-correct:0' id='1'/>";
+const retraction = "<retract xmlns='urn:xmpp:message-retract:1' id='1'/>";
+const fallback = "<fallback xmlns='urn:xmpp:fallback:0' for='urn:xmpp:message-retract:1'/>";
+const reactions = "<reactions xmlns='urn:xmpp:reactions:0' id='1'><reaction>+</reaction></reactions>";
+const wrapper =
+  "<received xmlns='urn:xmpp:carbons:2'><forwarded xmlns='urn:xmpp:forward:0'><message xmlns='jabber:client' from='b@c.example'><body>O</body></message></forwarded></received>";
 const priv = "<private xmlns='urn:xmpp:carbons:2'/>";
 
 function message(type: string, inner: string): Element {
@@ -59,6 +65,17 @@ void describe('what is stored', () => {
     ['chat', composing + request + markable + origin, false],
     ['chat', occupant, false],
     ['chat', origin + priv, false],
+    // What clients of today say, where it is the client's matter alone and the server only has to keep it
+    ['chat', `${body}${correction}`, true],
+    ['chat', retraction, true],
+    ['chat', `${body}${retraction}${fallback}${hint('store')}`, true],
+    ['chat', `*bold*${body}<unstyled xmlns='urn:xmpp:styling:0'/>`, true],
+    ['chat', reactions, true],
+    ['chat', markable + body, true],
+    ['chat', displayed + hint('no-store'), false],
+    ['chat', received + hint('store'), true],
+    ['chat', "<propose xmlns='urn:xmpp:jingle-message:0' id='c'/>" + hint('store'), true],
+    ['chat', "<gone xmlns='http://jabber.org/protocol/chatstates'/>", false],
     // Others' names for the same
     ['chat', "<body xmlns='urn:other'>O</body>", true],
   ];
@@ -86,6 +103,12 @@ void describe('what carbons copy (XEP-0280 §6.1)', () => {
     ['groupchat', body, false, false],
     ['error', body, false, false],
     ['chat', body + priv, false, false],
+    // A carbon is never copied, nor is what looks like one
+    ['chat', wrapper, false, false],
+    ['chat', body + wrapper, false, false],
+    ['chat', body + correction, true, true],
+    ['chat', body + retraction, true, true],
+    ['normal', retraction, false, false],
     ['chat', body + hint('no-copy'), false, false],
     ['', direct, true, true],
     ['', mediated, true, true],
