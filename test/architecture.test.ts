@@ -16,6 +16,7 @@ const ranks: Readonly<Record<string, number>> = {
   roles: 6,
   admin: 5,
   mux: 4,
+  transfer: 4,
   account: 3,
   entity: 2,
   post: 2,
@@ -52,7 +53,7 @@ const engines: Readonly<Record<string, string>> = {
   jose: 'src/directory/tokens.ts',
   yaml: 'src/base/yamlfile.ts',
   '@fastify/static': 'src/admin/page.ts',
-  'cli-progress': 'src/cli/user/import.ts',
+  'cli-progress': 'src/cli/bar.ts',
   'cli-table3': 'src/cli/print.ts',
   'node:child_process': 'src/roles/supervisor.ts',
 };
@@ -62,7 +63,7 @@ const idioms: Readonly<Record<string, { readonly where: RegExp; readonly why: st
   commander: { where: /^src\/cli\//, why: 'one file is one sub-command' },
   fastify: { where: /^src\/admin\//, why: 'opened in http.ts alone; routes need the type of the instance' },
   zod: {
-    where: /^src\/(base\/(schema|complaint|example)|admin\/api)\.ts$/,
+    where: /^src\/(base\/(schema|complaint|example)|admin\/(api|transfers))\.ts$/,
     why: 'the schema of the configuration with its two readers, and the bodies of the API',
   },
   'node:worker_threads': { where: /^src\/store\/(port|thread)\.ts$/, why: 'both ends of one thread' },

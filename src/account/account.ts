@@ -30,6 +30,10 @@ export class Account {
   readonly mailbox: Mailbox;
   readonly sessions: Session[] = [];
   preferences: Preferences;
+  /** May run administrators' commands. */
+  admin: boolean;
+  /** See `AccountRow`. */
+  noticed: number;
   /** SHA-1 of the avatar, '' where there is none any more; null where there never was one (avatar.ts). */
   avatar: string | null;
   /** undefined where it never blocked anybody; see blocks.ts. */
@@ -67,6 +71,8 @@ export class Account {
     this.watermark = row.watermark;
     this.rosterVersion = row.roster_ver;
     this.preferences = readPreferences(row.prefs);
+    this.admin = row.admin === 1;
+    this.noticed = row.noticed;
     this.avatar = row.avatar;
     this.blocks = readBlocks(row.blocked);
     this.push = readPushes(this, row);

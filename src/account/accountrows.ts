@@ -17,6 +17,9 @@ export interface AccountRow {
   readonly address: string;
   readonly watermark: number;
   readonly roster_ver: number;
+  readonly admin: number;
+  /** When it was last told what administrators tell everybody (notices.ts), in microseconds; 0: never. */
+  readonly noticed: number;
   readonly prefs: string | null;
   readonly avatar: string | null;
   /** Whom it blocks (blocks.ts). */
@@ -29,7 +32,8 @@ export interface AccountRow {
 }
 
 export const accountRows = {
-  load: sql`select id, address, watermark, roster_ver, prefs, avatar, blocked, pushes, pushed,
+  load: sql`select id, address, watermark, roster_ver, admin, noticed, prefs, avatar, blocked,
+    pushes, pushed,
     (select max(m.id) from message m where m.partition = a.partition and m.account = a.id) as last
     from account a where a.partition = $1 and a.address = $2 and a.disabled = 0`,
   /** An account without a local part: a service. */
@@ -40,6 +44,7 @@ export const accountRows = {
   avatar: sql`update account set avatar = $3 where partition = $1 and id = $2`,
   gone: sql`update account set gone = $3, farewell = $4 where partition = $1 and id = $2`,
   whenGone: sql`select gone, farewell from account where partition = $1 and id = $2`,
+  noticed: sql`update account set noticed = $3 where partition = $1 and id = $2`,
   blocked: sql`update account set blocked = $3 where partition = $1 and id = $2`,
   pushes: sql`update account set pushes = $3 where partition = $1 and id = $2`,
   pushed: sql`update account set pushed = $3 where partition = $1 and id = $2`,

@@ -13,7 +13,8 @@ export interface Read {
 
 /** As `load`, `pending` and `ofAccount` of the other files, for the first accounts of a partition that have sessions. */
 const rows = {
-  accounts: sql`select id, address, watermark, roster_ver, prefs, avatar, blocked, pushes, pushed,
+  accounts: sql`select id, address, watermark, roster_ver, admin, noticed, prefs, avatar, blocked,
+    pushes, pushed,
     (select max(m.id) from message m where m.partition = a.partition and m.account = a.id) as last
     from account a where a.partition = $1 and a.disabled = 0
     and a.id in (select s.account from session s where s.partition = $1 order by s.account limit $2)`,

@@ -32,25 +32,38 @@ export function disco(features: readonly Feature[]): Feature {
   const catalogues = features.flatMap(({ nodes }) => (nodes === undefined ? [] : [nodes]));
   const forms = features.flatMap((feature) => feature.serverForms ?? []);
   const services = features.flatMap(({ service }) => (service === undefined ? [] : [service]));
+  const branches = features.flatMap((feature) => feature.branches ?? []);
+  const atNode = (what: 'items' | 'info', request: Request): Element | undefined => {
+    const { node = '' } = request.payload.attrs;
+    if (node === '') return undefined;
+    for (const one of branches) {
+      const found = one[what](node, request);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  };
   return {
     server: {
-      [infoKey]: ({ payload, account: asker }) =>
-        known(payload, extended(server, forms, asker.partition.env)),
-      [itemsKey]: ({ payload, to, account: asker }) =>
+      [infoKey]: (request) =>
+        atNode('info', request) ??
+        known(request.payload, extended(server, forms, request.account.partition.env)),
+      [itemsKey]: (request) =>
+        atNode('items', request) ??
         known(
-          payload,
+          request.payload,
           items([
             ...services
-              .map(({ label, identity }) => ({ jid: `${label}.${to}`, name: identity['name'] }))
+              .map(({ label, identity }) => ({ jid: `${label}.${request.to}`, name: identity['name'] }))
               // Those that the configuration has not turned off.
-              .filter(({ jid }) => asker.partition.env.hosts.has(jid)),
-            ...componentsAt(asker.partition.env, to),
+              .filter(({ jid }) => request.account.partition.env.hosts.has(jid)),
+            ...componentsAt(request.account.partition.env, request.to),
           ]),
         ),
     },
     account: {
-      [infoKey]: (request) => infoOf(catalogues, accountOf(request.account), about(request)),
-      [itemsKey]: (request) => itemsOf(catalogues, about(request)),
+      [infoKey]: (request) =>
+        atNode('info', request) ?? infoOf(catalogues, accountOf(request.account), about(request)),
+      [itemsKey]: (request) => atNode('items', request) ?? itemsOf(catalogues, about(request)),
     },
     visitors: {
       // §8: who may not see their presence learns neither what the account can nor whether there is one.

@@ -9,6 +9,8 @@ import type { Directory } from '../directory/directory.ts';
 import type { Mesh, Peer } from '../mesh/mesh.ts';
 import type { Policy } from './mechanisms.ts';
 import type { PartitionOf } from '../placement/placement.ts';
+import type { Administering } from './administering.ts';
+import type { Notices } from './notices.ts';
 import type { Routes } from '../placement/routes.ts';
 import type { Store } from '../store/store.ts';
 
@@ -37,6 +39,10 @@ export interface Env {
   readonly services?: Config['services'];
   /** Who to turn to, by kind (XEP-0157). */
   readonly contact?: Config['contact'];
+  /** For administrators' commands; undefined where nothing is administered. */
+  readonly administering?: Administering | undefined;
+  /** What people are told when they come. */
+  readonly notices?: Notices | undefined;
   /** Of this program (XEP-0092). */
   readonly version: string;
   /** Keys the tickets of sessions; owners share it, muxes never see it. */

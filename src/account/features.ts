@@ -5,6 +5,7 @@ import { bookmarks } from './bookmarks.ts';
 import { caps } from './caps.ts';
 import { blocking } from './blocking.ts';
 import { carbons } from './carbons.ts';
+import { commands } from './commands.ts';
 import { disco, discoverable } from './disco.ts';
 import { establish } from './establish.ts';
 import { stanzaIds } from './forged.ts';
@@ -32,6 +33,7 @@ const hooked: readonly Feature[] = [
   archive,
   prefs,
   caps,
+  commands,
   carbons,
   blocking,
   push,

@@ -112,7 +112,14 @@ export interface Feature {
   readonly emptied?: Readonly<Record<string, (emptying: Emptying) => void | Promise<void>>>;
   /** What disco tells of nodes behind the account's address. */
   readonly nodes?: Catalogue;
-  /** Those of `account` that may wait for the client: they run outside the account's mailbox and write nothing. */
+  /**
+   * Nodes of the domain and of the own account (XEP-0030 §3.2): what disco answers for one of them, undefined where it is
+   * none of this feature.
+   */
+  readonly branches?: Readonly<
+    Record<'items' | 'info', (node: string, request: Request) => Element | undefined>
+  >;
+  /** Those of `account` and `server` that may wait for the client: they run outside the account's mailbox and write nothing. */
   readonly aside?: readonly string[];
   /** What disco#info of the server, and of the account, lists because of it. */
   readonly serverFeatures?: readonly string[];

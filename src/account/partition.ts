@@ -441,6 +441,8 @@ export class Partition {
       const [row] = await this.env.store.query<AccountRow>(accountRows.load, [this.id, account.address]);
       if (row === undefined) return;
       account.preferences = readPreferences(row.prefs);
+      account.admin = row.admin === 1;
+      account.noticed = row.noticed;
       account.avatar = row.avatar;
       account.blocks = readBlocks(row.blocked);
       account.push?.close();

@@ -8,20 +8,20 @@ import type { Feature, Request } from './iq.ts';
 /** Which messages the archive shows, as the account wants it (XEP-0441 §2.1). Decided when a message is stored. */
 export const prefs: Feature = {
   account: {
-    [`get prefs ${NS.mam}`]: ({ account }) => toElement(account.preferences),
+    [`get prefs ${NS.mam}`]: ({ account }) => preferencesOf(account.preferences),
     [`set prefs ${NS.mam}`]: change,
   },
 };
 
 function change({ account, work, payload }: Request): Element {
-  const wanted = fromElement(payload, account.partition.env.limits.preferences);
+  const wanted = preferencesIn(payload, account.partition.env.limits.preferences);
   account.preferences = wanted;
   work.write(accountRows.preferences, [account.partition.id, account.id, JSON.stringify(wanted)]);
-  return toElement(wanted);
+  return preferencesOf(wanted);
 }
 
 /** `most`: addresses of both lists together. */
-function fromElement(prefs: Element, most: number): Preferences {
+export function preferencesIn(prefs: Element, most: number): Preferences {
   const always = addresses(prefs, 'always');
   const never = addresses(prefs, 'never');
   if (always.length + never.length > most)
@@ -50,7 +50,7 @@ function addresses(prefs: Element, list: 'always' | 'never'): string[] {
 }
 
 /** XEP-0441 §2.1: the lists are there even where they are empty. */
-function toElement({ default: rule, always, never }: Preferences): Element {
+export function preferencesOf({ default: rule, always, never }: Preferences): Element {
   const list = (name: string, entries: readonly string[]) =>
     el(
       name,

@@ -12,6 +12,7 @@ import { domainOf } from '../placement/placement.ts';
 import { Cast, castOf, hand, show, toSubscribers, unavailable } from './cast.ts';
 import type { Item } from './item.ts';
 import { farewellOf } from './last.ts';
+import { tellNotices } from './notices.ts';
 import { missed, takeMissed } from './missed.ts';
 import { priorityOf } from './priority.ts';
 import { answer, answerProbe, takeGiven } from './probe.ts';
@@ -73,8 +74,11 @@ function announce(work: Work, session: Session, stanza: Element): void {
       toSubscribers(account, roster, cast);
       // §4.2.2: to all of one's own resources, this one included.
       show(account, cast);
-      if (first) greet(session, roster, requests);
-      if (first) session.interests = undefined;
+      if (first) {
+        greet(session, roster, requests);
+        tellNotices(account);
+        session.interests = undefined;
+      }
       if (other) noticeCaps(session);
     });
     session.cursor.pump();

@@ -1,13 +1,14 @@
 import { sql } from '../store/store.ts';
 import type { Account } from './account.ts';
-import { endSession } from './end.ts';
+import { endSessions } from './close.ts';
 import { pubsubRemoval } from './pubsub/rows.ts';
 import { forgetNodes } from './pubsub/shelf.ts';
 import { uploadRows } from './upload/rows.ts';
 import { leaveContacts } from './subscription.ts';
 import type { Work } from './work.ts';
 
-const rows = {
+/** What belongs to an account, by its id. */
+export const removeRows = {
   messages: sql`delete from message where partition = $1 and account = $2`,
   roster: sql`delete from roster where partition = $1 and account = $2`,
   tokens: sql`delete from token where partition = $1 and account = $2`,
@@ -27,13 +28,9 @@ export async function removeAccount(account: Account, work: Work): Promise<void>
   const { partition, address } = account;
   await partition.env.directory.remove(address);
   await leaveContacts(work, account);
-  for (const statement of Object.values(rows)) work.write(statement, [partition.id, account.id]);
+  for (const statement of Object.values(removeRows)) work.write(statement, [partition.id, account.id]);
   work.after(() => {
-    for (const session of [...account.sessions]) {
-      session.frame({ t: 'close', condition: 'not-authorized', text: 'the account was removed' });
-      session.mux = undefined;
-      void endSession(session);
-    }
+    endSessions(account, 'the account was removed');
     partition.accounts.forget(address);
     forgetNodes(account);
   });

@@ -1,7 +1,7 @@
 import { fixed } from '../base/fixed.ts';
 import { NS } from '../xmpp/namespaces.ts';
 import { attribute, serialise } from '../xmpp/serialise.ts';
-import { sql } from '../store/store.ts';
+import { sql, type Value } from '../store/store.ts';
 import type { Account } from './account.ts';
 import { accountRows } from './accountrows.ts';
 import { Item, ungrouped, type Subscription } from './item.ts';
@@ -270,9 +270,14 @@ export function note(work: Work, account: Account, item: Item): void {
 function put(work: Work, account: Account, item: Item): void {
   work.involve(account);
   account.roster!.set(item);
-  work.write(rosterRows.put, [
-    account.partition.id,
-    account.id,
+  work.write(rosterRows.put, rosterParams(account.partition.id, account.id, item));
+}
+
+/** Parameters for `rosterRows.put`. */
+export function rosterParams(partition: number, account: number, item: Item): Value[] {
+  return [
+    partition,
+    account,
     item.contact,
     item.name,
     item.subscription,
@@ -281,7 +286,7 @@ function put(work: Work, account: Account, item: Item): void {
     item.approved ? 1 : 0,
     item.groups.length === 0 ? '' : JSON.stringify(item.groups),
     item.cn,
-  ]);
+  ];
 }
 
 /** No more tombstones than items: the oldest goes, and the floor tells up to where. */

@@ -1,4 +1,9 @@
 import { fixed } from '../base/fixed.ts';
+import type { ExportEvent } from '../transfer/export.ts';
+import type { TransferEvent } from '../transfer/import.ts';
+import type { Mode } from '../transfer/intake.ts';
+import type { Record } from '../transfer/reader.ts';
+import type { Reader } from '../transfer/source.ts';
 
 /**
  * What an administrator can ask of a community: the same contract over the running server (`client.ts` speaks to
@@ -13,6 +18,7 @@ import { fixed } from '../base/fixed.ts';
 export interface Administration {
   readonly users: Users;
   readonly servers: Servers;
+  readonly transfer: Transfer;
   /** Sessions of all servers that answer, oldest first, at most `limit`. */
   sessions(limit: number): Promise<readonly SessionInfo[]>;
   status(): Promise<Status>;
@@ -24,10 +30,22 @@ export interface Users {
   add(address: string, password: string): Promise<string>;
   /** Changes the password. Its sessions go on; the next login needs the new one. */
   passwd(address: string, password: string): Promise<void>;
+  /** Disables it: its sessions end and nobody logs in; or lets it be used again. */
+  disable(address: string, disabled: boolean): Promise<void>;
+  /** Makes it an administrator's, or not any more. */
+  promote(address: string, admin: boolean): Promise<void>;
   /** Removes the account with everything that belongs to it, and ends its sessions. */
   remove(address: string): Promise<void>;
   /** Accounts in the order of their addresses, those behind `after`, at most `limit`. Shorter than `limit`: the last page. */
   list(after: string | undefined, limit: number): Promise<readonly UserInfo[]>;
+}
+
+/** Accounts on their way from and to other servers (XEP-0227). */
+export interface Transfer {
+  /** See `importAccounts`. */
+  import(records: AsyncIterable<Record>, mode: Mode): AsyncIterable<TransferEvent>;
+  /** A domain, or one account. Rejects with `account-missing`, `account-domain`. */
+  export(what: string, reader: Reader): AsyncIterable<ExportEvent>;
 }
 
 /** The servers of a pool. Everything rejects with `not-pool` where there is just one server. */
@@ -60,6 +78,7 @@ export interface PartitionInfo {
 export interface UserInfo {
   readonly address: string;
   readonly admin: boolean;
+  readonly disabled: boolean;
   /** Milliseconds since the Unix epoch. */
   readonly created: number;
   /** Live sessions now; 0 where no server runs, or where its own does not answer. */

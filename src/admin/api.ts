@@ -11,6 +11,7 @@ import { answerFailures } from './failures.ts';
 import { listenerFor, listening, type Http } from './http.ts';
 import { csvEntries, importUsers, type ImportEvent } from './import.ts';
 import { same } from './token.ts';
+import { transfers } from './transfers.ts';
 
 export interface ApiOptions {
   readonly listen: Listen;
@@ -29,9 +30,11 @@ export interface ApiOptions {
  * Errors are `{code, message}` with the status of `failures.ts`.
  *
  * GET /admin/alive (204, whatever else is out of order), GET /admin/status, GET /admin/sessions?limit=N, GET /admin/users?after=ADDRESS&limit=N,
- * POST /admin/users {address, password}, PUT /admin/users/ADDRESS {password}, DELETE /admin/users/ADDRESS,
+ * POST /admin/users {address, password}, PUT /admin/users/ADDRESS {password}, PATCH /admin/users/ADDRESS {disabled, admin},
+ * DELETE /admin/users/ADDRESS,
  * GET /admin/partitions, POST /admin/servers/NAME {draining}, POST /admin/rebalance,
- * POST /admin/import with text/csv: answers one JSON object a line (`ImportEvent`) while the body is still coming.
+ * POST /admin/import with text/csv: answers one JSON object a line (`ImportEvent`) while the body is still coming;
+ * /admin/transfer: transfers.ts.
  *
  * @throws Failure('port-in-use') | Failure('listen')
  */
@@ -46,6 +49,7 @@ export async function openApi(options: ApiOptions): Promise<Http> {
   routes(app, options);
   pool(app, options);
   imports(app, options);
+  transfers(app, options.administration, options.log);
   return listening(app, 'admin', options.listen);
 }
 
@@ -53,6 +57,7 @@ const limited = (usual: number) => z.coerce.number().int().min(1).max(pageMax).d
 const page = z.object({ after: z.string().max(3071).optional(), limit: limited(pageMax) });
 const password = z.string().max(fixed.password.value);
 const account = z.object({ address: z.string().max(3071), password });
+const changes = z.object({ disabled: z.boolean().optional(), admin: z.boolean().optional() });
 const drained = z.object({ draining: z.boolean() });
 
 function routes(app: FastifyInstance, { administration, log }: ApiOptions): void {
@@ -75,6 +80,13 @@ function routes(app: FastifyInstance, { administration, log }: ApiOptions): void
   app.put('/admin/users/:address', async (request, reply) => {
     await users.passwd(named(request), checked(z.object({ password }), request.body).password);
     log.info({ address: named(request) }, 'password changed');
+    return reply.code(204).send();
+  });
+  app.patch('/admin/users/:address', async (request, reply) => {
+    const { disabled, admin } = checked(changes, request.body);
+    if (disabled !== undefined) await users.disable(named(request), disabled);
+    if (admin !== undefined) await users.promote(named(request), admin);
+    log.info({ address: named(request), disabled, admin }, 'account changed');
     return reply.code(204).send();
   });
   app.delete('/admin/users/:address', async (request, reply) => {

@@ -3,10 +3,13 @@ import { request, type ClientRequest, type IncomingMessage } from 'node:http';
 import { request as requestTls } from 'node:https';
 import { createInterface } from 'node:readline';
 import { pipeline } from 'node:stream/promises';
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { Failure } from '../base/failure.ts';
 import type { Administration, PartitionInfo, SessionInfo, Status, UserInfo } from './administration.ts';
+import type { ExportEvent } from '../transfer/export.ts';
+import type { TransferEvent } from '../transfer/import.ts';
 import type { ImportEvent } from './import.ts';
+import { readLines, writeLines } from './ndjson.ts';
 import type { Announcement } from './token.ts';
 
 /** An `Administration` that asks the running server; over it, an import streams instead of asking line by line. */
@@ -38,6 +41,29 @@ export function openClient(announcement: Announcement, token: string): Client {
     return (text === '' ? undefined : JSON.parse(text)) as T;
   }
 
+  async function* transferred<E>(
+    method: string,
+    query: string,
+    body: AsyncIterable<string> | undefined,
+  ): AsyncGenerator<E> {
+    const headers = body === undefined ? undefined : { 'content-type': 'application/x-ndjson' };
+    const asking = open(method, `/admin/transfer?${query}`, headers ?? {});
+    let unread: unknown;
+    const sent =
+      body === undefined
+        ? undefined
+        : pipeline(Readable.from(body), asking).catch((error: unknown) => (unread = error));
+    const answer = await answered(asking, () => (body === undefined ? asking.end() : undefined));
+    for await (const line of readLines(answer)) {
+      const event = line as { event: string; code: string; message: string };
+      if (event.event === 'failed') throw new Failure(event.code, event.message);
+      yield line as E;
+      if (event.event === 'done') return;
+    }
+    await sent;
+    throw unread ?? new Failure('unreachable', 'the server broke off; what it stored stays, run it again');
+  }
+
   const user = (address: string) => `/admin/users/${encodeURIComponent(address)}`;
   const server = (name: string) => `/admin/servers/${encodeURIComponent(name)}`;
   return {
@@ -47,6 +73,8 @@ export function openClient(announcement: Announcement, token: string): Client {
     users: {
       add: async (address, password) =>
         (await ask<{ address: string }>('POST', '/admin/users', { address, password })).address,
+      disable: (address, disabled) => ask('PATCH', user(address), { disabled }),
+      promote: (address, admin) => ask('PATCH', user(address), { admin }),
       passwd: (address, password) => ask('PUT', user(address), { password }),
       remove: (address) => ask('DELETE', user(address)),
       list: (after, limit) => {
@@ -60,6 +88,11 @@ export function openClient(announcement: Announcement, token: string): Client {
       drain: (name) => ask('POST', server(name), { draining: true }),
       undrain: (name) => ask('POST', server(name), { draining: false }),
       rebalance: () => ask('POST', '/admin/rebalance'),
+    },
+    transfer: {
+      import: (records, mode) => transferred<TransferEvent>('POST', `mode=${mode}`, writeLines(records)),
+      export: (what, reader) =>
+        transferred<ExportEvent>('GET', `of=${encodeURIComponent(what)}&for=${reader}`, undefined),
     },
     async *import(csv) {
       const asking = open('POST', '/admin/import', { 'content-type': 'text/csv' });

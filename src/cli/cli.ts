@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { Failure } from '../base/failure.ts';
 import { version } from '../base/version.ts';
 import { exitCode } from '../roles/exit.ts';
+import { accountCommand } from './account.ts';
 import { checkCommand } from './check.ts';
 import { drainCommand } from './drain.ts';
 import { rebalanceCommand } from './rebalance.ts';
@@ -28,6 +29,7 @@ export async function run(argv: readonly string[]): Promise<number> {
     .addCommand(statusCommand())
     .addCommand(sessionsCommand())
     .addCommand(userCommand())
+    .addCommand(accountCommand())
     .addCommand(drainCommand())
     .addCommand(undrainCommand())
     .addCommand(rebalanceCommand())

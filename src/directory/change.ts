@@ -15,14 +15,19 @@ export type Change =
       /** Milliseconds since the epoch. */
       readonly created: number;
       readonly keys: readonly Derived[];
+      /** `Entry.closed`; 0 where it is left out. */
+      readonly closed?: number | undefined;
     }
   | {
-      /** `keys`: of a new password; `more`: of the one that it has, for further mechanisms. */
-      readonly t: 'keys' | 'more';
+      readonly t: 'keys';
       readonly partition: number;
       readonly id: number;
       readonly keys: readonly Derived[];
+      /** Keys that are there stay as they are: these are of the same password, or of an import. */
+      readonly missing?: boolean | undefined;
     }
+  | { readonly t: 'close'; readonly partition: number; readonly id: number; readonly closed: number }
+  | { readonly t: 'admin'; readonly partition: number; readonly id: number; readonly admin: boolean }
   | { readonly t: 'remove'; readonly partition: number; readonly id: number };
 
 /** `Keys` of one mechanism as plain values: bytes are base64. */

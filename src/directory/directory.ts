@@ -1,4 +1,5 @@
 import type { Keys } from '../xmpp/sasl/keys.ts';
+import type { Derived } from './change.ts';
 
 /** An account as the directory knows it. */
 export interface Entry {
@@ -7,6 +8,8 @@ export interface Entry {
   /** Normalised bare address. */
   readonly address: string;
   readonly disabled: boolean;
+  /** Why it is disabled, a sum of `byAdministrator` and `beingImported`; 0: it is not. */
+  readonly closed: number;
   /** Milliseconds since the epoch. */
   readonly created: number;
 }
@@ -19,6 +22,9 @@ export interface Found {
   readonly mechanism: Mechanism;
   readonly keys: Keys;
 }
+/** An administrator disabled it; it is being imported, and nobody may see it before that has ended. */
+export const byAdministrator = 1;
+export const beingImported = 2;
 
 /** Who there is, and how they prove it. Addresses come in normalised; `Failure`s carry a text that is safe to show. */
 export interface Directory {
@@ -27,10 +33,25 @@ export interface Directory {
   keys(address: string, ...mechanisms: readonly Mechanism[]): Promise<Found | undefined>;
   /** Rejects with `Failure('account-exists')`, or `account-domain` for a domain that is not ours. Durable on return. */
   add(address: string, password: string): Promise<Entry>;
+  /**
+   * The account of this address, or a new one that is being imported: with the keys of `password`, or none. What is there
+   * stays as it is.
+   */
+  adopt(
+    address: string,
+    created: number | undefined,
+    password: string | undefined,
+  ): Promise<Entry & { readonly made: boolean }>;
+  /** Adds keys; those of a mechanism that has some stay, unless `replace` is set. Rejects with `account-missing`. */
+  addKeys(address: string, keys: readonly Derived[], replace: boolean): Promise<void>;
+  /** The same for those of a password. */
+  addPassword(address: string, password: string, replace: boolean): Promise<void>;
+  /** Sets `closed`; its sessions are its owner's to end. Rejects with `account-missing`. */
+  close(address: string, closed: number): Promise<void>;
+  /** Makes it an administrator's, or not. Rejects with `account-missing`. */
+  promote(address: string, admin: boolean): Promise<void>;
   /** Rejects with `Failure('account-missing')`. */
   setPassword(address: string, password: string): Promise<void>;
-  /** Adds the keys of one more mechanism; those that are there stay. Rejects as `setPassword` does. */
-  addKeys(address: string, mechanism: Mechanism, keys: Keys): Promise<void>;
   /** Removes the entry and its keys; the account's own data is its owner's to delete. False where there was none. */
   remove(address: string): Promise<boolean>;
   /** Accounts with an address above `after`, in order of address. */

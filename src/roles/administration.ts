@@ -14,6 +14,7 @@ import { Jid } from '../xmpp/jid.ts';
 import { openHere } from './here.ts';
 import { noServers, notPool, openServers, overview } from './overview.ts';
 import type { Peers } from './peers.ts';
+import { closedBy, intakesHere, intakesOf, openTransfer } from './transfer.ts';
 
 const rows = {
   count: sql`select count(*) as accounts from account where local <> ''`,
@@ -54,6 +55,15 @@ export function openAdministration(over: Administered): Administration {
       if (!failed(error, 'account-missing')) throw error;
     });
   };
+  const close = (address: string, closed: number) =>
+    pooled === undefined
+      ? here.close(address, closed)
+      : pooled.peers.owner(partitionOf(address)!, 'close', [address, closed]);
+  const known = async (address: string) => {
+    const found = await directory.find(address);
+    if (found === undefined) throw new Failure('account-missing', `${address} does not exist`);
+    return found;
+  };
   const sessions = async (limit: number): Promise<readonly SessionInfo[]> => {
     if (pooled === undefined) return here.sessions(limit);
     const all = (await pooled.peers.everyone('sessions', limit)) as SessionInfo[][];
@@ -66,29 +76,41 @@ export function openAdministration(over: Administered): Administration {
     users: {
       add: async (address, password) => (await directory.add(prepared(address), password)).address,
       passwd: (address, password) => directory.setPassword(prepared(address), password),
-      remove: async (address) => {
-        const bare = prepared(address);
-        if ((await directory.find(bare)) === undefined)
-          throw new Failure('account-missing', `${bare} does not exist`);
-        await remove(bare);
+      disable: async (address, disabled) => {
+        const { address: bare, closed } = await known(prepared(address));
+        await close(bare, closedBy(closed, disabled));
       },
+      promote: async (address, admin) => {
+        const { address: bare } = await known(prepared(address));
+        if (pooled === undefined) await here.promote(bare, admin);
+        else await pooled.peers.owner(partitionOf(bare)!, 'promote', [bare, admin]);
+      },
+      remove: async (address) => remove((await known(prepared(address))).address),
       list: async (after, limit) => {
         const entries = await directory.list(after ?? '', limit);
         const addresses = entries.map(({ address }) => address);
         const admins = await administrators(store);
         const counts = pooled === undefined ? here.counts(addresses) : await countsOf(pooled, addresses);
-        return entries.map(({ address, created }, i): UserInfo => ({
+        return entries.map(({ address, created, disabled }, i): UserInfo => ({
           address,
           created,
+          disabled,
           admin: admins.has(address),
           sessions: counts[i]!,
         }));
       },
     },
     servers: pooled === undefined ? noServers(notPool) : openServers(pooled.pool),
+    transfer: openTransfer({
+      store,
+      directory,
+      partitionOf,
+      intakes: pooled === undefined ? intakesHere(accounts) : intakesOf(pooled.peers, partitionOf),
+      width: config.limits.importing,
+    }),
     sessions,
     status: async () => {
-      const stored = await known(store, pooled, clock);
+      const stored = await storeKnows(store, pooled, clock);
       return {
         ...identity(config),
         state: over.state(),
@@ -108,7 +130,7 @@ export function openAdministration(over: Administered): Administration {
 }
 
 /** What the store knows; while it does not answer, a server still tells how it is itself. */
-async function known(
+async function storeKnows(
   store: Store,
   pooled: Pooled | undefined,
   clock: Clock,

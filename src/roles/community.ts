@@ -1,6 +1,7 @@
 import { Accounts } from '../account/accounts.ts';
 import type { Counted, Env } from '../account/env.ts';
 import { componentsOf, hostsOf } from '../account/hosts.ts';
+import { Notices } from '../account/notices.ts';
 import { sleep } from '../base/clock.ts';
 import type { Config } from '../base/config.ts';
 import { Failure } from '../base/failure.ts';
@@ -14,6 +15,7 @@ import { domainOf } from '../placement/placement.ts';
 import { openTable, type Table } from '../placement/table.ts';
 import { openIds } from '../store/ids.ts';
 import { sql, type Store } from '../store/store.ts';
+import { openAdministering } from './administering.ts';
 import { openStore } from './engines.ts';
 import { openFileStore, type FileStore } from './filestore.ts';
 import { answerPeers, openHere } from './here.ts';
@@ -23,6 +25,7 @@ import { policyOf } from './login.ts';
 import { openPeers, type Peers } from './peers.ts';
 import { ownPool } from './pooled.ts';
 import type { Surroundings } from './server.ts';
+import { intakesHere } from './transfer.ts';
 import { ownVolume } from './volume.ts';
 
 /** Between two looks, in ms. */
@@ -102,6 +105,7 @@ export async function openCommunity(
       newId,
       hashing: config.limits.hashing,
     });
+    const notices = new Notices({ store, clock, log });
     const env: Env = {
       clock,
       random,
@@ -131,12 +135,22 @@ export async function openCommunity(
       constrained: () => ownership.constrained(),
       lost: (partition) => ownership.lost(partition),
       count,
+      notices,
+      administering: openAdministering({
+        store,
+        directory,
+        notices,
+        here: () => here,
+        peers: volume === undefined ? peers : undefined,
+        accounts: () => accounts,
+      }),
     };
     const accounts: Accounts = new Accounts(env);
+    const here = openHere(accounts);
     const parts = { config, around, store, evict, mesh, routes, accounts, breaks };
     const ownership: Ownership =
       volume === undefined ? await ownPool(parts) : await ownVolume({ ...parts, volume });
-    answerPeers(ask, openHere(accounts), directory);
+    answerPeers(ask, here, intakesHere(accounts), directory);
     const empty = (await store.query(rows.any, [])).length === 0;
 
     let closing = false;
@@ -155,7 +169,10 @@ export async function openCommunity(
       files,
       empty,
       broken,
-      begin: () => ownership.begin(),
+      begin: async () => {
+        await notices.refresh();
+        await ownership.begin();
+      },
       addAdministrator: async (address, password) => {
         const place = partitionOf(address) ?? 0;
         // In a pool the claims of a start take a moment.

@@ -6,6 +6,7 @@ import type { Mesh } from '../mesh/mesh.ts';
 import type { Mux } from '../mux/mux.ts';
 import type { Table } from '../placement/table.ts';
 import { identity } from './administration.ts';
+import { noTransfer } from './transfer.ts';
 import { noServers } from './overview.ts';
 
 export interface Holding {
@@ -34,7 +35,15 @@ export function openMuxAdministration(over: Holding): Administration {
   };
   const refused = () => Promise.reject(elsewhere());
   return {
-    users: { add: refused, passwd: refused, remove: refused, list: refused },
+    users: {
+      add: refused,
+      passwd: refused,
+      disable: refused,
+      promote: refused,
+      remove: refused,
+      list: refused,
+    },
+    transfer: noTransfer(elsewhere),
     servers: noServers(elsewhere),
     sessions: refused,
     status: () => {

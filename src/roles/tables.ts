@@ -3,9 +3,11 @@ import type { Clock } from '../base/clock.ts';
 import type { Config } from '../base/config.ts';
 import { Failure } from '../base/failure.ts';
 import type { Directory } from '../directory/directory.ts';
+import { placeInRange, type Range } from '../placement/placement.ts';
 import { partitionRows, type Holding } from '../placement/partitions.ts';
 import { serverRows, type ServerRecord } from '../placement/servers.ts';
 import type { Store } from '../store/store.ts';
+import { exportAccounts } from '../transfer/export.ts';
 import { accountCount, administrators, identity } from './administration.ts';
 import { overview, partitionInfos, type Tables } from './overview.ts';
 
@@ -44,15 +46,32 @@ export function openTables(over: TablesOnly): Administration {
     users: {
       add: refused,
       passwd: refused,
+      disable: refused,
+      promote: refused,
       remove: refused,
       list: async (after, limit) => {
         const admins = await administrators(store);
-        return (await directory.list(after ?? '', limit)).map(({ address, created }): UserInfo => ({
+        return (await directory.list(after ?? '', limit)).map(({ address, created, disabled }): UserInfo => ({
           address,
           created,
+          disabled,
           admin: admins.has(address),
           sessions: 0,
         }));
+      },
+    },
+    // Reading needs nobody.
+    transfer: {
+      import: async function* () {
+        await refused();
+        yield* [];
+      },
+      export: async function* (what, reader) {
+        const domains = new Set<string>(config.domains);
+        const [range] = await store.query<Range>(partitionRows.range, []);
+        const partitionOf = placeInRange(domains, () => range);
+        const list = directory.list.bind(directory);
+        yield* exportAccounts({ store, directory: { list }, partitionOf }, what, reader);
       },
     },
     servers: {

@@ -208,6 +208,47 @@ export class Reader {
   }
 }
 
+/** What a file tells while it is read. */
+export interface FileEvents {
+  open(tag: Tag): void;
+  close(): void;
+  text(text: string): void;
+}
+
+/** A reader of files, whole documents of any length: as strict as streams, but people may have written comments in. */
+export interface FileReader {
+  /** Throws StreamError; then it is useless. */
+  write(text: string): void;
+  /** The document is over. Throws StreamError where it is not complete. */
+  end(): void;
+  /** Line and number of characters read so far. */
+  readonly line: number;
+  readonly position: number;
+}
+
+/** For files alone: it counts lines, which streams have no use for. */
+export function openFileReader(events: FileEvents): FileReader {
+  const parser = new SaxesParser({ ...options, position: true as const });
+  const sax = parser as unknown as Handlers;
+  sax.errorHandler = refuse;
+  sax.xmldeclHandler = declaration;
+  sax.doctypeHandler = restricted;
+  sax.openTagHandler = (tag) => events.open(tag);
+  sax.closeTagHandler = () => events.close();
+  sax.textHandler = (text) => events.text(text);
+  sax.cdataHandler = (text) => events.text(text);
+  return {
+    write: (text) => void parser.write(text),
+    end: () => void parser.close(),
+    get line() {
+      return parser.line;
+    },
+    get position() {
+      return parser.position;
+    },
+  };
+}
+
 /** Attributes as `Element` names them; namespace declarations are left out. */
 export function attrsOf(attributes: readonly SaxesAttributeNS[], count = attributes.length): Attrs {
   const attrs: Attrs = {};

@@ -91,6 +91,7 @@ void describe('services', () => {
       NS.bookmarksConversion,
       `${NS.bookmarks}#compat`,
       `${NS.bookmarks}#compat-pep`,
+      NS.commands,
       NS.offline,
       NS.mamExtended,
       'urn:xmpp:mam:2#groupchat-field',

@@ -1,5 +1,6 @@
 import type { Administration, UserInfo } from '../../src/admin/administration.ts';
 import { noServers, notPool } from '../../src/roles/overview.ts';
+import { noTransfer } from '../../src/roles/transfer.ts';
 import { Failure } from '../../src/base/failure.ts';
 
 export interface Memory extends Administration {
@@ -13,6 +14,8 @@ export function memory(): Memory {
   const passwords = new Map<string, string>();
   let running = 0;
   let most = 0;
+  const closed = new Set<string>();
+  const admins = new Set<string>();
   const known = (address: string) => {
     if (!passwords.has(address)) throw new Failure('account-missing', `${address} does not exist`);
   };
@@ -37,6 +40,16 @@ export function memory(): Memory {
         known(address);
         passwords.set(address, password);
       },
+      async disable(address, disabled) {
+        known(address);
+        if (disabled) closed.add(address);
+        else closed.delete(address);
+      },
+      async promote(address, admin) {
+        known(address);
+        if (admin) admins.add(address);
+        else admins.delete(address);
+      },
       async remove(address) {
         known(address);
         passwords.delete(address);
@@ -46,9 +59,16 @@ export function memory(): Memory {
           .toSorted()
           .filter((address) => after === undefined || address > after)
           .slice(0, limit)
-          .map((address): UserInfo => ({ address, admin: false, created: 0, sessions: 0 })),
+          .map((address): UserInfo => ({
+            address,
+            admin: admins.has(address),
+            disabled: closed.has(address),
+            created: 0,
+            sessions: 0,
+          })),
     },
     servers: noServers(notPool),
+    transfer: noTransfer(notPool),
     sessions: async () => [],
     status: async () => ({
       community: 'Test',

@@ -21,6 +21,7 @@ import type { PartitionRow, Pool, ServerRow } from '../../src/placement/pool.ts'
 import { openAnnouncer, openTable } from '../../src/placement/table.ts';
 import { openAdministration } from '../../src/roles/administration.ts';
 import { answerPeers, openHere } from '../../src/roles/here.ts';
+import { intakesHere } from '../../src/roles/transfer.ts';
 import { openPeers } from '../../src/roles/peers.ts';
 import { openSqlite } from '../../src/store/embedded.ts';
 import { openIds } from '../../src/store/ids.ts';
@@ -196,7 +197,7 @@ async function openServer({ hub, store, pool, fence, peer }: ServerOptions) {
     count: () => {},
   };
   const accounts = new Accounts(env);
-  answerPeers(ask, openHere(accounts), directory);
+  answerPeers(ask, openHere(accounts), intakesHere(accounts), directory);
   await accounts.serve(fence.partition, fence.epoch, lane);
   const announcer = openAnnouncer(mesh, clock, pool.accounts, () => accounts.owned());
   const administration = openAdministration({

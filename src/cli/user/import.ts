@@ -1,9 +1,9 @@
-import type { SingleBar } from 'cli-progress';
 import { Command } from 'commander';
 import { accessSync, constants, createReadStream, statSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import type { ImportEvent } from '../../admin/import.ts';
 import { Failure } from '../../base/failure.ts';
+import { openBar } from '../bar.ts';
 import { withAdministration, type Connection } from '../connect.ts';
 import { withCommon, type CommonOptions } from '../options.ts';
 import { print, printJson } from '../print.ts';
@@ -22,8 +22,7 @@ export function importCommand(): Command {
     .action((file: string, options: CommonOptions) => {
       const { source, size, read } = openSource(file);
       return withAdministration(options, async (connection, config) => {
-        const quiet = options.json || !process.stderr.isTTY || size === undefined;
-        const bar = quiet ? undefined : await progressBar(size);
+        const bar = size === undefined ? undefined : await openBar('importing', size, options.json === true);
         try {
           const told = await events(connection, source, config.limits.importing);
           await follow(told, options.json === true, (ended) => (ended ? bar?.stop() : bar?.update(read())));
@@ -85,16 +84,4 @@ function openSource(file: string): { source: Readable; size: number | undefined;
     const { code, message } = error as NodeJS.ErrnoException;
     throw new Failure('usage', code === 'ENOENT' ? `${file}: no such file` : `${file}: ${message}`, error);
   }
-}
-
-async function progressBar(size: number): Promise<SingleBar> {
-  const { SingleBar } = await import('cli-progress');
-  const bar = new SingleBar({
-    format: 'importing {bar} {percentage}%  {eta_formatted} left',
-    stream: process.stderr,
-    clearOnComplete: true,
-    etaBuffer: 50,
-  });
-  bar.start(size, 0);
-  return bar;
 }

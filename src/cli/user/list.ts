@@ -27,8 +27,9 @@ function printHead(count: number): void {
   print(count === 0 ? 'There are no accounts.' : line('CREATED (UTC)', 'SESSIONS', 'ADDRESS'));
 }
 
-function printUser({ address, admin, created, sessions }: UserInfo): void {
-  print(line(moment(created), String(sessions), `${address}${admin ? ' (administrator)' : ''}`));
+function printUser({ address, admin, disabled, created, sessions }: UserInfo): void {
+  const marks = `${admin ? ' (administrator)' : ''}${disabled ? ' (disabled)' : ''}`;
+  print(line(moment(created), String(sessions), `${address}${marks}`));
 }
 
 /** The address stands last, so that the columns line up without knowing all of them. */
