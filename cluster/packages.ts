@@ -4,9 +4,16 @@ import { existsSync, globSync } from 'node:fs';
 /** Debian packages that tests and clusters use → a path (a pattern) that is there once it is installed. */
 const known = {
   chromium: '/usr/bin/chromium',
+  'dbus-daemon': '/usr/bin/dbus-run-session',
+  finch: '/usr/bin/finch',
+  gajim: '/usr/bin/gajim',
   'nats-server': '/usr/sbin/nats-server',
   postgresql: '/usr/lib/postgresql/*/bin/postgres',
+  profanity: '/usr/bin/profanity',
   'python3-slixmpp': '/usr/lib/python3/dist-packages/slixmpp/__init__.py',
+  tmux: '/usr/bin/tmux',
+  xauth: '/usr/bin/xauth',
+  xvfb: '/usr/bin/xvfb-run',
 } as const;
 
 export type Package = keyof typeof known;

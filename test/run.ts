@@ -12,7 +12,19 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const seeds = process.env['SEEDS'] ?? '200';
 
 /** What the tests need of Debian. */
-const packages = ['chromium', 'nats-server', 'postgresql', 'python3-slixmpp'] as const;
+const packages = [
+  'chromium',
+  'dbus-daemon',
+  'finch',
+  'gajim',
+  'nats-server',
+  'postgresql',
+  'profanity',
+  'python3-slixmpp',
+  'tmux',
+  'xauth',
+  'xvfb',
+] as const;
 
 let passed = 0;
 let failed = 0;

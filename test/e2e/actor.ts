@@ -3,7 +3,7 @@ import type { Target } from './server.ts';
 import { authenticate, bind, connect, open, type Way } from './stream.ts';
 import type { Wire } from './wire.ts';
 import { patience } from './wire.ts';
-import { attr, child, children, type Element, type Item, parse, show } from './xml.ts';
+import { attr, child, children, type Element, escape, type Item, parse, show } from './xml.ts';
 
 export const sm = 'urn:xmpp:sm:3';
 
@@ -32,6 +32,8 @@ export class Actor {
   counting = false;
   /** Leaves ack requests unanswered, as a client does whose last words are lost. */
   silent = false;
+  /** What it answers who asks what it can (XEP-0030): the content of the query; unset: an empty result. */
+  disco: string | undefined;
   /** The last `h` that the server acknowledged. */
   acked = 0;
   wire!: Wire;
@@ -174,8 +176,15 @@ export class Actor {
     }
     const own = from === undefined || from === this.bare || from === this.domain || from === this.full;
     if (name === 'iq' && ['get', 'set'].includes(type ?? '') && own && from !== this.full)
-      this.send(`<iq type='result' id='${id}'${from ? ` to='${from}'` : ''}/>`);
+      this.send(`<iq type='result' id='${id}'${from ? ` to='${from}'` : ''}>${this.#told(stanza)}</iq>`);
     this.inbox.push(stanza);
+  }
+
+  #told(iq: Element): string {
+    const ns = 'http://jabber.org/protocol/disco#info';
+    const query = child(iq, 'query', ns);
+    if (query === undefined || this.disco === undefined) return '';
+    return `<query xmlns='${ns}' node='${escape(attr(query, 'node') ?? '')}'>${this.disco}</query>`;
   }
 
   #near(wanted: Element): string {

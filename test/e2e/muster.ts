@@ -35,6 +35,7 @@ export async function openMuster(options: Options): Promise<Target> {
     ports: { xmpp, xmpps, http },
     websocket: `ws://127.0.0.1:${http}/ws`,
     page: `http://127.0.0.1:${http}/`,
+    certificate: join(data, 'tls', 'cert.pem'),
     users: async (names, password = 'secret') => {
       const list = join(dir, 'users.csv');
       await writeFile(list, names.map((name) => `${name}@${domain},${password}\n`).join(''));

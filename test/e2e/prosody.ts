@@ -34,6 +34,7 @@ export async function openProsody(options: Options): Promise<Target> {
     ports: { xmpp, xmpps, http },
     websocket: `ws://127.0.0.1:${http}/xmpp-websocket`,
     page: `http://127.0.0.1:${http}/`,
+    certificate: join(dir, 'cert.pem'),
     users: async (names, password = 'secret') => {
       for (const name of names)
         await writeFile(

@@ -9,6 +9,8 @@ export interface Target extends AsyncDisposable {
   readonly websocket: string;
   /** Address of the web client's page. */
   readonly page: string;
+  /** File of the certificate that clients see. */
+  readonly certificate: string;
   /** Makes accounts, all with the same password. */
   users(names: readonly string[], password?: string): Promise<void>;
   /** Process ids: the supervisor first where there is one, then the one that serves. */
