@@ -1,3 +1,4 @@
+import { serverNode, verification } from '../xmpp/caps.ts';
 import { el, type Element } from '../xmpp/element.ts';
 import { StanzaError } from '../xmpp/error.ts';
 import { Jid } from '../xmpp/jid.ts';
@@ -12,22 +13,15 @@ const itemsKey = `get query ${NS.discoItems}`;
 
 /** Service discovery (XEP-0030) of what all these features announce. */
 export function disco(features: readonly Feature[]): Feature {
-  const server = info(
-    [{ category: 'server', type: 'im', name: softwareName }],
-    // XEP-0160 §4: the spool.
-    [...features.flatMap((feature) => feature.serverFeatures ?? []), NS.offline],
-  );
   const account = info(
     [{ category: 'account', type: 'registered' }, ...features.flatMap((feature) => feature.identities ?? [])],
     features.flatMap((feature) => feature.accountFeatures ?? []),
   );
   const catalogues = features.flatMap(({ nodes }) => (nodes === undefined ? [] : [nodes]));
-  const forms = features.flatMap((feature) => feature.serverForms ?? []);
   const services = features.flatMap(({ service }) => (service === undefined ? [] : [service]));
   return {
     server: {
-      [infoKey]: ({ payload, account: asker }) =>
-        known(payload, extended(server, forms, asker.partition.env)),
+      [infoKey]: ({ payload, account: asker }) => serverInfo(features, asker.partition.env, payload),
       [itemsKey]: ({ payload, to }) =>
         known(
           payload,
@@ -54,6 +48,33 @@ export function disco(features: readonly Feature[]): Feature {
     blind: { [itemsKey]: () => noItems },
   };
 }
+
+/** Also behind the node that the server's annotation makes (XEP-0115 §6.2). */
+function serverInfo(features: readonly Feature[], env: Env, payload: Element): Element {
+  const { node = '' } = payload.attrs;
+  const answer = serverItself(features, env);
+  if (node === '') return answer;
+  if (node !== `${serverNode}#${verification(answer, 'sha-1')}`) throw new StanzaError('item-not-found');
+  return answer.with({ node });
+}
+
+/** What the server says of itself, which its annotation stands for. */
+export function serverItself(features: readonly Feature[], env: Env): Element {
+  const known = told.get(env);
+  if (known !== undefined) return known;
+  const itself = info(
+    [{ category: 'server', type: 'im', name: softwareName }],
+    // XEP-0160 §4: the spool.
+    [...features.flatMap((feature) => feature.serverFeatures ?? []), NS.offline],
+  );
+  const forms = features.flatMap((feature) => feature.serverForms ?? []);
+  const all = extended(itself, forms, env);
+  told.set(env, all);
+  return all;
+}
+
+/** It does not change while a server runs. */
+const told = new WeakMap<Env, Element>();
 
 function about(request: Request | Visit): About {
   const { account, payload } = request;

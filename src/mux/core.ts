@@ -46,6 +46,8 @@ export interface Core {
   /** In-band registration before authentication is offered (XEP-0077). */
   readonly registration: boolean;
   readonly count: Count;
+  /** What the server can, as a hash that stream features tell (XEP-0115 §6.3). */
+  readonly caps: string | undefined;
   send(to: Peer, frame: Up): void;
   /** The route for a bare address or a partition, where its owner is there now. */
   locate(address: string): Route | undefined;

@@ -1,6 +1,8 @@
 import { el } from '../xmpp/element.ts';
 import type { Element } from '../xmpp/element.ts';
+import { capsFeature } from '../xmpp/caps.ts';
 import { NS } from '../xmpp/namespaces.ts';
+import { serialise } from '../xmpp/serialise.ts';
 import { features } from '../xmpp/stream.ts';
 import type { Connection, Login } from './connection.ts';
 
@@ -15,6 +17,14 @@ export function offer(conn: Connection, login: Login): string {
   // RFC 6120 §5.3.1: required, so it stands alone; RFC 7590 §3: no authentication in the clear.
   if (!conn.secure) return secureFirst;
   return conn.core.registration ? registrable : authenticable;
+}
+
+/** With what the server can (XEP-0115 §6.3), so that nobody need ask; not before there is TLS, which stands alone. */
+export function annotated(conn: Connection, features: string): string {
+  const { caps } = conn.core;
+  if (caps === undefined || !conn.secure) return features;
+  const at = features.lastIndexOf('</');
+  return `${features.slice(0, at)}${serialise(capsFeature(caps))}${features.slice(at)}`;
 }
 
 const sasl = (names: readonly string[]): Element =>

@@ -2,7 +2,7 @@ import { domainOf } from '../xmpp/domain.ts';
 import type { Element } from '../xmpp/element.ts';
 import { NS } from '../xmpp/namespaces.ts';
 import type { Connection } from './connection.ts';
-import { offer } from './features.ts';
+import { annotated, offer } from './features.ts';
 
 /** A stream header (RFC 6120 §4.7), of a new stream or of one that starts anew. */
 export function opened(conn: Connection, header: Element, content: string): void {
@@ -26,7 +26,7 @@ export function opened(conn: Connection, header: Element, content: string): void
   // RFC 6120 §4.7.5: without a version it is older than XMPP 1.0 and cannot negotiate anything.
   if (version === undefined || !/^[1-9]\d{0,3}\.\d{1,4}$/.test(version))
     return conn.fail('unsupported-version');
-  conn.write(offer(conn, login));
+  conn.write(annotated(conn, offer(conn, login)));
 }
 
 /** RFC 7622 §3.1, with its two separators. */

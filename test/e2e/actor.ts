@@ -173,7 +173,9 @@ export class Actor {
       this.#presence.set(from, says);
     }
     const own = from === undefined || from === this.bare || from === this.domain || from === this.full;
-    if (name === 'iq' && ['get', 'set'].includes(type ?? '') && own && from !== this.full)
+    // What a client is, its transcript says.
+    const asked = children(stanza).some((one) => one.namespaceURI === 'http://jabber.org/protocol/disco#info');
+    if (name === 'iq' && ['get', 'set'].includes(type ?? '') && own && from !== this.full && !asked)
       this.send(`<iq type='result' id='${id}'${from ? ` to='${from}'` : ''}/>`);
     this.inbox.push(stanza);
   }
