@@ -17,6 +17,7 @@ import { detachSession, endSession } from './end.ts';
 import { addGuest, isGuest, releaseGuest, releaseGuests } from './guests.ts';
 import { indicate } from './csi.ts';
 import type { Env } from './env.ts';
+import { serverCaps } from './features.ts';
 import { receiveStanza } from './inbound.ts';
 import { asSent, letters, openOffice } from './office.ts';
 import { Logins } from './login.ts';
@@ -74,6 +75,11 @@ export class Accounts {
     return [...this.#partitions.values()]
       .filter(({ serving }) => serving)
       .map(({ id, epoch }) => ({ partition: id, epoch }));
+  }
+
+  /** What the server's annotation says (XEP-0115), for the muxes to offer. */
+  get caps(): string | undefined {
+    return serverCaps(this.env);
   }
 
   /** All sessions, attached and waiting to be resumed. */

@@ -40,6 +40,8 @@ async function publishedOne({ account, work, id, payload }: Publication): Promis
   const list = before.payload.withChildren(changed === undefined ? children : [...children, changed]);
   if (Buffer.byteLength(serialise(list)) > account.partition.env.limits.stanza)
     throw new StanzaError('resource-constraint', 'too many bookmarks');
+  // A client that says nothing of the node gets that of other nodes: for all contacts, and for one bookmark.
+  await closed(work, account, NS.bookmarks, several, 'presence');
   await publishList(work, account, { id: before.id, payload: list });
 }
 
@@ -58,7 +60,9 @@ function roomOf(id: string): string {
 /** XEP-0402 §5.3.2: all of them are published in one item. */
 async function publishedAll({ account, work, payload }: Publication): Promise<void> {
   await settled(account);
-  await spread(work, account, payload?.is('storage', NS.legacyBookmarks) === true ? payload : undefined);
+  if (payload?.is('storage', NS.legacyBookmarks) !== true) return;
+  await closed(work, account, NS.legacyBookmarks, secret, 'presence');
+  await spread(work, account, payload);
 }
 
 /** The list as clients of the old kinds see it, and the id of its item. */
@@ -79,8 +83,7 @@ async function bookmarksOf(account: Account): Promise<Bookmark[]> {
 }
 
 /** Items are published and retracted so that they are what a list says; what is as it was is not told. */
-async function spread(work: Work, account: Account, list: Element | undefined): Promise<void> {
-  if (list === undefined) return;
+async function spread(work: Work, account: Account, list: Element): Promise<void> {
   const wanted = new Map<string, Element>();
   for (const child of list.elements()) {
     const bookmark = fromLegacy(child);
@@ -115,13 +118,21 @@ async function publishList(
 
 /**
  * XEP-0411 §5: what comes from private storage is seen by nobody else, nor what XEP-0402 §5.2 calls private: a node that is
- * configured otherwise is changed. One that is not there will be made so.
+ * configured otherwise is changed. One that is not there will be made so. `only`: where it has this access model.
  */
-async function closed(work: Work, account: Account, name: string, settings: Partial<Config>): Promise<void> {
-  const node = (await nodesOf(account)).get(name);
-  if (node === undefined || node.config.access === 'whitelist') return;
+async function closed(
+  work: Work,
+  account: Account,
+  name: string,
+  settings: Partial<Config>,
+  only?: Config['access'],
+): Promise<void> {
+  const nodes = await nodesOf(account);
   const { partition } = account;
   work.step(() => {
+    const node = nodes.get(name);
+    if (node === undefined || node.config.access === 'whitelist') return;
+    if (only !== undefined && node.config.access !== only) return;
     node.config = { ...node.config, ...settings };
     const text = configText(node.config, 'pep');
     work.write(pubsubRows.putNode, [partition.id, account.id, name, text, partition.env.clock.now()]);

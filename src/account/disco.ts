@@ -1,3 +1,4 @@
+import { serverNode, verification } from '../xmpp/caps.ts';
 import { el, type Element } from '../xmpp/element.ts';
 import { StanzaError } from '../xmpp/error.ts';
 import { Jid } from '../xmpp/jid.ts';
@@ -14,11 +15,6 @@ const itemsKey = `get query ${NS.discoItems}`;
 
 /** Service discovery (XEP-0030) of what all these features announce. */
 export function disco(features: readonly Feature[]): Feature {
-  const server = info(
-    [{ category: 'server', type: 'im', name: softwareName }],
-    // XEP-0160 §4: the spool.
-    [...features.flatMap((feature) => feature.serverFeatures ?? []), NS.offline],
-  );
   const accountAs = (type: 'registered' | 'anonymous') =>
     info(
       [{ category: 'account', type }, ...features.flatMap((feature) => feature.identities ?? [])],
@@ -30,7 +26,6 @@ export function disco(features: readonly Feature[]): Feature {
   const accountOf = ({ partition, address }: Account) =>
     isGuest(partition.env, address) ? anonymous : registered;
   const catalogues = features.flatMap(({ nodes }) => (nodes === undefined ? [] : [nodes]));
-  const forms = features.flatMap((feature) => feature.serverForms ?? []);
   const services = features.flatMap(({ service }) => (service === undefined ? [] : [service]));
   const branches = features.flatMap((feature) => feature.branches ?? []);
   const atNode = (what: 'items' | 'info', request: Request): Element | undefined => {
@@ -45,8 +40,7 @@ export function disco(features: readonly Feature[]): Feature {
   return {
     server: {
       [infoKey]: (request) =>
-        atNode('info', request) ??
-        known(request.payload, extended(server, forms, request.account.partition.env)),
+        atNode('info', request) ?? serverInfo(features, request.account.partition.env, request.payload),
       [itemsKey]: (request) =>
         atNode('items', request) ??
         known(
@@ -86,6 +80,33 @@ export function disco(features: readonly Feature[]): Feature {
     blind: { [itemsKey]: () => noItems },
   };
 }
+
+/** Also behind the node that the server's annotation makes (XEP-0115 §6.2). */
+function serverInfo(features: readonly Feature[], env: Env, payload: Element): Element {
+  const { node = '' } = payload.attrs;
+  const answer = serverItself(features, env);
+  if (node === '') return answer;
+  if (node !== `${serverNode}#${verification(answer, 'sha-1')}`) throw new StanzaError('item-not-found');
+  return answer.with({ node });
+}
+
+/** What the server says of itself, which its annotation stands for. */
+export function serverItself(features: readonly Feature[], env: Env): Element {
+  const known = told.get(env);
+  if (known !== undefined) return known;
+  const itself = info(
+    [{ category: 'server', type: 'im', name: softwareName }],
+    // XEP-0160 §4: the spool.
+    [...features.flatMap((feature) => feature.serverFeatures ?? []), NS.offline],
+  );
+  const forms = features.flatMap((feature) => feature.serverForms ?? []);
+  const all = extended(itself, forms, env);
+  told.set(env, all);
+  return all;
+}
+
+/** It does not change while a server runs. */
+const told = new WeakMap<Env, Element>();
 
 function about(request: Request | Visit): About {
   const { account, payload } = request;

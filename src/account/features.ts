@@ -1,3 +1,4 @@
+import { verification } from '../xmpp/caps.ts';
 import type { Element } from '../xmpp/element.ts';
 import { archive } from './archive.ts';
 import { avatar } from './avatar.ts';
@@ -6,7 +7,8 @@ import { caps } from './caps.ts';
 import { blocking } from './blocking.ts';
 import { carbons } from './carbons.ts';
 import { commands } from './commands.ts';
-import { disco, discoverable } from './disco.ts';
+import { disco, discoverable, serverItself } from './disco.ts';
+import type { Env } from './env.ts';
 import { establish } from './establish.ts';
 import { stanzaIds } from './forged.ts';
 import type { Feature, Handler, Host, Service } from './iq.ts';
@@ -58,6 +60,11 @@ const announced: readonly Feature[] = [...hooked, pubsub(hooked)];
 
 /** Every feature of accounts, in one table. A feature is a file; what it answers and announces stands there. */
 export const features: readonly Feature[] = [...announced, disco(announced)];
+
+/** The hash of what the server says of itself (XEP-0115 §5.1, SHA-1). */
+export function serverCaps(env: Env): string | undefined {
+  return verification(serverItself(announced, env), 'sha-1');
+}
 
 /** The services, by label. */
 export const services: ReadonlyMap<string, Service> = new Map(

@@ -52,6 +52,8 @@ export interface Core {
   readonly offering: Offering;
   readonly guard: Guard;
   readonly count: Count;
+  /** What the server can, as a hash that stream features tell (XEP-0115 §6.3). */
+  readonly caps: string | undefined;
   send(to: Peer, frame: Up): void;
   /** The route for a bare address or a partition, where its owner is there now. */
   locate(address: string): Route | undefined;

@@ -1,6 +1,8 @@
 import { el } from '../xmpp/element.ts';
 import type { Element } from '../xmpp/element.ts';
+import { capsFeature } from '../xmpp/caps.ts';
 import { NS } from '../xmpp/namespaces.ts';
+import { serialise } from '../xmpp/serialise.ts';
 import { features } from '../xmpp/stream.ts';
 import type { Connection, Login } from './connection.ts';
 import { mechanismsOf, type Offering } from './offering.ts';
@@ -71,6 +73,14 @@ function channelBindings(types: readonly string[]): Element[] {
 
 /** Written once for each kind of connection: there are a few dozen. */
 const offers = new Map<string, string>();
+
+/** With what the server can (XEP-0115 §6.3), so that nobody need ask; not before there is TLS, which stands alone. */
+export function annotated(conn: Connection, features: string): string {
+  const { caps } = conn.core;
+  if (caps === undefined || !conn.secure) return features;
+  const at = features.lastIndexOf('</');
+  return `${features.slice(0, at)}${serialise(capsFeature(caps))}${features.slice(at)}`;
+}
 
 const secureFirst = features([el('starttls', NS.tls, {}, [el('required', NS.tls)])]);
 /** XEP-0478: `bytes` is how much one stanza may be. */

@@ -118,6 +118,10 @@ export class Mux implements Core {
     routes.onChange(({ partition }) => this.#learn(partition));
   }
 
+  get caps(): string | undefined {
+    return this.#routes.caps;
+  }
+
   /** Connections that are open, and sessions that are mirrored. */
   get size(): { readonly connections: number; readonly logins: number; readonly sessions: number } {
     return { connections: this.#alive, logins: this.#logins.size, sessions: this.#sessions.size };

@@ -3,7 +3,7 @@ import type { Element } from '../xmpp/element.ts';
 import { Jid } from '../xmpp/jid.ts';
 import { NS } from '../xmpp/namespaces.ts';
 import type { Connection } from './connection.ts';
-import { offer } from './features.ts';
+import { annotated, offer } from './features.ts';
 
 /** A stream header (RFC 6120 §4.7), of a new stream or of one that starts anew. */
 export function opened(conn: Connection, header: Element, content: string): void {
@@ -31,7 +31,7 @@ export function opened(conn: Connection, header: Element, content: string): void
   // XEP-0388 §2.1, RFC 6120 §4.9.3.9
   const sender = from === undefined || from === '' ? undefined : Jid.parse(from);
   if (sender !== undefined && sender.domain !== domain) return conn.fail('invalid-from');
-  conn.write(offer(conn, login));
+  conn.write(annotated(conn, offer(conn, login)));
 }
 
 /** RFC 7622 §3.1, with its two separators. */

@@ -11,7 +11,7 @@ import { bindings } from './bindings.ts';
 import type { Connection, Login } from './connection.ts';
 import type { Entry } from './entry.ts';
 import { begin, fail, giveUp, proceed, refuse, underWay, type Profile } from './exchange.ts';
-import { mechanisms, offer, offerBound } from './features.ts';
+import { annotated, mechanisms, offer, offerBound } from './features.ts';
 import { task, tokenMechanisms, upgrades } from './inline.ts';
 import { demand, failed, resumed } from './manage.ts';
 import { parseH } from './serial.ts';
@@ -155,7 +155,7 @@ class Inline implements Entry {
   bound: Entry['bound'] = (conn, _login, session, frame) => {
     const told = this.#told + bound(this.#wanted.bind!, frame);
     this.#succeed(conn, `${frame.account}/${frame.resource}`, told);
-    conn.write(offerBound(conn, session.managed));
+    conn.write(annotated(conn, offerBound(conn, session.managed)));
   };
 
   /** Who cannot have a session is not let in; one that may come later keeps its token, so that this is no failure of SASL. */

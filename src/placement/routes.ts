@@ -18,6 +18,8 @@ export interface Routes {
   partition(partition: number): Route | undefined;
   /** The highest epoch that was heard of a partition; 0: none. What speaks for a lower one is stale (invariant 12). */
   epoch(partition: number): number;
+  /** What owners say of the server as a whole (XEP-0115 §6.3); undefined while none has. */
+  readonly caps?: string | undefined;
   /** Called after a partition's owner or epoch changed. */
   onChange(handler: (route: Route) => void): void;
 }

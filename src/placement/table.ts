@@ -11,6 +11,8 @@ export interface Announcement {
   readonly version: number;
   readonly accounts: Range;
   readonly owned: readonly { readonly partition: number; readonly epoch: number }[];
+  /** What the server says of itself, as a hash (XEP-0115): muxes offer it. */
+  readonly caps?: string | undefined;
 }
 
 /** Each second, to everybody: who has heard of another version asks for all of it. */
@@ -45,8 +47,10 @@ export function openTable(mesh: Mesh, domains: ReadonlySet<string>, whole?: Read
   const handlers: ((route: Route) => void)[] = [];
   let accounts: Range | undefined;
   const partitionOf = placeInRange(domains, () => accounts, whole);
+  let caps: string | undefined;
 
-  const hear = (server: Peer, { version, accounts: range, owned }: Announcement) => {
+  const hear = (server: Peer, { version, accounts: range, owned, caps: said }: Announcement) => {
+    caps = said;
     accounts ??= range;
     versions.set(server, version);
     const still = new Set(owned.map(({ partition }) => partition));
@@ -74,6 +78,9 @@ export function openTable(mesh: Mesh, domains: ReadonlySet<string>, whole?: Read
     for (const route of routes.values()) if (route.server === peer) routes.delete(route.partition);
   });
   return {
+    get caps() {
+      return caps;
+    },
     get size() {
       return routes.size;
     },
@@ -103,11 +110,18 @@ export function openAnnouncer(
   clock: Clock,
   accounts: Range,
   owned: () => Announcement['owned'],
+  caps?: string,
 ): Announcer {
   let timer: Timer | undefined;
   let version = 0;
   const tell = (peer: Peer) =>
-    mesh.send(peer, 'routes', { t: 'routes', version, accounts, owned: owned() } satisfies Announcement);
+    mesh.send(peer, 'routes', {
+      t: 'routes',
+      version,
+      accounts,
+      owned: owned(),
+      caps,
+    } satisfies Announcement);
   const repeat = () => {
     timer = clock.after(fixed.routesPeriod.value, repeat);
     for (const peer of mesh.peers()) mesh.send(peer, 'routes', { t: 'version', version } satisfies Version);

@@ -62,7 +62,7 @@ export async function ownPool(parts: Parts): Promise<Ownership> {
       });
       const { accounts: range } = pool;
       routes.learn(range);
-      announcer = openAnnouncer(mesh, clock, range, () => accounts.owned());
+      announcer = openAnnouncer(mesh, clock, range, () => accounts.owned(), accounts.caps);
     },
     lost: (partition) => {
       accounts.forget(partition);

@@ -16,7 +16,7 @@ export async function ownVolume(parts: Parts & { readonly volume: Volume }): Pro
   return {
     pool: undefined,
     begin: () => {
-      announcer = openAnnouncer(mesh, clock, range, () => accounts.owned());
+      announcer = openAnnouncer(mesh, clock, range, () => accounts.owned(), accounts.caps);
       return Promise.resolve();
     },
     lost: () => {},

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Element } from './element.ts';
+import { el, type Element } from './element.ts';
 import { NS } from './namespaces.ts';
 
 /** Hash functions by their names in XEP-0300 §3; SHA-1 is the one that everybody has (XEP-0115 §7.1). */
@@ -8,6 +8,14 @@ const hashes: Readonly<Record<string, string>> = {
   'sha-256': 'sha256',
   'sha-512': 'sha512',
 };
+
+/** The `node` of the server's own annotation (XEP-0115 §4): which software it is. */
+export const serverNode = 'urn:muster:server';
+
+/** The stream feature that says what the server can (XEP-0115 §6.3). */
+export function capsFeature(ver: string): Element {
+  return el('c', NS.caps, { hash: 'sha-1', node: serverNode, ver });
+}
 
 export function canHash(name: string): boolean {
   return Object.hasOwn(hashes, name);

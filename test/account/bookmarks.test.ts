@@ -197,6 +197,37 @@ describe('bookmarks (XEP-0402, XEP-0048, XEP-0049, XEP-0411)', () => {
     assert.equal((await items(NS.bookmarks)).length, 10);
   });
 
+  it('of a client that says nothing of the node are kept, and seen by nobody else (XEP-0402 §5.2)', async () => {
+    await befriend(rig, 'alice', 'bob');
+    const bob = await rig.login('bob', 'b');
+    bob.session.interests = alice.session.interests;
+    assert.deepEqual(told(await publish(NS.bookmarks, one, native(), '')), [`new +${one}`, 'old +current']);
+    await publish(NS.bookmarks, two, native(), '');
+    const carol = await rig.login('carol', 'c');
+    await befriend(rig, 'carol', 'bob');
+    bob.take();
+    await carol.asks(
+      'set',
+      pubsub(`<publish node="storage:bookmarks"><item id="x">${storage(legacy(one))}</item></publish>`),
+    );
+    assert.deepEqual(bob.take(), []);
+    assert.equal((await items(NS.bookmarks)).length, 2);
+    // And a client that does say it finds what it wants.
+    assert.equal(failed(await add(one, native('<nick>JC</nick>'))), undefined);
+    await rig.restart();
+    alice = await rig.login('alice', 'two');
+    assert.equal((await items(NS.bookmarks)).length, 2);
+    const late = await rig.login('bob', 'c');
+    assert.equal(
+      failed(
+        await late.says(
+          `<iq type="get" id="l" to="alice@example.org">${pubsub(`<items node="${NS.bookmarks}"/>`)}</iq>`,
+        ),
+      ),
+      'item-not-found',
+    );
+  });
+
   it('are seen by nobody else, however the nodes were made (XEP-0411 §5)', async () => {
     await befriend(rig, 'alice', 'bob');
     const bob = await rig.login('bob', 'b');

@@ -175,7 +175,12 @@ export class Actor {
       this.#presence.set(from, says);
     }
     const own = from === undefined || from === this.bare || from === this.domain || from === this.full;
-    if (name === 'iq' && ['get', 'set'].includes(type ?? '') && own && from !== this.full)
+    // What a client is, its transcript says.
+    const asked = children(stanza).some(
+      (one) => one.namespaceURI === 'http://jabber.org/protocol/disco#info',
+    );
+    const silent = asked && this.disco === undefined;
+    if (name === 'iq' && ['get', 'set'].includes(type ?? '') && own && from !== this.full && !silent)
       this.send(`<iq type='result' id='${id}'${from ? ` to='${from}'` : ''}>${this.#told(stanza)}</iq>`);
     this.inbox.push(stanza);
   }

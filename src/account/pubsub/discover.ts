@@ -22,10 +22,8 @@ async function infoOf(about: About): Promise<Element | undefined> {
   const node = nodes.get(about.node);
   if (node === undefined || !shows(account, nodes, node, from, await seenBy(account, nodes, from)))
     return undefined;
-  const about115 = info([{ category: 'pubsub', type: 'leaf' }], [NS.pubsub]);
-  return about115
-    .with({ node: node.name })
-    .withChildren([...about115.children, metadata(account, nodes, node)]);
+  const leaf = info([{ category: 'pubsub', type: 'leaf' }], [NS.pubsub]);
+  return leaf.with({ node: node.name }).withChildren([...leaf.children, metadata(account, nodes, node)]);
 }
 
 async function itemsOf(about: About): Promise<readonly Element[] | undefined> {
