@@ -35,16 +35,12 @@ export function receiveVisit(partition: Partition, iq: Element, to: Jid): void {
   if (from === undefined) return;
   if (isComponent(partition.env, to.domain)) return sendPassing(partition, to, iq);
   const blind = blindFor(partition, iq, to);
-  if (blind?.always === true) {
-    answerBlind(partition, from, iq, to.bare, blind.answer);
-    return;
-  }
   Promise.resolve(partition.account(to.bare)).then(
     (account) => {
       // XEP-0191 §3.3: also where everybody else gets one answer.
       const blocked = account !== undefined && isBlocked(account, from);
       if (blocked) answer(partition, from, iq, new StanzaError('service-unavailable'));
-      else if (account === undefined && blind !== undefined)
+      else if (blind !== undefined && (blind.always || account === undefined))
         answerBlind(partition, from, iq, to.bare, blind.answer);
       // RFC 6121 §8.5.1: nobody learns more than that there is no such service here.
       else if (account === undefined) answer(partition, from, iq, new StanzaError('service-unavailable'));

@@ -128,9 +128,8 @@ void describe('services outside XMPP', { timeout: 30_000 }, () => {
       ['FORM_TYPE', ['http://jabber.org/network/serverinfo']],
       ['admin-addresses', ['xmpp:admin@example.org']],
     ]);
-    Object.assign(rig.partition.env, {
-      contact: { abuse: ['mailto:abuse@example.org', 'xmpp:abuse@example.org'], support: [] },
-    });
+    const contact = { abuse: ['mailto:abuse@example.org', 'xmpp:abuse@example.org'], support: [] };
+    Object.assign(rig.partition, { env: { ...rig.partition.env, contact } });
     assert.deepEqual(form(await ask(alice, info)), [
       ['FORM_TYPE', ['http://jabber.org/network/serverinfo']],
       ['abuse-addresses', ['mailto:abuse@example.org', 'xmpp:abuse@example.org']],

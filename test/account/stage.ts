@@ -5,6 +5,7 @@ import { systemClock, type Clock } from '../../src/base/clock.ts';
 import { defaultLimits } from '../../src/base/limits.ts';
 import { quiet } from '../../src/base/log.ts';
 import { systemRandom } from '../../src/base/random.ts';
+import { hostsOf } from '../../src/account/hosts.ts';
 import type { Account } from '../../src/account/account.ts';
 import { archiveEverything, type Preferences } from '../../src/account/accountrows.ts';
 import { key, type Feature } from '../../src/account/iq.ts';
@@ -60,7 +61,7 @@ export class Stage {
       registration: 'open',
       version: '1.2.3',
       domains: new Set(['capulet.example']),
-      hosts: new Map(),
+      hosts: hostsOf(['capulet.example']),
     };
     const partition = { id: fence.partition, env, fences: [fence], lane };
     this.account = {

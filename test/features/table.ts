@@ -135,7 +135,7 @@ export const features: readonly Feature[] = [
       const late = await pair.login('bob', `late${randomBytes(3).toString('hex')}`);
       await interested(late, ['http://jabber.org/protocol/tune']);
       await late.expect(
-        `<message from='${alice.bare}'><event xmlns='${event}'><items node='http://jabber.org/protocol/tune'><item id='current'/></items></event></message>`,
+        `<message type='headline' from='${alice.bare}'><event xmlns='${event}'><items node='http://jabber.org/protocol/tune'><item id='current'/></items></event></message>`,
       );
       await late.close();
     },
@@ -163,7 +163,7 @@ export const features: readonly Feature[] = [
         ),
       );
       await tablet.expect(
-        `<message from='${alice.bare}'><event xmlns='${event}'><items node='urn:xmpp:bookmarks:1'><item id='room@rooms.example.org'/></items></event></message>`,
+        `<message type='headline' from='${alice.bare}'><event xmlns='${event}'><items node='urn:xmpp:bookmarks:1'><item id='room@rooms.example.org'/></items></event></message>`,
       );
       await tablet.close();
       const condition = await refused(bob, 'get', items('urn:xmpp:bookmarks:1'), alice.bare);
@@ -286,7 +286,7 @@ export const features: readonly Feature[] = [
       await ok(
         alice,
         'set',
-        `<enable xmlns='urn:xmpp:push:0' jid='${bob.full}' node='token-1'><x xmlns='jabber:x:data' type='submit'><field var='FORM_TYPE'><value>http://jabber.org/protocol/pubsub#publish-options</value></field><field var='secret'><value>s3cret</value></field></x></enable>`,
+        `<enable xmlns='urn:xmpp:push:0' jid='${bob.bare}/app' node='token-1'><x xmlns='jabber:x:data' type='submit'><field var='FORM_TYPE'><value>http://jabber.org/protocol/pubsub#publish-options</value></field><field var='secret'><value>s3cret</value></field></x></enable>`,
       );
       await away(scene);
       await pushed(scene);
@@ -355,7 +355,7 @@ export const features: readonly Feature[] = [
         service,
       );
       await bob.expect(
-        `<message from='${service}'><event xmlns='${event}'><items node='${node}'><item id='one'/></items></event></message>`,
+        `<message type='headline' from='${service}'><event xmlns='${event}'><items node='${node}'><item id='one'/></items></event></message>`,
       );
       const condition = await refused(
         bob,
@@ -448,16 +448,18 @@ export const features: readonly Feature[] = [
   },
 ];
 
-/** Bob, whose client is the app server here, hears that something waits for Alice, and nothing else. */
-async function pushed({ alice, bob }: Scene): Promise<void> {
-  const [service] = [bob];
+/** A client of Bob's, which is the app server here, hears that something waits for Alice, and nothing else. */
+async function pushed({ alice, bob, pair }: Scene): Promise<void> {
+  const app = await pair.login('bob', 'app');
   const id = `p${randomBytes(3).toString('hex')}`;
   bob.send(`<message type='chat' to='${alice.bare}' id='${id}'><body>are you there?</body></message>`);
-  const push = await service.expect(
+  const push = await app.expect(
     `<iq type='set' from='${alice.bare}'><pubsub xmlns='${pubsub}'><publish node='token-1'><item><notification xmlns='urn:xmpp:push:0'/></item></publish></pubsub></iq>`,
   );
   assert.doesNotMatch(show(push), /are you there/);
-  service.send(`<iq type='result' id='${push.getAttribute('id')}' to='${alice.bare}'/>`);
+  app.send(`<iq type='result' id='${push.getAttribute('id')}' to='${alice.bare}'/>`);
+  await app.ack();
+  await app.close();
 }
 
 /** Nobody of Alice's is there any more. */
