@@ -11,7 +11,7 @@ import { Scram, type Binding } from './scram.ts';
 import { openTarget, type Target } from './server.ts';
 import { bind, expectElement, mechanisms, open } from './stream.ts';
 import { Wire } from './wire.ts';
-import { attr, child, children, text, type Element } from './xml.ts';
+import { attr, child, children, show, text, type Element } from './xml.ts';
 
 const sasl = 'urn:ietf:params:xml:ns:xmpp-sasl';
 const guests = 'guests.localhost';
@@ -167,11 +167,23 @@ void describe('logins', () => {
     const mechanism = 'SCRAM-SHA-256-PLUS';
     assert.equal((await proves(wire, mechanism, 'bob', { binding: exporter(elsewhere.wire) })).end, failed);
     const [, data] = exporter(wire) as [string, Uint8Array];
-    const unknown = await proves(wire, mechanism, 'bob', { binding: ['tls-unique', data] });
+    const unknown = await proves(wire, mechanism, 'bob', { binding: ['tls-other', data] });
     assert.equal(unknown.end, 'not-authorized unsupported-channel-binding-type');
     assert.equal((await proves(wire, mechanism, 'bob')).end, failed, 'without any');
     const stripped = await proves(wire, 'SCRAM-SHA-256', 'bob', { binding: 'y' });
     assert.equal(stripped.end, 'not-authorized server-does-support-channel-binding');
+  });
+
+  void it('older clients bind to the first Finished message, which is not offered (slixmpp 1.8)', async () => {
+    for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
+      const { wire, features } = await secured(target.domain, { maxVersion });
+      assert.doesNotMatch(show(features), /tls-unique/);
+      const binding: Binding = ['tls-unique', wire.secured.getFinished()!];
+      assert.equal((await proves(wire, 'SCRAM-SHA-256-PLUS', 'alice', { binding })).end, 'success');
+      const other = await secured(target.domain, { maxVersion });
+      const { end } = await proves(other.wire, 'SCRAM-SHA-256-PLUS', 'alice', { binding });
+      assert.equal(end, 'not-authorized channel-bindings-dont-match');
+    }
   });
 
   void it('the lists that were offered are told again (XEP-0474)', async () => {
