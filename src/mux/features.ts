@@ -58,7 +58,7 @@ function authentication(
       names.map((name) => el('mechanism', NS.sasl, {}, [name])),
     ),
     // Only under TLS (XEP-0388 §3), as all of this.
-    sasl2(names, tokenMechanisms(types)),
+    sasl2(names, tokenMechanisms(names, types)),
     ...(registration ? [el('register', NS.registerFeature)] : []),
   ];
 }

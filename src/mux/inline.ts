@@ -17,23 +17,40 @@ export function authentication(mechanisms: readonly string[], tokens: readonly s
       ]),
       // XEP-0198 §9.2
       el('sm', NS.sm),
-      // XEP-0484 §3.1
-      el(
-        'fast',
-        NS.fast,
-        {},
-        tokens.map((name) => el('mechanism', NS.fast, {}, [name])),
-      ),
+      ...fast(tokens),
     ]),
     // XEP-0480 §2.1: the same for everybody, so that nobody learns what an account has.
-    ...upgrades.map((name) => el('upgrade', NS.saslUpgrade, {}, [task(name)])),
+    ...upgrades
+      .filter((name) => mechanisms.includes(name))
+      .map((name) => el('upgrade', NS.saslUpgrade, {}, [task(name)])),
   ]);
 }
 
-/** Mechanisms for tokens, the strongest first: those that bind to what this connection has (XEP-0484 §3.1). */
-export function tokenMechanisms(types: readonly string[]): string[] {
+/** XEP-0484 §3.1: with one mechanism at least. */
+function fast(tokens: readonly string[]): Element[] {
+  if (tokens.length === 0) return [];
+  return [
+    el(
+      'fast',
+      NS.fast,
+      {},
+      tokens.map((name) => el('mechanism', NS.fast, {}, [name])),
+    ),
+  ];
+}
+
+/**
+ * Mechanisms for tokens, the strongest first: those that bind to what this connection has (XEP-0484 §3.1). There are
+ * tokens where there are passwords, in whose place they stand.
+ */
+export function tokenMechanisms(mechanisms: readonly string[], types: readonly string[]): string[] {
+  if (!mechanisms.some(isPassword)) return [];
   const names = bound.filter(([type]) => types.includes(type)).map(([, name]) => name);
   return [...names, 'HT-SHA-256-NONE'];
+}
+
+function isPassword(name: string): boolean {
+  return name === 'PLAIN' || name.startsWith('SCRAM-');
 }
 
 const bound = [

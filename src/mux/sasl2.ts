@@ -28,7 +28,8 @@ export function authenticate(conn: Connection, login: Login, element: Element): 
   if (!conn.secure) return refuse(conn, login, 'encryption-required');
   const { mechanism } = element.attrs;
   const offered = mechanisms(conn, login);
-  const tokens = tokenMechanisms(bindings(conn, login).map(([type]) => type));
+  const types = bindings(conn, login).map(([type]) => type);
+  const tokens = tokenMechanisms(offered, types);
   if (mechanism === undefined || !(offered.includes(mechanism) || tokens.includes(mechanism)))
     return refuse(conn, login, 'invalid-mechanism');
   const wanted = readWishes(element, mechanism, tokens);

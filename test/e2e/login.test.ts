@@ -61,7 +61,7 @@ void describe('logins', () => {
   const tokens = new Issuer();
   const files = mkdtempSync(join(tmpdir(), 'muster-login-'));
   let target: Target;
-  let wires: Wire[] = [];
+  const wires: Wire[] = [];
 
   before(async () => {
     const ca = join(files, 'ca.pem');

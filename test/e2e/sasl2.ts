@@ -11,6 +11,11 @@ export const fast = 'urn:xmpp:fast:0';
 export const sm = 'urn:xmpp:sm:3';
 export const carbons = 'urn:xmpp:carbons:2';
 
+export const whole =
+  `<bind xmlns='${bind2}'><tag>Test</tag><enable xmlns='${sm}' resume='true'/>` +
+  `<enable xmlns='${carbons}'/></bind>`;
+export const plainBind = `<bind xmlns='${bind2}'/>`;
+
 export const encode = (data: string | Uint8Array): string => Buffer.from(data).toString('base64');
 const decode = (data: string): string => Buffer.from(data, 'base64').toString();
 
@@ -172,4 +177,28 @@ export class Success {
     const token = child(this.element, 'token', fast);
     return token && { token: attr(token, 'token')!, expiry: attr(token, 'expiry')! };
   }
+}
+
+/** Everything that is said up to the answer of a ping: what did not come by then does not come. */
+export async function quiet(wire: Wire): Promise<Element[]> {
+  wire.write("<iq xmlns='jabber:client' type='get' id='quiet'><ping xmlns='urn:xmpp:ping'/></iq>");
+  const found: Element[] = [];
+  for (;;) {
+    const one = await expectElement(wire, 'iq', 'message', 'presence', 'features', 'r', 'a', 'error');
+    if (one.localName === 'iq' && attr(one, 'id') === 'quiet') return found;
+    found.push(one);
+  }
+}
+
+/** Logged in and bound; its features are read. */
+export async function enterAt(
+  target: Target,
+  user: string,
+  agent: string | undefined,
+  more: string,
+): Promise<{ speaker: Speaker; success: Success; wire: Wire }> {
+  const speaker = await Speaker.open(target, user);
+  const success = await speaker.success({ agent, more });
+  await expectElement(speaker.wire, 'features');
+  return { speaker, success, wire: speaker.wire };
 }
