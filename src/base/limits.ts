@@ -109,7 +109,7 @@ export const limits = {
   },
   failures: {
     unit: 'failures',
-    default: 10,
+    default: 30,
     min: 1,
     max: 10_000,
     of: 'failed logins to one account from one network (an IPv4 address, 2^64 IPv6 ones)',
@@ -117,7 +117,7 @@ export const limits = {
   },
   failuresAccount: {
     unit: 'failures',
-    default: 100,
+    default: 150,
     min: 1,
     max: 100_000,
     of: 'failed logins to one account from anywhere',
@@ -125,7 +125,7 @@ export const limits = {
   },
   failuresAddress: {
     unit: 'failures',
-    default: 100,
+    default: 300,
     min: 1,
     max: 1_000_000,
     of: 'failed logins from one network to any account, at each mux; more where many people come from one address',

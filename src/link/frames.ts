@@ -67,7 +67,10 @@ export interface ConnInfo {
 
 /** What the mux knows of a login that its client cannot make up: the owner judges it. */
 export interface Proofs {
-  /** Channel-binding data of the connection by type (RFC 9266, RFC 5929), the stronger one first; none without TLS of ours. */
+  /**
+   * Channel-binding data of the connection by type (RFC 9266, RFC 5929), the strongest first, also of types that are not
+   * offered (xmpp/sasl/binding.ts); none without TLS of ours.
+   */
   readonly bindings: Bindings;
   /** The client's own certificate (DER), where TLS has verified it against the configured authorities. */
   readonly certificate: Uint8Array | undefined;

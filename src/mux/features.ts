@@ -3,6 +3,7 @@ import type { Element } from '../xmpp/element.ts';
 import { capsFeature } from '../xmpp/caps.ts';
 import { NS } from '../xmpp/namespaces.ts';
 import { serialise } from '../xmpp/serialise.ts';
+import { offeredTypes } from '../xmpp/sasl/binding.ts';
 import { features } from '../xmpp/stream.ts';
 import type { Connection, Login } from './connection.ts';
 import { mechanismsOf, type Offering } from './offering.ts';
@@ -13,7 +14,7 @@ import { authentication as sasl2, tokenMechanisms } from './inline.ts';
 export function mechanisms(conn: Connection, login: Login): readonly string[] {
   const { offering } = conn.core;
   const { domain, secure } = conn;
-  const bound = bindings(conn, login).length > 0;
+  const bound = offeredTypes(bindings(conn, login).map(([type]) => type)).length > 0;
   const certified = conn.transport.certificate !== undefined;
   // One array for all logins of a kind: each of them tells its owner what it was offered.
   const kind = `${domain === offering.anonymous} ${secure} ${bound} ${certified}`;
@@ -34,7 +35,7 @@ export function offer(conn: Connection, login: Login): string {
   // RFC 6120 §5.3.1: required, so it stands alone; RFC 7590 §3: no authentication in the clear.
   if (!conn.secure) return secureFirst;
   const names = mechanisms(conn, login);
-  const types = bindings(conn, login).map(([type]) => type);
+  const types = offeredTypes(bindings(conn, login).map(([type]) => type));
   const registration = conn.core.registration && conn.domain !== conn.core.offering.anonymous;
   const key = `${names.join(' ')}|${types.join(' ')}|${registration}`;
   let text = offers.get(key);

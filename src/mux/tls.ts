@@ -32,6 +32,9 @@ export function bindingsOf(socket: TLSSocket, endPoint: Uint8Array | undefined):
   if (socket.getProtocol() === 'TLSv1.3')
     found.push(['tls-exporter', socket.exportKeyingMaterial(32, 'EXPORTER-Channel-Binding', noContext)]);
   if (endPoint !== undefined) found.push(['tls-server-end-point', endPoint]);
+  // RFC 5929 §3.1: the first Finished message, which is the server's where a session was resumed.
+  const unique = socket.isSessionReused() ? socket.getFinished() : socket.getPeerFinished();
+  if (unique !== undefined) found.push(['tls-unique', unique]);
   return found;
 }
 

@@ -226,6 +226,16 @@ test('giving a token up forgets every one of the client, and brings one only whe
   await stage.rig.close();
 });
 
+test('a use that was seen before gives nothing up', async () => {
+  const stage = await Stage.open();
+  const agent = randomUUID();
+  const token = await stage.token(agent);
+  assert.equal(condition(await stage.use(token, agent, { count: 5 })), 'authed');
+  assert.equal(condition(await stage.use(token, agent, { count: 5, invalidate: true })), 'not-authorized');
+  assert.equal(condition(await stage.use(token, agent, { count: 6 })), 'authed');
+  await stage.rig.close();
+});
+
 test('an account has tokens for so many clients; the oldest makes room', async () => {
   const stage = await Stage.open();
   const agents = Array.from({ length: extensions.tokenClients.value + 3 }, () => randomUUID());

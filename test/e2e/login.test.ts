@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { createHmac, generateKeyPairSync, hash, sign, type KeyObject } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,54 +7,16 @@ import { after, before, describe, it } from 'node:test';
 import type { ConnectionOptions } from 'node:tls';
 import { Authority } from '../mux/authority.ts';
 import { poll } from './child.ts';
-import { Scram, type Binding } from './scram.ts';
+import { proves, says } from './entrant.ts';
+import { issuer, Issuer } from './issuer.ts';
+import type { Binding } from './scram.ts';
 import { openTarget, type Target } from './server.ts';
 import { bind, expectElement, mechanisms, open } from './stream.ts';
 import { Wire } from './wire.ts';
-import { attr, child, children, text, type Element } from './xml.ts';
+import { attr, child, children, show, text, type Element } from './xml.ts';
 
 const sasl = 'urn:ietf:params:xml:ns:xmpp-sasl';
 const guests = 'guests.localhost';
-const issuer = 'https://login.example.org/';
-
-/** An authorization server: its keys as a file, and tokens. */
-class Issuer {
-  readonly #dir = mkdtempSync(join(tmpdir(), 'muster-issuer-'));
-  readonly file = join(this.#dir, 'keys.json');
-  readonly #pair = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  readonly #other = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-
-  constructor() {
-    const jwk = { ...this.#pair.publicKey.export({ format: 'jwk' }), kid: 'one', alg: 'ES256', use: 'sig' };
-    writeFileSync(this.file, JSON.stringify({ keys: [jwk] }));
-  }
-
-  token(claims: object, header: object = { alg: 'ES256', kid: 'one' }, key?: KeyObject | string): string {
-    const now = Math.floor(Date.now() / 1000);
-    const all = { iss: issuer, aud: 'muster', exp: now + 60, iat: now, ...claims };
-    const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
-    const signed = `${part(header)}.${part(all)}`;
-    if (key === '') return `${signed}.`;
-    const by = (key as KeyObject | undefined) ?? this.#pair.privateKey;
-    return `${signed}.${sign('sha256', Buffer.from(signed), { key: by, dsaEncoding: 'ieee-p1363' }).toString('base64url')}`;
-  }
-
-  /** Signed with the public key, as if that were a secret (RFC 8725 §2.1). */
-  confused(claims: object): string {
-    const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
-    const signed = `${part({ alg: 'HS256', kid: 'one' })}.${part(claims)}`;
-    const secret = this.#pair.publicKey.export({ format: 'pem', type: 'spki' });
-    return `${signed}.${createHmac('sha256', secret).update(signed).digest('base64url')}`;
-  }
-
-  get stranger(): KeyObject {
-    return this.#other.privateKey;
-  }
-
-  close(): void {
-    rmSync(this.#dir, { recursive: true });
-  }
-}
 
 void describe('logins', () => {
   const authority = new Authority();
@@ -95,41 +57,6 @@ void describe('logins', () => {
     return { wire, features: await open(wire, domain) };
   }
 
-  /** Everything up to what decides; with the condition and the text of a failure. */
-  async function says(wire: Wire, mechanism: string, first: string, ...more: string[]): Promise<string> {
-    const encode = (said: string) => (said === '' ? '=' : Buffer.from(said).toString('base64'));
-    wire.write(`<auth xmlns='${sasl}' mechanism='${mechanism}'>${encode(first)}</auth>`);
-    let told = '';
-    for (;;) {
-      const answer = await expectElement(wire, 'challenge', 'success', 'failure');
-      const name = answer.localName!;
-      if (name === 'challenge') {
-        told += `${Buffer.from(text(answer), 'base64').toString()} `;
-        wire.write(`<response xmlns='${sasl}'>${encode(more.shift() ?? '')}</response>`);
-      } else return told + (name === 'success' ? name : children(answer).map(shown).join(' '));
-    }
-  }
-  const shown = (one: Element) => (one.localName === 'text' ? text(one) : one.localName!);
-
-  /** By SCRAM, as far as that goes. */
-  async function proves(
-    wire: Wire,
-    mechanism: string,
-    user: string,
-    how: { password?: string; binding?: Binding } = {},
-  ) {
-    const scram = new Scram(mechanism, user, how.password ?? 'secret', '', how.binding);
-    wire.write(`<auth xmlns='${sasl}' mechanism='${mechanism}'>${btoa(scram.first)}</auth>`);
-    let answer = await expectElement(wire, 'challenge', 'failure');
-    if (answer.localName === 'challenge') {
-      wire.write(`<response xmlns='${sasl}'>${btoa(scram.answer(atob(text(answer))))}</response>`);
-      answer = await expectElement(wire, 'success', 'failure');
-      if (answer.localName === 'success') scram.check(atob(text(answer)));
-    }
-    const end = answer.localName === 'success' ? 'success' : children(answer).map(shown).join(' ');
-    return { end, challenge: scram.challenge };
-  }
-
   async function bound(wire: Wire, domain = target.domain): Promise<string> {
     await open(wire, domain);
     return bind(wire);
@@ -167,11 +94,23 @@ void describe('logins', () => {
     const mechanism = 'SCRAM-SHA-256-PLUS';
     assert.equal((await proves(wire, mechanism, 'bob', { binding: exporter(elsewhere.wire) })).end, failed);
     const [, data] = exporter(wire) as [string, Uint8Array];
-    const unknown = await proves(wire, mechanism, 'bob', { binding: ['tls-unique', data] });
+    const unknown = await proves(wire, mechanism, 'bob', { binding: ['tls-other', data] });
     assert.equal(unknown.end, 'not-authorized unsupported-channel-binding-type');
     assert.equal((await proves(wire, mechanism, 'bob')).end, failed, 'without any');
     const stripped = await proves(wire, 'SCRAM-SHA-256', 'bob', { binding: 'y' });
     assert.equal(stripped.end, 'not-authorized server-does-support-channel-binding');
+  });
+
+  void it('older clients bind to the first Finished message, which is not offered (slixmpp 1.8)', async () => {
+    for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
+      const { wire, features } = await secured(target.domain, { maxVersion });
+      assert.doesNotMatch(show(features), /tls-unique/);
+      const binding: Binding = ['tls-unique', wire.secured.getFinished()!];
+      assert.equal((await proves(wire, 'SCRAM-SHA-256-PLUS', 'alice', { binding })).end, 'success');
+      const other = await secured(target.domain, { maxVersion });
+      const { end } = await proves(other.wire, 'SCRAM-SHA-256-PLUS', 'alice', { binding });
+      assert.equal(end, 'not-authorized channel-bindings-dont-match');
+    }
   });
 
   void it('the lists that were offered are told again (XEP-0474)', async () => {

@@ -114,6 +114,24 @@ void describe('SASL2, Bind 2, FAST', () => {
     wire.cut();
   });
 
+  void it('carbons and the session outlive the server: both were in the commit that success told of', async () => {
+    const [user, friend] = [fresh(), fresh()];
+    const agent = randomUUID();
+    const { success } = await enter(user, agent);
+    await target.kill('worker');
+    await target.ready();
+    const again = await open(user);
+    const resume = `<resume xmlns='${sm}' previd='${success.enabled}' h='0'/>`;
+    assert.ok((await again.success({ agent, more: resume })).resumed);
+    const other = await Actor.login(target, { user, resource: 'other' });
+    other.send(`<message to='${friend}@${target.domain}' type='chat' id='c'><body>hi</body></message>`);
+    await settle([other]);
+    const [copy] = (await quiet(again.wire)).filter((one) => one.localName === 'message');
+    assert.ok(copy && child(copy, 'sent', carbons));
+    await other.close();
+    again.cut();
+  });
+
   void it('resumes inline: no features, and what was missed comes (XEP-0198 §9.2)', async () => {
     const [user, friend] = [fresh(), fresh()];
     const agent = randomUUID();

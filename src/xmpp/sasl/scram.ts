@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { decode } from './base64.ts';
+import { offeredTypes } from './binding.ts';
 import { identify } from './identity.ts';
 import { decoy, digest, hmac, same, sizeOf } from './keys.ts';
 import type { Hash, Keys } from './keys.ts';
@@ -103,7 +104,7 @@ class Scram implements Exchange {
   #protection(): string {
     const { hash, offered, bindings } = this.#options;
     if (offered === undefined) return '';
-    const types = bindings === undefined ? [] : [...bindings.keys()];
+    const types = offeredTypes(bindings?.keys() ?? []);
     const said = [offered, ...(types.length > 0 ? [types] : [])];
     const text = said.map((names) => names.toSorted(octets).join('\x1e')).join('\x1f');
     return `,h=${digest(hash, Buffer.from(text)).toString('base64')}`;
