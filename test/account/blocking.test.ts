@@ -104,7 +104,9 @@ void describe('the blocklist (XEP-0191 §3)', () => {
     failing.write(faulty, [rig.partition.id]);
     failing.commit();
     // Behind it in the lane: not to be forgotten when the account is read again.
-    await phone.asks('set', block('carol@example.org'));
+    phone.send(`<iq type="set" id="l">${block('carol@example.org')}</iq>`);
+    await rig.still();
+    assert.deepEqual([...account.blocks!.jids], [bob, 'carol@example.org']);
     const undone = new Work(account);
     account.blocks = new Blocks(9, ['eve@x.example']);
     undone.write(faulty, [rig.partition.id]);

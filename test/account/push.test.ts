@@ -181,12 +181,12 @@ void describe('push notifications (XEP-0357)', () => {
     await detach(phone);
     await write('1');
     const [first] = pushed();
-    await answer(first!, failure('resource-constraint', 'wait'));
-    assert.ok(stored().pushes !== null);
     // Nobody but the service may say so.
     await b.says(
       `<iq type="error" to="${alice}" id="${first!.attrs['id']}">${failure('item-not-found')}</iq>`,
     );
+    assert.ok(stored().pushes !== null);
+    await answer(first!, failure('resource-constraint', 'wait'));
     assert.ok(stored().pushes !== null);
     await write('2');
     await passTime();
