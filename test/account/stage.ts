@@ -147,6 +147,8 @@ export class Stage {
     const work = {
       ops,
       write: (statement: Statement, params: readonly Value[]) => ops.push({ statement, params }) - 1,
+      step: (run: () => void) => run(),
+      after: () => undefined,
     } as unknown as Work;
     const { account, session } = this;
     const answer = await handler({ account, session, work, iq, type, payload: element, to });
