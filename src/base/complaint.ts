@@ -28,7 +28,10 @@ export function explain(
     (at, step) => (at as Record<PropertyKey, unknown> | undefined)?.[step],
     value,
   );
-  const secret = full.some((step) => step === 'secret' || step === 'password');
+  // What relays share with us, and what stands in its place, is nobody's business either.
+  const secret =
+    full.some((step) => step === 'secret' || step === 'password') ||
+    (full[0] === 'services' && full.length < 3);
   const problem = unknown
     ? `unknown key${suggestion(found.keys[0]!, path)}`
     : `${found.message.startsWith('expected') ? found.message : 'expected a mapping'}${got === undefined || secret ? '' : `, got ${shown(got)}`}`;

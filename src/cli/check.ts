@@ -24,9 +24,14 @@ export function checkCommand(): Command {
   return withCommon(withRoles(command), 'muster check muster.yaml');
 }
 
-/** Without the passwords of the engines: who checks a configuration may well paste what comes out. */
+/** Without the passwords of the engines and the secrets of relays: who checks a configuration may well paste what comes out. */
 function shown(config: Config): Config {
   const masked = (url: string) => url.replace(/^(\w+:\/\/[^:/@]*):.*@/, '$1:…@');
   const components = config.components.map((one) => ({ ...one, ...(one.secret && { secret: '…' }) }));
-  return { ...config, components, store: masked(config.store), mesh: masked(config.mesh) };
+  const services = config.services.map((one) => ({
+    ...one,
+    ...(one.password !== undefined && { password: '…' }),
+    ...(one.secret !== undefined && { secret: '…' }),
+  }));
+  return { ...config, components, store: masked(config.store), mesh: masked(config.mesh), services };
 }

@@ -230,3 +230,35 @@ auth:
   assert.equal(auth.oauth.claim, 'preferred_username');
   assert.equal(loadConfig({ file, set: [`auth.oauth.jwks=${keys}`] }, dir).auth.oauth.jwks, keys);
 });
+
+test('what relays share with us is in no complaint', () => {
+  for (const services of [
+    '[{type: turn, host: h, secret: hush, username: u, password: hush}]',
+    '[{type: turn, host: h, secret: [hush]}]',
+    '[{type: turn, host: h, username: u, password: {a: hush}}]',
+    '[{type: 3, secret: hush}]',
+    '{secret: hush}',
+    '[{type: turn, host: h, port: 0, secret: hush}]',
+    'hush',
+    '[hush]',
+  ]) {
+    const said = complaint(`services: ${services}\n`);
+    assert.match(said, /^muster\.yaml:1:\d+: services/);
+    assert.doesNotMatch(said, /hush/, services);
+  }
+  const { services } = load('services: [{type: turn, host: h, secret: hush}]\n');
+  assert.deepEqual(services, [{ type: 'turn', host: 'h', secret: 'hush', expires: 86_400 }]);
+});
+
+test('contacts are URIs, and uploads have a URL of the web', () => {
+  const { contact, upload } = load('contact: {abuse: ["mailto:a@b"]}\nupload: {url: "https://f.example/"}\n');
+  assert.deepEqual(contact, { abuse: ['mailto:a@b'] });
+  assert.deepEqual(upload, { url: 'https://f.example/' });
+  assert.equal(load('upload: off\n').upload, 'off');
+  assert.match(
+    complaint('contact: {abuse: [a@b]}\n'),
+    /^muster\.yaml:1:\d+: contact\.abuse\.0: expected a list of addresses/,
+  );
+  assert.match(complaint('upload: {url: "ftp://f"}\n'), /upload\.url: expected a URL such as https:/);
+  assert.match(complaint('upload: sometimes\n'), /upload: expected a mapping or off/);
+});

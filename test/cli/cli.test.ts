@@ -54,6 +54,10 @@ test('check tells the place of an error, start refuses the same file, both with 
     out: 'muster.yaml: ok\n',
     err: '',
   });
+  writeFileSync(join(dir, 'muster.yaml'), 'services: [{type: turn, host: h, secret: hush}]\n');
+  const told = await muster(dir, ['check', '--json']);
+  assert.equal(told.code, 0);
+  assert.doesNotMatch(told.out, /hush/);
 });
 
 test('a port in use and a data directory in use are one line and exit code 2', async (t) => {

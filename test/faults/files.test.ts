@@ -155,4 +155,26 @@ void describe('files of a pool', { timeout: 240_000 }, () => {
       await pool.whole();
     }
   });
+
+  void it('a server that hangs delays nobody for long', async () => {
+    const client = await login('dave', 0);
+    const urls = await slot(client, `filename='a.png' size='5' ${png}`);
+    assert.equal((await put(urls.put, 'hello', 'image/png')).status, 201);
+    const [victim] = pool.servers;
+    victim!.freeze();
+    try {
+      const began = performance.now();
+      const got = await Promise.all(
+        Array.from({ length: 8 }, (_, n) => fetch(at(urls.get, n % 2)).then((answer) => answer.text())),
+      );
+      assert.deepEqual(
+        got,
+        Array.from({ length: 8 }, () => 'hello'),
+      );
+      assert.ok(performance.now() - began < 20_000);
+    } finally {
+      victim!.thaw();
+      client.wire.cut();
+    }
+  });
 });
