@@ -9,7 +9,7 @@ import { kill } from './kill.ts';
 import { storm } from './storm.ts';
 import { ejabberd } from './peers/ejabberd.ts';
 import { floor } from './peers/floor.ts';
-import { muster } from './peers/muster.ts';
+import { muster, musterBefore } from './peers/muster.ts';
 import type { Peer } from './peers/peer.ts';
 import { pool, type Shape } from './peers/pool.ts';
 import { prosody } from './peers/prosody.ts';
@@ -24,6 +24,7 @@ const HELP = `npm run bench [-- NAME…] [options]
                     none = Muster alone;
                     floor = a bare relay, for messages only
   --alone           the peers without standalone Muster
+  --before DIR      also the build of another clone, as muster/before, in the same rounds
   --servers N       accounts servers of the pool (3)
   --muxes M         its muxes (2; storm: 3; crowd: 1)
   --how HOW         kill: what happens to a server: kill (default), sigstop, drain; or roll, all of them in turn
@@ -54,7 +55,7 @@ function whole(option: string, text: string): number {
   return value;
 }
 
-function chosen(names: readonly string[], alone: boolean, shape: Shape): Peer[] {
+function chosen(names: readonly string[], alone: boolean, shape: Shape, before: string | undefined): Peer[] {
   const known: Peer[] = [
     muster,
     pool(shape),
@@ -71,6 +72,7 @@ function chosen(names: readonly string[], alone: boolean, shape: Shape): Peer[] 
     if (names.length === 0) return peer !== floor;
     return wanted.some((name) => fits(peer, name));
   });
+  if (before !== undefined) peers.push(musterBefore(before));
   if (peers.length === 0) throw new Usage('nothing to measure');
   return peers;
 }
@@ -99,6 +101,7 @@ async function run(): Promise<void> {
     options: {
       peer: { type: 'string', multiple: true, default: [] },
       alone: { type: 'boolean', default: false },
+      before: { type: 'string' },
       rounds: { type: 'string' },
       servers: { type: 'string', default: '3' },
       muxes: { type: 'string' },
@@ -130,7 +133,7 @@ async function run(): Promise<void> {
   const where = scene(`npm run bench -- ${process.argv.slice(2).join(' ')}`.trim());
   const reports: Report[] = [];
   for (const name of names) {
-    const peers = pooled[name] ? [] : chosen(values.peer, values.alone, shape(name));
+    const peers = pooled[name] ? [] : chosen(values.peer, values.alone, shape(name), values.before);
     const report = await benches[name]?.({
       peers,
       rounds: rounds(name),

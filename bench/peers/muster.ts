@@ -11,19 +11,26 @@ import { reachable } from './reach.ts';
 
 const run = promisify(execFile);
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
-const MAIN = `${ROOT}src/main.ts`;
+const conditions =
+  'archive in SQLite (WAL, synchronous=FULL, group commit): both copies are fsynced before the ack and the delivery';
 
 /** Muster as `npm start` runs it: standalone, supervised, SQLite volume. */
 export const muster: Peer = {
   name: 'muster',
   product: 'muster',
   archives: true,
-  conditions:
-    'archive in SQLite (WAL, synchronous=FULL, group commit): both copies are fsynced before the ack and the delivery',
-  open,
+  conditions,
+  open: (place) => open(place, ROOT),
 };
 
-async function open(place: Place): Promise<Running> {
+/** Another build of it, in a clone with its packages installed: what a change costs shows in one run with both. */
+export function musterBefore(root: string): Peer {
+  const at = root.endsWith('/') ? root : `${root}/`;
+  return { ...muster, name: 'muster/before', product: 'muster-before', open: (place) => open(place, at) };
+}
+
+async function open(place: Place, root: string): Promise<Running> {
+  const main = `${root}src/main.ts`;
   const [plain = 0, secure = 0, http = 0] = await ports(3);
   const { dir, cert, key } = place;
   const data = `${dir}/data`;
@@ -41,14 +48,14 @@ async function open(place: Place): Promise<Running> {
     'tls.key': key,
   };
   const set = Object.entries(settings).flatMap(([name, value]) => ['--set', `${name}=${value}`]);
-  const server = new Process(process.execPath, [MAIN, 'start', '--data', data, ...set], {});
+  const server = new Process(process.execPath, [main, 'start', '--data', data, ...set], {});
   await reachable(plain, () => server.check());
   await reachable(secure, () => server.check());
   const target = (port: number, tls: Target['tls']): Target => {
     return { host: '127.0.0.1', ports: [port], domain: DOMAIN, tls, mechanism: 'SCRAM-SHA-256' };
   };
   return {
-    version: (JSON.parse(readFileSync(`${ROOT}package.json`, 'utf8')) as { version: string }).version,
+    version: (JSON.parse(readFileSync(`${root}package.json`, 'utf8')) as { version: string }).version,
     plain: target(plain, 'off'),
     secure: target(secure, 'direct'),
     pids: () => family(server.pid),
@@ -56,7 +63,7 @@ async function open(place: Place): Promise<Running> {
       const file = `${dir}/accounts.csv`;
       const lines = Array.from({ length: count }, (_, index) => `u${index}@${DOMAIN},${password}\n`);
       writeFileSync(file, lines.join(''));
-      await run(process.execPath, [MAIN, 'user', 'import', file, '--data', data]);
+      await run(process.execPath, [main, 'user', 'import', file, '--data', data]);
       if (contacts > 0) await befriend(target(plain, 'off'), password, count, contacts);
     },
     close: () => server.close(),

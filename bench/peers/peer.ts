@@ -4,7 +4,7 @@ import type { Target } from '../client.ts';
 export interface Peer {
   /** `product/variant`, as the tables show it. */
   readonly name: string;
-  readonly product: 'muster' | 'muster-pool' | 'ejabberd' | 'prosody' | 'floor';
+  readonly product: 'muster' | 'muster-before' | 'muster-pool' | 'ejabberd' | 'prosody' | 'floor';
   /** True where messages are archived for both sides. */
   readonly archives: boolean;
   /** Archive engine, its sync setting, and whether the peer fsyncs before it acknowledges. */
