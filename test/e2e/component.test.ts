@@ -191,6 +191,29 @@ void describe('external components (XEP-0114)', { timeout: 120_000 }, () => {
     await gateway.settle();
   });
 
+  void it('components reach each other', async () => {
+    const one = await enter();
+    const other = await Gateway.enter(port, 'chat.example.net', 'another-secret-of-16');
+    open.push({ close: () => other.wire.cut() });
+    const [a, b] = [`a@${bot}/r`, 'b@chat.example.net'];
+    one.send(`<message from='${a}' to='${b}' type='chat'><body>there</body></message>`);
+    await other.expect(`<message from='${a}' to='${b}' type='chat'><body>there</body></message>`);
+    other.send(`<iq type='get' id='i' from='${b}' to='${bot}'>${ping}</iq>`);
+    await one.expect(`<iq type='get' id='i' from='${b}' to='${bot}'/>`);
+    one.send(`<iq type='result' id='i' from='${bot}' to='${b}'/>`);
+    await other.expect(`<iq type='result' id='i' from='${bot}' to='${b}'/>`);
+    one.send(`<presence type='subscribe' from='${a}' to='${b}'/>`);
+    await other.expect(`<presence type='subscribe' from='a@${bot}' to='${b}'/>`);
+    other.send(`<presence from='${b}/r' to='${a}'/>`);
+    await one.expect(`<presence from='${b}/r' to='${a}'/>`);
+    other.wire.cut();
+    await one.settle();
+    one.send(`<iq type='get' id='gone' from='${a}' to='${b}'>${ping}</iq>`);
+    await one.expect(
+      `<iq type='error' id='gone' from='${b}' to='${a}'>${failed('remote-server-timeout')}</iq>`,
+    );
+  });
+
   void it('the domain lists it, with the name that it was given', async () => {
     const bert = await login('bert');
     const answer = await bert.ask(
