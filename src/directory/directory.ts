@@ -40,9 +40,9 @@ export interface Directory {
     password: string | undefined,
   ): Promise<Entry & { readonly made: boolean }>;
   /** Adds keys; those of a mechanism that has some stay, unless `replace` is set. Rejects with `account-missing`. */
-  addKeys(address: string, keys: readonly Derived[], replace: boolean): Promise<void>;
+  importKeys(address: string, keys: readonly Derived[], replace: boolean): Promise<void>;
   /** The same for those of a password. */
-  addPassword(address: string, password: string, replace: boolean): Promise<void>;
+  importPassword(address: string, password: string, replace: boolean): Promise<void>;
   /** Sets `closed`; its sessions are its owner's to end. Rejects with `account-missing`. */
   close(address: string, closed: number): Promise<void>;
   /** Makes it an administrator's, or not. Rejects with `account-missing`. */

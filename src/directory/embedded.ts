@@ -63,7 +63,7 @@ const rows = {
     values ($1, $2, $3, $4, $5, $6, 0, 0)`,
   close: sql`update account set disabled = $3 where partition = $1 and id = $2`,
   promote: sql`update account set admin = $3 where partition = $1 and id = $2`,
-  addKeys: sql`insert into credential (partition, account, mechanism, salt, iterations, stored_key, server_key)
+  importKeys: sql`insert into credential (partition, account, mechanism, salt, iterations, stored_key, server_key)
     select partition, id, $3, $4, $5, $6, $7 from account where partition = $1 and id = $2
     on conflict (partition, account, mechanism) do nothing`,
   /** Count 0: there is no such account. */
@@ -177,12 +177,12 @@ class Embedded implements EmbeddedDirectory {
     return { id, address, disabled: true, closed, created: since, made: true };
   }
 
-  async addKeys(address: string, keys: readonly Derived[], replace: boolean): Promise<void> {
+  async importKeys(address: string, keys: readonly Derived[], replace: boolean): Promise<void> {
     const { partition, id } = await this.#known(address);
     await this.#write({ t: 'keys', partition, id, keys, missing: !replace });
   }
 
-  async addPassword(address: string, password: string, replace: boolean): Promise<void> {
+  async importPassword(address: string, password: string, replace: boolean): Promise<void> {
     const { partition, id } = await this.#known(address);
     await this.#write({ t: 'keys', partition, id, keys: await this.#derive(password), missing: !replace });
   }
@@ -285,7 +285,7 @@ function opsOf(change: Change): Op[] {
   if (change.t === 'close') return [{ statement: rows.close, params: [partition, id, change.closed] }];
   if (change.t === 'admin')
     return [{ statement: rows.promote, params: [partition, id, change.admin ? 1 : 0] }];
-  const statement = change.t === 'keys' && change.missing === true ? rows.addKeys : rows.setKeys;
+  const statement = change.t === 'keys' && change.missing === true ? rows.importKeys : rows.setKeys;
   const keys = change.keys.map((one): Op => {
     const { salt, iterations, storedKey, serverKey } = unpack(one);
     const params = [partition, id, one.mechanism, salt, iterations, storedKey, serverKey];
