@@ -48,6 +48,7 @@ const engines: Readonly<Record<string, string>> = {
   'pino-pretty': 'src/base/pretty.ts',
   'prom-client': 'src/base/metrics.ts',
   selfsigned: 'src/base/certificate.ts',
+  jose: 'src/directory/tokens.ts',
   yaml: 'src/base/yamlfile.ts',
   '@fastify/static': 'src/admin/page.ts',
   'cli-progress': 'src/cli/bar.ts',

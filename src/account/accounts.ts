@@ -12,6 +12,7 @@ import { attach } from './attach.ts';
 import { carriedOf, takeCarried, type Carried } from './carry.ts';
 import { bind, enable } from './bind.ts';
 import { detachSession, endSession } from './end.ts';
+import { addGuest, isGuest, releaseGuest, releaseGuests } from './guests.ts';
 import { indicate } from './csi.ts';
 import type { Env } from './env.ts';
 import { receiveStanza } from './inbound.ts';
@@ -25,8 +26,8 @@ import { resume } from './resume.ts';
 import type { Session } from './session.ts';
 import { proofHolds, ticketHolds } from './ticket.ts';
 import { sessionRows } from './sessionrows.ts';
+import { Bucket } from '../base/bucket.ts';
 import { sendVisit } from './visit.ts';
-import { Bucket } from './turnstile.ts';
 
 /** The accounts role of a server: the partitions that it owns, and the frames of every mux. */
 export class Accounts {
@@ -39,7 +40,7 @@ export class Accounts {
 
   constructor(env: Env) {
     this.env = env;
-    this.#logins = new Logins(env);
+    this.#logins = new Logins(env, (id) => this.at(id));
     this.#registration = new Registration(env);
     const office: Office = openOffice(env, (partition) => this.#partitions.get(partition));
     const { mesh, routes, clock, log, partitionOf } = env;
@@ -93,6 +94,7 @@ export class Accounts {
   async serve(id: number, epoch: number, lane: Lane, carried: readonly Carried[] = []): Promise<Partition> {
     const { env } = this;
     const partition = new Partition(env, id, epoch, lane, this.#shared);
+    if (env.policy?.anonymous !== undefined) partition.vacated = releaseGuest;
     const [rows, ahead, waiting] = await Promise.all([
       env.store.query<{ id: number; address: string; resumable: number }>(sessionRows.ofPartition, [id]),
       readAhead(env.store, id),
@@ -112,7 +114,10 @@ export class Accounts {
           rows.filter((row) => row.resumable === 0),
         ),
     );
-    env.clock.after(env.limits.resume * 1000, () => void wake(partition, rows));
+    env.clock.after(env.limits.resume * 1000, () => {
+      void wake(partition, rows);
+      void releaseGuests(partition);
+    });
     void tellWaiting(partition);
     return partition;
   }
@@ -278,6 +283,7 @@ export class Accounts {
   /** A connection that authenticated binds or resumes. */
   #enter(partition: Partition, from: Peer, frame: Bind | Resume): void {
     const { partition: id, epoch, conn } = frame;
+    const guest = isGuest(this.env, frame.account);
     const refuse = () =>
       this.env.mesh.send(
         from,
@@ -297,7 +303,8 @@ export class Accounts {
               partition: id,
               epoch,
               conn,
-              condition: 'unexpected-request',
+              // XEP-0198 §5: each anonymous login is somebody else, who has no session yet.
+              condition: guest ? 'item-not-found' : 'unexpected-request',
               h: undefined,
               sent: undefined,
             },
@@ -308,10 +315,17 @@ export class Accounts {
     }
     const enter = () =>
       this.#withAccount(partition, frame.account, refuse, (account) =>
-        frame.t === 'bind' ? bind(account, from, frame) : resume(account, from, frame),
+        frame.t === 'bind'
+          ? bind(account, from, frame).finally(() => partition.vacated?.(account))
+          : resume(account, from, frame),
       );
-    if (frame.t === 'bind') enter();
-    else void partition.reports().then(enter);
+    if (frame.t !== 'bind') void partition.reports().then(enter);
+    else if (guest)
+      addGuest(partition, frame.account).then(enter, (error: unknown) => {
+        this.env.log.warn({ err: error }, 'an anonymous account could not be made');
+        refuse();
+      });
+    else enter();
   }
 
   #attach(partition: Partition, from: Peer, frame: Attach): void {

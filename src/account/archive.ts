@@ -9,6 +9,7 @@ import type { Account } from './account.ts';
 import { groupchatField, idOf, queryForm, readFilter, type Filter } from './archiveform.ts';
 import {
   countRange,
+  endsOf,
   hasId,
   readIds,
   readRange,
@@ -161,24 +162,18 @@ function stampOf(id: number): string {
   return formatDate(Math.floor(id / 1000));
 }
 
+function metadata({ account }: Request): Promise<Element> {
+  return metadataOf(account);
+}
+
 /** The ends of the archive (§5). */
-async function metadata({ account }: Request): Promise<Element> {
-  const all: Filter = {
-    peer: undefined,
-    full: undefined,
-    above: 0,
-    below: Infinity,
-    ids: undefined,
-    known: [],
-  };
-  const end = (backwards: boolean) =>
-    readRange(account, all, { above: 0, below: account.head + 1, backwards }, 1);
-  const [oldest, newest] = await Promise.all([end(false), end(true)]);
-  const children: Element[] = [];
-  for (const [name, { rows }] of [
-    ['start', oldest],
-    ['end', newest],
-  ] as const)
-    for (const { id } of rows) children.push(el(name, NS.mam, { id: String(id), timestamp: stampOf(id) }));
-  return el('metadata', NS.mam, {}, children);
+export async function metadataOf(account: Account): Promise<Element> {
+  const [start, end] = (await endsOf(account)) ?? [];
+  const one = (name: string, id: number) => el(name, NS.mam, { id: String(id), timestamp: stampOf(id) });
+  return el(
+    'metadata',
+    NS.mam,
+    {},
+    start === undefined || end === undefined ? [] : [one('start', start), one('end', end)],
+  );
 }

@@ -47,6 +47,12 @@ export const archiveRows = {
     where partition = $1 and account = $2 and id > $3 and id < $4 and shown = 1`,
   countWith: sql`select count(*) as n from message
     where partition = $1 and account = $2 and id > $3 and id < $4 and shown = 1 and peer = $5`,
+  /** The ends, whether or not they are shown: two steps into the primary key. */
+  ends: sql`select e.lowest, f.shown as lowest_shown, e.highest, l.shown as highest_shown
+    from (select (select min(id) from message where partition = $1 and account = $2) as lowest,
+      (select max(id) from message where partition = $1 and account = $2) as highest) as e
+    left join message f on f.partition = $1 and f.account = $2 and f.id = e.lowest
+    left join message l on l.partition = $1 and l.account = $2 and l.id = e.highest`,
   exists: sql`select 1 as found from message where partition = $1 and account = $2 and id = $3`,
   /** Some of what a client names by id; a place that is not needed holds 0. */
   some: sql`select id, peer, xml from message where partition = $1 and account = $2 and shown = 1
@@ -164,4 +170,36 @@ function isBetween(xml: string, full: string): boolean {
   const tag = xml.slice(0, xml.indexOf('>'));
   const value = attribute(full);
   return tag.includes(` from="${value}"`) || tag.includes(` to="${value}"`);
+}
+
+/** Ids of the oldest and of the newest message; undefined where there is none. */
+export async function endsOf(
+  account: Account,
+): Promise<readonly [oldest: number, newest: number] | undefined> {
+  const { id, partition } = account;
+  const [ends] = await partition.env.store.query<Ends>(archiveRows.ends, [partition.id, id]);
+  if (ends === undefined || ends.lowest === null || ends.highest === null) return undefined;
+  const plain = ends.lowest_shown === 1 && ends.highest_shown === 1 && ends.highest <= account.head;
+  if (plain) return [ends.lowest, ends.highest];
+  // At an end is something that the archive does not show, or not yet: what it shows is looked for.
+  const all: Filter = {
+    peer: undefined,
+    full: undefined,
+    above: 0,
+    below: Infinity,
+    ids: undefined,
+    known: [],
+  };
+  const end = (backwards: boolean) =>
+    readRange(account, all, { above: 0, below: account.head + 1, backwards }, 1);
+  const [oldest, newest] = await Promise.all([end(false), end(true)]);
+  const [first, last] = [oldest.rows[0], newest.rows[0]];
+  return first === undefined || last === undefined ? undefined : [first.id, last.id];
+}
+
+interface Ends {
+  readonly lowest: number | null;
+  readonly lowest_shown: number | null;
+  readonly highest: number | null;
+  readonly highest_shown: number | null;
 }

@@ -3,7 +3,10 @@ import type { Bind, Enable } from '../link/frames.ts';
 import type { Peer } from '../mesh/mesh.ts';
 import { StanzaError } from '../xmpp/error.ts';
 import { Jid } from '../xmpp/jid.ts';
+import { serialise } from '../xmpp/serialise.ts';
 import type { Account } from './account.ts';
+import { beginWith, clearSpool, lookAround, taggedResource } from './bind2.ts';
+import { deviceOf } from './device.ts';
 import { endSession } from './end.ts';
 import { Session } from './session.ts';
 import { sessionRows } from './sessionrows.ts';
@@ -21,21 +24,28 @@ export async function bind(account: Account, from: Peer, frame: Bind): Promise<v
   try {
     const wait = partition.admit();
     if (wait > 0) throw new StanzaError('resource-constraint', `too many logins: try again in ${wait} s`);
-    const resource = resourceFor(account, frame.resource);
-    // RFC 6120 §7.7.2.2: the newer session takes the resource over.
-    const holder = account.session(resource);
-    if (holder !== undefined) {
+    const { bind2 } = frame;
+    const device =
+      bind2?.agent === undefined ? undefined : deviceOf(env.secret, account.address, bind2.agent);
+    const resource =
+      bind2 === undefined
+        ? resourceFor(account, frame.resource)
+        : taggedResource(account, bind2.tag, device ?? token(env.random, 9));
+    for (const holder of account.sessions.filter((one) => isReplaced(one, resource, device))) {
       holder.frame({
         t: 'close',
         condition: 'conflict',
         text: 'replaced by a new session of the same resource',
       });
       holder.mux = undefined;
+      // oxlint-disable-next-line no-await-in-loop -- nearly always one
       await endSession(holder);
     }
     await makeRoom(account);
+    const found = bind2 === undefined ? undefined : await lookAround(account);
     const session = new Session(account, env.newId(), resource, env.clock.now(), account.head);
     session.info = frame.info;
+    const enabled = bind2 === undefined ? undefined : beginWith(session, bind2);
     const work = new Work(account);
     const { pos, rpos } = session.cursor;
     work.write(sessionRows.add, [
@@ -44,11 +54,13 @@ export async function bind(account: Account, from: Peer, frame: Bind): Promise<v
       account.id,
       resource,
       1,
-      '',
+      session.record(),
       pos,
       rpos,
       session.started,
     ]);
+    if (session.token !== undefined)
+      work.write(sessionRows.enable, [partition.id, session.id, session.token, 0]);
     work.write(sessionRows.addInbound, [partition.id, session.id]);
     work.onFailure(() => {
       forget(session);
@@ -73,7 +85,11 @@ export async function bind(account: Account, from: Peer, frame: Bind): Promise<v
         resource,
         generation: 1,
         ticket: ticketFor(env, from, session.id, account.address, 1),
+        enabled,
+        told: found === undefined ? undefined : serialise(found.metadata),
       });
+      session.tellRecord();
+      if (found !== undefined) clearSpool(account, found.spooled);
       session.resend();
       env.count('login');
     });
@@ -88,6 +104,13 @@ export async function bind(account: Account, from: Peer, frame: Bind): Promise<v
   function unbound({ type, condition, text }: StanzaError): void {
     env.mesh.send(from, 'mux', { ...head, t: 'unbound', type, condition, text });
   }
+}
+
+/** RFC 6120 §7.7.2.2: the newer session takes the resource over; XEP-0386 §3.2: earlier ones of the same client end. */
+function isReplaced({ resource }: Session, taken: string, device: string | undefined): boolean {
+  return (
+    resource === taken || (device !== undefined && (resource === device || resource.endsWith(`/${device}`)))
+  );
 }
 
 /** RFC 6120 §7.6 and §7.7: the client's choice in normal form, or one of ours. */

@@ -1,8 +1,10 @@
 import { el, type Element } from '../xmpp/element.ts';
 import { StanzaError } from '../xmpp/error.ts';
 import { NS } from '../xmpp/namespaces.ts';
+import type { Account } from './account.ts';
 import type { Env } from './env.ts';
 import type { Feature, Request, Service } from './iq.ts';
+import { isGuest } from './guests.ts';
 import { mayKnow } from './mayknow.ts';
 import { softwareName } from './version.ts';
 
@@ -16,10 +18,16 @@ export function disco(features: readonly Feature[]): Feature {
     // XEP-0160 §4: the spool.
     [...features.flatMap((feature) => feature.serverFeatures ?? []), NS.offline],
   );
-  const account = info(
-    [{ category: 'account', type: 'registered' }, ...features.flatMap((feature) => feature.identities ?? [])],
-    features.flatMap((feature) => feature.accountFeatures ?? []),
-  );
+  const accountAs = (type: 'registered' | 'anonymous') =>
+    info(
+      [{ category: 'account', type }, ...features.flatMap((feature) => feature.identities ?? [])],
+      features.flatMap((feature) => feature.accountFeatures ?? []),
+    );
+  const registered = accountAs('registered');
+  // XEP-0175 §5
+  const anonymous = accountAs('anonymous');
+  const about = ({ partition, address }: Account) =>
+    isGuest(partition.env, address) ? anonymous : registered;
   const forms = features.flatMap((feature) => feature.serverForms ?? []);
   const services = features.flatMap(({ service }) => (service === undefined ? [] : [service]));
   const nodes = features.flatMap((feature) => feature.nodes ?? []);
@@ -50,14 +58,14 @@ export function disco(features: readonly Feature[]): Feature {
         ),
     },
     account: {
-      [infoKey]: (request) => atNode('info', request) ?? known(request.payload, account),
+      [infoKey]: (request) => atNode('info', request) ?? known(request.payload, about(request.account)),
       [itemsKey]: (request) => atNode('items', request) ?? known(request.payload, noItems),
     },
     visitors: {
       // §8: who may not see their presence learns neither what the account can nor whether there is one.
       [infoKey]: async ({ account: asked, from, payload }) => {
         if (!(await mayKnow(asked, from))) throw new StanzaError('service-unavailable');
-        return known(payload, account);
+        return known(payload, about(asked));
       },
     },
     // §8: an empty list in every case, and that is what there is.

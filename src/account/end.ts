@@ -26,6 +26,7 @@ export function endSession(session: Session): void | Promise<void> {
     account.release(session, held);
     announceEnd(session);
     if (seen) partition.removeLazily(session);
+    partition.vacated?.(account);
   });
   work.commit();
 }

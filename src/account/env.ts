@@ -4,6 +4,7 @@ import type { Log } from '../base/log.ts';
 import type { Random } from '../base/random.ts';
 import type { Directory } from '../directory/directory.ts';
 import type { Mesh, Peer } from '../mesh/mesh.ts';
+import type { Policy } from './mechanisms.ts';
 import type { PartitionOf } from '../placement/placement.ts';
 import type { Administering } from './administering.ts';
 import type { Notices } from './notices.ts';
@@ -29,6 +30,8 @@ export interface Env {
   readonly administering?: Administering | undefined;
   /** What people are told when they come. */
   readonly notices?: Notices | undefined;
+  /** How clients may prove who they are; without it by a password. */
+  readonly policy?: Policy;
   /** Of this program (XEP-0092). */
   readonly version: string;
   /** Keys the tickets of sessions; owners share it, muxes never see it. */
@@ -48,6 +51,7 @@ export interface Env {
 export type Counted =
   | 'login'
   | 'login-failed'
+  | 'login-held'
   | 'resume'
   | 'message'
   | 'message-archived'

@@ -1,20 +1,25 @@
-import { token } from '../base/random.ts';
+import { Failure, failed } from '../base/failure.ts';
 import type { Auth, AuthNext, ConnInfo } from '../link/frames.ts';
-import type { Mechanism } from '../directory/directory.ts';
 import type { Peer } from '../mesh/mesh.ts';
-import { openPlain } from '../xmpp/sasl/plain.ts';
-import type { Exchange, SaslCondition, Step } from '../xmpp/sasl/sasl.ts';
-import { openScram } from '../xmpp/sasl/scram.ts';
+import { refuse, type SaslCondition, type Step } from '../xmpp/sasl/sasl.ts';
 import type { Env } from './env.ts';
+import { Tokens } from './fast.ts';
+import { openExchange } from './mechanisms.ts';
+import type { Partition } from './partition.ts';
+import { openSasl2, type Dialogue, type Outcome } from './sasl2.ts';
+import { Throttle } from './throttle.ts';
 import { proofFor } from './ticket.ts';
 
 interface Conn {
   readonly partition: number;
   readonly epoch: number;
   readonly info: ConnInfo;
-  readonly exchange: Exchange;
+  readonly exchange: Dialogue;
   /** A message of the client is being looked at. */
   busy: boolean;
+  /** Whose password is to be proved, once that is known; it is counted as a failure until it is. */
+  account: string | undefined;
+  counted: boolean;
 }
 
 /**
@@ -24,19 +29,34 @@ interface Conn {
 export class Logins {
   readonly #env: Env;
   readonly #conns = new Map<string, Conn>();
+  readonly #throttle: Throttle;
+  readonly #tokens: Tokens;
 
-  constructor(env: Env) {
+  /** `at`: the partition of this number, where it is served here. */
+  constructor(env: Env, at: (partition: number) => Partition | undefined) {
     this.#env = env;
+    this.#throttle = new Throttle(env.clock, env.limits);
+    this.#tokens = new Tokens(env, at);
   }
 
   auth(from: Peer, frame: Auth): void {
     const { partition, epoch, info } = frame;
-    const exchange = this.#open(frame);
+    const exchange = openSasl2(this.#env, this.#tokens, frame, () =>
+      openExchange(this.#env, frame, (account) => this.#admit(conn, account)),
+    );
     if (exchange === undefined) {
       this.#refuse(from, frame, 'invalid-mechanism', undefined);
       return;
     }
-    const conn: Conn = { partition, epoch, info, exchange, busy: false };
+    const conn: Conn = {
+      partition,
+      epoch,
+      info,
+      exchange,
+      busy: false,
+      account: undefined,
+      counted: false,
+    };
     this.#conns.set(keyOf(from, frame.conn), conn);
     this.#step(from, frame.conn, conn, frame.data ?? new Uint8Array());
   }
@@ -64,50 +84,55 @@ export class Logins {
     for (const key of this.#conns.keys()) if (key.startsWith(`${peer}#`)) this.#conns.delete(key);
   }
 
-  #open({ mechanism, info }: Auth): Exchange | undefined {
-    const { env, credentials } = { env: this.#env, credentials: this.#credentials(info.domain) };
-    const { domain } = info;
-    const { secret } = env;
-    switch (mechanism) {
-      case 'SCRAM-SHA-1':
-        return openScram({ hash: 'SHA-1', domain, credentials, nonce: token(env.random, 18), secret });
-      case 'SCRAM-SHA-256':
-        return openScram({ hash: 'SHA-256', domain, credentials, nonce: token(env.random, 18), secret });
-      case 'PLAIN':
-        return info.secure ? openPlain({ hash: 'SHA-256', domain, credentials, secret }) : undefined;
-      default:
-        return undefined;
-    }
-  }
-
-  #credentials(domain: string) {
-    return async (username: string, hash: string) => {
-      const found = await this.#env.directory.keys(`${username}@${domain}`, `SCRAM-${hash}` as Mechanism);
-      return found === undefined || found.entry.disabled ? undefined : found.keys;
-    };
-  }
-
   #step(from: Peer, number: number, conn: Conn, data: Uint8Array): void {
-    const answer = (step: Step) => this.#answer(from, number, conn, step);
-    let step: Step | Promise<Step>;
+    const answer = (step: Outcome) => this.#answer(from, number, conn, step);
+    const failed = (error: unknown) => answer(this.#failure(error));
+    let step: Outcome | Promise<Outcome>;
     try {
+      // Whose password it is was said before: it is looked at now.
+      if (conn.account !== undefined) this.#admit(conn, conn.account);
       step = conn.exchange.step(data);
     } catch (error) {
-      step = Promise.reject(error instanceof Error ? error : new Error(String(error)));
+      failed(error);
+      return;
     }
     if (!(step instanceof Promise)) {
       answer(step);
       return;
     }
     conn.busy = true;
-    step.then(answer, (error: unknown) => {
-      this.#env.log.warn({ err: error }, 'credentials could not be read');
-      answer({ kind: 'failure', condition: 'temporary-auth-failure' });
-    });
+    step.then(answer, failed);
   }
 
-  #answer(from: Peer, number: number, conn: Conn, step: Step): void {
+  /** Counts an attempt at a password, or throws where there were too many. */
+  #admit(conn: Conn, account: string): void {
+    const wait = this.#throttle.take(account, conn.info.address);
+    if (wait > 0) {
+      this.#env.count('login-held');
+      throw new Failure('login-held', `too many failed logins, try again in ${wait} s`);
+    }
+    conn.account = account;
+    conn.counted = true;
+  }
+
+  #failure(error: unknown): Step {
+    const held = failed(error, 'login-held');
+    if (!held) this.#env.log.warn({ err: error }, 'credentials could not be read');
+    // RFC 6120 §6.5.11
+    return refuse('temporary-auth-failure', held ? error.message : undefined);
+  }
+
+  /** Only a wrong proof is a failure; what could not be judged is none. */
+  #settle(conn: Conn, step: Outcome): void {
+    if (!conn.counted || conn.account === undefined) return;
+    conn.counted = false;
+    if (step.kind === 'failure' && step.condition === 'not-authorized') return;
+    this.#throttle.settle(conn.account, conn.info.address, step.kind === 'success' ? 'entered' : 'nothing');
+  }
+
+  #answer(from: Peer, number: number, conn: Conn, step: Outcome): void {
     conn.busy = false;
+    this.#settle(conn, step);
     const { mesh, count } = this.#env;
     const { partition, epoch } = conn;
     const head = { partition, epoch, conn: number };
@@ -117,11 +142,16 @@ export class Logins {
       case 'challenge':
         mesh.send(from, 'mux', { ...head, t: 'challenge', data: step.data });
         return;
+      case 'continue': {
+        const { data, mechanism, salt, iterations } = step;
+        mesh.send(from, 'mux', { ...head, t: 'continue', data, mechanism, salt, iterations });
+        return;
+      }
       case 'success': {
         const account = `${step.username}@${conn.info.domain}`;
         const proof = proofFor(this.#env, from, number, account);
         this.#conns.delete(keyOf(from, number));
-        mesh.send(from, 'mux', { ...head, t: 'authed', account, proof, data: step.data });
+        mesh.send(from, 'mux', { ...head, t: 'authed', account, proof, data: step.data, token: step.token });
         return;
       }
       case 'failure':

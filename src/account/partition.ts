@@ -24,7 +24,7 @@ import { restore } from './record.ts';
 import { settled } from './roster.ts';
 import type { Refresher } from './refresher.ts';
 import { openRetention } from './retention.ts';
-import type { Bucket } from './turnstile.ts';
+import type { Bucket } from '../base/bucket.ts';
 import { Work } from './work.ts';
 
 /** What this server does with a stanza that has come for an account of its own (arrive.ts), whoever hands it over. */
@@ -83,6 +83,8 @@ export class Partition {
   readonly dormant = new Set<string>();
   /** What the last owner handed over of sessions that have not been read from their rows yet. */
   readonly carried = new Map<number, Carried>();
+  /** Told of accounts that may have lost their last session. */
+  vacated: ((account: Account) => void) | undefined;
   /** It is being handed over: nothing new is taken in, and what was begun ends. */
   closing = false;
   /** What came since then: the next owner gets it again, or it is taken in here where there is none. */

@@ -2,7 +2,7 @@ import type { Clock, Timer } from '../base/clock.ts';
 import { fixed } from '../base/fixed.ts';
 import { refresh } from './presence.ts';
 import type { Session } from './session.ts';
-import { Bucket } from './turnstile.ts';
+import { Bucket } from '../base/bucket.ts';
 
 /**
  * A new owner repeats its sessions' presence and asks for their contacts' (presence.ts, refresh). For a few at once that

@@ -2,6 +2,7 @@ import { failed } from '../base/failure.ts';
 import { el, type Element } from '../xmpp/element.ts';
 import { StanzaError } from '../xmpp/error.ts';
 import { NS } from '../xmpp/namespaces.ts';
+import { isGuest } from './guests.ts';
 import type { Feature, Handler, Request } from './iq.ts';
 import { checkPassword, fieldIn } from './registration.ts';
 import { removeAccount } from './remove.ts';
@@ -30,6 +31,8 @@ function tell({ account }: Request): Element {
 async function change(request: Request): Promise<undefined> {
   const { account, session, payload } = request;
   const { env } = account.partition;
+  // Who is anonymous has no password, and an account as long as the session.
+  if (isGuest(env, account.address)) throw new StanzaError('not-allowed');
   if (payload.child('remove') !== undefined) return cancel(request);
   const username = fieldIn(payload, 'username');
   const password = fieldIn(payload, 'password');

@@ -8,7 +8,8 @@ import { NS } from '../xmpp/namespaces.ts';
 import { serialise } from '../xmpp/serialise.ts';
 import { errorReply, payload, result } from '../xmpp/stanza.ts';
 import type { Env } from './env.ts';
-import { Turnstile, type Rate } from './turnstile.ts';
+import type { Rate } from '../base/bucket.ts';
+import { Turnstile } from './turnstile.ts';
 
 /** Characters of a password that a client sets: none may be empty, none may be a burden to hash. */
 export const passwordMax = fixed.password.value;

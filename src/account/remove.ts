@@ -10,6 +10,7 @@ import type { Work } from './work.ts';
 export const removeRows = {
   messages: sql`delete from message where partition = $1 and account = $2`,
   roster: sql`delete from roster where partition = $1 and account = $2`,
+  tokens: sql`delete from token where partition = $1 and account = $2`,
   privateXml: sql`delete from private_xml where partition = $1 and account = $2`,
   vcard: sql`delete from vcard where partition = $1 and account = $2`,
   outbox: sql`delete from outbox where partition = $1 and account = $2`,

@@ -1,12 +1,7 @@
-import { fixed } from '../base/fixed.ts';
-import { isIPv6 } from 'node:net';
+import { Bucket, type Rate } from '../base/bucket.ts';
 import type { Clock } from '../base/clock.ts';
-
-/** A token bucket: `burst` at once, and then as they drop in. */
-export interface Rate {
-  readonly burst: number;
-  readonly perSecond: number;
-}
+import { fixed } from '../base/fixed.ts';
+import { networkOf } from '../base/network.ts';
 
 /** Lets so many pass, from one network address and from all together. */
 export class Turnstile {
@@ -35,43 +30,3 @@ export class Turnstile {
 
 /** Addresses kept in mind; beyond it the one that was longest silent is forgotten, and the common rate still holds. */
 const remembered = fixed.networks.value;
-
-export class Bucket {
-  readonly #rate: Rate;
-  #tokens: number;
-  #at: number;
-
-  constructor(rate: Rate, now: number) {
-    this.#rate = rate;
-    this.#tokens = rate.burst;
-    this.#at = now;
-  }
-
-  has(now: number): boolean {
-    const { burst, perSecond } = this.#rate;
-    this.#tokens = Math.min(burst, this.#tokens + ((now - this.#at) / 1000) * perSecond);
-    this.#at = now;
-    return this.#tokens >= 1;
-  }
-
-  /** Seconds until there is a token, rounded up. */
-  wait(now: number): number {
-    return this.has(now) ? 0 : Math.ceil((1 - this.#tokens) / this.#rate.perSecond);
-  }
-
-  take(now: number): boolean {
-    if (!this.has(now)) return false;
-    this.#tokens -= 1;
-    return true;
-  }
-}
-
-/** Who has one IPv6 address has the other 2^64 of its network too. */
-function networkOf(address: string): string {
-  if (!isIPv6(address) || address.startsWith('::ffff:')) return address;
-  const [head = '', tail = ''] = address.split('::');
-  const left = head.split(':').filter((group) => group !== '');
-  const right = tail.split(':').filter((group) => group !== '');
-  while (left.length + right.length < 8) left.push('0');
-  return [...left, ...right].slice(0, 4).join(':');
-}

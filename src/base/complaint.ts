@@ -70,6 +70,9 @@ function keysAt(path: readonly PropertyKey[]): string[] {
     '': ['community', 'store'],
     tls: ['cert', 'key'],
     'listen.http': ['url'],
+    auth: ['anonymous'],
+    'auth.clientCertificates': ['ca', 'crl'],
+    'auth.oauth': ['issuer', 'audience', 'jwks', 'scope', 'discovery'],
   };
   return [...(isTree(at) ? Object.keys(at) : []), ...(optional[path.join('.')] ?? [])];
 }

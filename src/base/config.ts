@@ -3,7 +3,7 @@ import type { Limits } from './limits.ts';
 /** What a server is told by its administrator: complete, checked, with absolute paths. Read by `configfile.ts`. */
 export interface Config {
   readonly community: string;
-  /** The served domains in lower case; the first one is the default for anything that needs exactly one. */
+  /** The served domains in lower case; the first one is the default for anything that needs exactly one. With `auth.anonymous`. */
   readonly domains: readonly [string, ...string[]];
   readonly server: { readonly name: string; readonly cluster: string; readonly address: string };
   readonly roles: readonly Role[];
@@ -24,9 +24,32 @@ export interface Config {
   };
   /** Absolute paths of PEM files; undefined where a self-signed pair is to be made and kept. */
   readonly tls: { readonly cert: string; readonly key: string } | undefined;
+  readonly auth: Authentication;
   readonly registration: 'closed' | 'open';
   readonly log: { readonly level: 'debug' | 'info' | 'warn' | 'error' | 'silent' };
   readonly limits: Limits;
+}
+
+/** How clients prove who they are; paths are absolute. */
+export interface Authentication {
+  /** Those that need a password, without their -PLUS forms. */
+  readonly mechanisms: readonly string[];
+  /** PEM files of who certifies clients, and of what they revoked; without the first one clients need no certificate. */
+  readonly clientCertificates: { readonly ca?: string | undefined; readonly crl?: string | undefined };
+  /** The domain of ANONYMOUS. */
+  readonly anonymous?: string | undefined;
+  readonly oauth: Oauth;
+}
+
+/** Whose tokens are taken: nobody's, where there is no `issuer`; with it there are `audience` and `jwks`. */
+export interface Oauth {
+  readonly issuer?: string | undefined;
+  readonly audience?: string | undefined;
+  /** A path or a URL. */
+  readonly jwks?: string | undefined;
+  readonly claim: string;
+  readonly scope?: string | undefined;
+  readonly discovery?: string | undefined;
 }
 
 export interface Listen {

@@ -87,6 +87,20 @@ function absolute(value: unknown, base: string): unknown {
   const tls = value['tls'];
   if (isTree(tls))
     changed['tls'] = Object.fromEntries(Object.entries(tls).map(([key, inner]) => [key, path(inner)]));
+  const auth = value['auth'];
+  if (isTree(auth)) changed['auth'] = authAbsolute(auth, path);
+  return changed;
+}
+
+function authAbsolute(auth: Tree, path: (inner: unknown) => unknown): Tree {
+  const changed: Record<string, unknown> = { ...auth };
+  const { clientCertificates, oauth } = changed;
+  if (isTree(clientCertificates))
+    changed['clientCertificates'] = Object.fromEntries(
+      Object.entries(clientCertificates).map(([key, inner]) => [key, path(inner)]),
+    );
+  if (isTree(oauth) && typeof oauth['jwks'] === 'string' && !oauth['jwks'].includes('://'))
+    changed['oauth'] = { ...oauth, jwks: path(oauth['jwks']) };
   return changed;
 }
 
@@ -99,7 +113,9 @@ function moveData(value: unknown, data: string): unknown {
 }
 
 function complete(settings: Settings, base: string): Config {
-  const domains = settings.domains as [string, ...string[]];
+  const { anonymous } = settings.auth;
+  const named = settings.domains as [string, ...string[]];
+  const domains = anonymous === undefined ? named : ([...named, anonymous] as const);
   const data = resolve(base, settings.data);
   const { cert, key } = settings.tls;
   return {

@@ -118,115 +118,205 @@ const limitShape = Object.fromEntries(
   }),
 ) as Record<keyof Limits, z.ZodDefault<z.ZodNumber>>;
 
-/** The one schema: checking, defaults and `config.example.yaml` all come from here. */
-export const schema = z.strictObject({
-  community: word('a name').optional().meta({
-    description: 'Name of the community, shown at start and in the web client. Default: the first domain.',
-    example: 'Example Community',
-  }),
-  domains: z
-    .array(domain, expected('a list of domain names'))
-    .min(1, expected('at least one domain name'))
-    .refine((list) => new Set(list).size === list.length, expected('every domain once'))
-    .default(['localhost'])
-    .meta({ description: 'Domains of the addresses that this community serves: alice@DOMAIN.' }),
-  server: z
+const urlText = 'an https URL, or http on this machine';
+/** Keys that decide who comes in do not travel in the clear. */
+const safeUrl = (text: string) => {
+  if (!URL.canParse(text)) return false;
+  const { protocol, hostname: host } = new URL(text);
+  return protocol === 'https:' || (protocol === 'http:' && loopback(host.replace(/^\[|\]$/g, '')));
+};
+
+const passwords = ['SCRAM-SHA-512', 'SCRAM-SHA-256', 'SCRAM-SHA-1', 'PLAIN'] as const;
+
+const authSchema = z.strictObject({
+  mechanisms: z
+    .array(oneOf(passwords), expected('a list of mechanisms'))
+    .default([...passwords])
+    .meta({
+      description: `Those with a password: ${passwords.join(', ')}. Each SCRAM comes with its -PLUS form where the connection has TLS of ours. Leave out what imported accounts have no keys for: most clients take the first that they can.`,
+    }),
+  clientCertificates: z
     .strictObject({
-      name: word('a name').default(hostname()).meta({
-        description: 'Name of this server, unique in the community. Default: the name of the machine.',
-        example: 'server1',
+      ca: word('a file').optional().meta({
+        description: 'PEM file: who certifies clients. Without it clients are not asked for a certificate.',
+        example: '/etc/muster/clients.pem',
       }),
-      cluster: word('a name').default('main').meta({ description: 'The cluster that it belongs to.' }),
-      address: word('a host name or an address').default('127.0.0.1').meta({
-        description: 'Where the other servers of a pool reach this one (its `listen.health`).',
+      crl: word('a file').optional().meta({
+        description: 'PEM file: lists of revoked certificates, one of each authority. Read at start.',
+        example: '/etc/muster/revoked.pem',
       }),
     })
+    .refine(({ ca, crl }) => ca !== undefined || crl === undefined, {
+      path: ['ca'],
+      ...expected('a file, because crl is set'),
+    })
     .prefault({})
-    .meta({ description: 'Who this server is.' }),
-  roles: z
-    .array(oneOf(roles), expected('a list of roles'))
-    .min(1, expected('at least one role'))
-    .default([...roles])
-    .meta({ description: `What this server does: ${roles.join(', ')}.` }),
-  data: word('a directory').default('./data').meta({
-    description: 'Directory of everything that this server keeps, certificates included.',
-  }),
-  store: z
-    .string(expected(storeText))
-    .regex(/^(sqlite:.+|postgres:\/\/[^/\s]+\/\w+(\?\S*)?)$/, expected(storeText))
-    .optional()
     .meta({
-      description: `The store, as a URL. Default: SQLite in \`data\`. A pool shares one PostgreSQL:
+      description:
+        'EXTERNAL: certificates that name their account (id-on-xmppAddr, or else the mail address).\nTo revoke one, name it in `crl` and restart.',
+    }),
+  anonymous: domain.optional().meta({
+    description:
+      'ANONYMOUS: one more domain, where everybody gets a new address that lasts as long as the session.',
+    example: 'guests.example.org',
+  }),
+  oauth: z
+    .strictObject({
+      issuer: word('the name of the issuer').optional().meta({
+        description: 'Whose tokens are taken: their `iss`.',
+        example: 'https://login.example.org/realms/main',
+      }),
+      audience: word('a name').optional().meta({
+        description: 'For whom they have to be: their `aud`.',
+        example: 'muster',
+      }),
+      jwks: word('a file or a URL')
+        .refine((at) => !at.includes('://') || safeUrl(at), expected(`a file, or ${urlText}`))
+        .optional()
+        .meta({
+          description: `Public keys of the issuer (RFC 7517): a file, or ${urlText}.`,
+          example: 'https://login.example.org/realms/main/protocol/openid-connect/certs',
+        }),
+      claim: word('the name of a claim').default('preferred_username').meta({
+        description:
+          'Which claim names the account: preferred_username, sub, email… A value with an @ must be of the domain.',
+      }),
+      scope: word('a scope').optional().meta({
+        description: 'A scope that a token must have.',
+        example: 'xmpp',
+      }),
+      discovery: z.string(expected(urlText)).refine(safeUrl, expected(urlText)).optional().meta({
+        description: 'Told to clients whose token does not do: where to get one. Not fetched by the server.',
+        example: 'https://login.example.org/realms/main/.well-known/openid-configuration',
+      }),
+    })
+    .refine(
+      ({ issuer, audience, jwks }) =>
+        (issuer === undefined) === (jwks === undefined) &&
+        (issuer === undefined) === (audience === undefined),
+      {
+        ...expected('issuer, audience and jwks together'),
+      },
+    )
+    .prefault({})
+    .meta({ description: 'OAUTHBEARER: tokens (JWT) of an authorization server.' }),
+});
+
+/** The one schema: checking, defaults and `config.example.yaml` all come from here. */
+export const schema = z
+  .strictObject({
+    community: word('a name').optional().meta({
+      description: 'Name of the community, shown at start and in the web client. Default: the first domain.',
+      example: 'Example Community',
+    }),
+    domains: z
+      .array(domain, expected('a list of domain names'))
+      .min(1, expected('at least one domain name'))
+      .refine((list) => new Set(list).size === list.length, expected('every domain once'))
+      .default(['localhost'])
+      .meta({ description: 'Domains of the addresses that this community serves: alice@DOMAIN.' }),
+    server: z
+      .strictObject({
+        name: word('a name').default(hostname()).meta({
+          description: 'Name of this server, unique in the community. Default: the name of the machine.',
+          example: 'server1',
+        }),
+        cluster: word('a name').default('main').meta({ description: 'The cluster that it belongs to.' }),
+        address: word('a host name or an address').default('127.0.0.1').meta({
+          description: 'Where the other servers of a pool reach this one (its `listen.health`).',
+        }),
+      })
+      .prefault({})
+      .meta({ description: 'Who this server is.' }),
+    roles: z
+      .array(oneOf(roles), expected('a list of roles'))
+      .min(1, expected('at least one role'))
+      .default([...roles])
+      .meta({ description: `What this server does: ${roles.join(', ')}.` }),
+    data: word('a directory').default('./data').meta({
+      description: 'Directory of everything that this server keeps, certificates included.',
+    }),
+    store: z
+      .string(expected(storeText))
+      .regex(/^(sqlite:.+|postgres:\/\/[^/\s]+\/\w+(\?\S*)?)$/, expected(storeText))
+      .optional()
+      .meta({
+        description: `The store, as a URL. Default: SQLite in \`data\`. A pool shares one PostgreSQL:
 postgres://USER:PASSWORD@HOST:PORT,HOST2:PORT/DATABASE; the primary is found by asking.
 TLS with the system's authorities, unless ?ca=FILE or ?tls=off says otherwise.`,
-      example: 'postgres://muster:secret@db1:5432,db2:5432/muster?ca=/etc/muster/ca.pem',
-    }),
-  mesh: z
-    .string(expected(meshText))
-    .regex(/^(local|nats:\/\/[^/?\s]+\/?(\?\S*)?)$/, expected(meshText))
-    .default('local')
-    .meta({
-      description: `How processes reach each other: local, where there is only this one, or
+        example: 'postgres://muster:secret@db1:5432,db2:5432/muster?ca=/etc/muster/ca.pem',
+      }),
+    mesh: z
+      .string(expected(meshText))
+      .regex(/^(local|nats:\/\/[^/?\s]+\/?(\?\S*)?)$/, expected(meshText))
+      .default('local')
+      .meta({
+        description: `How processes reach each other: local, where there is only this one, or
 nats://USER:PASSWORD@HOST:PORT,HOST2:PORT, with ?ca=FILE or ?tls=off as above.`,
+      }),
+    pool: z
+      .strictObject({
+        partitions: whole(1, 4096).default(256).meta({
+          description: 'Partitions of accounts. Fixed when the pool is created; later the store knows.',
+        }),
+      })
+      .prefault({})
+      .meta({ description: 'Several servers over one PostgreSQL.' }),
+    directory: oneOf(['store'])
+      .default('store')
+      .meta({ description: 'Where accounts and their credentials are; store: in the store.' }),
+    listen: z
+      .strictObject({
+        xmpp: orOff(listeners.xmpp),
+        xmpps: orOff(listeners.xmpps),
+        http: orOff(listeners.http),
+        admin: orOff(listeners.admin),
+        health: orOff(listeners.health),
+      })
+      .prefault({})
+      .meta({ description: 'Where clients connect. Each is a mapping or the word off.' }),
+    tls: z
+      .strictObject({
+        cert: word('a file').optional().meta({
+          description:
+            'PEM file: the certificate and its chain. Without it a self-signed one is made and kept in `data`.',
+          example: '/etc/muster/cert.pem',
+        }),
+        key: word('a file')
+          .optional()
+          .meta({ description: 'PEM file: its private key.', example: '/etc/muster/key.pem' }),
+      })
+      .refine((pair) => pair.key !== undefined || pair.cert === undefined, {
+        path: ['key'],
+        ...expected('a file, because tls.cert is set'),
+      })
+      .refine((pair) => pair.cert !== undefined || pair.key === undefined, {
+        path: ['cert'],
+        ...expected('a file, because tls.key is set'),
+      })
+      .prefault({})
+      .meta({ description: 'Certificate of the listeners.' }),
+    auth: authSchema.prefault({}).meta({ description: 'How clients prove who they are.' }),
+    registration: oneOf(['closed', 'open']).default('closed').meta({
+      description: 'open: anybody may make an account from a client (XEP-0077).',
     }),
-  pool: z
-    .strictObject({
-      partitions: whole(1, 4096).default(256).meta({
-        description: 'Partitions of accounts. Fixed when the pool is created; later the store knows.',
-      }),
-    })
-    .prefault({})
-    .meta({ description: 'Several servers over one PostgreSQL.' }),
-  directory: oneOf(['store'])
-    .default('store')
-    .meta({ description: 'Where accounts and their credentials are; store: in the store.' }),
-  listen: z
-    .strictObject({
-      xmpp: orOff(listeners.xmpp),
-      xmpps: orOff(listeners.xmpps),
-      http: orOff(listeners.http),
-      admin: orOff(listeners.admin),
-      health: orOff(listeners.health),
-    })
-    .prefault({})
-    .meta({ description: 'Where clients connect. Each is a mapping or the word off.' }),
-  tls: z
-    .strictObject({
-      cert: word('a file').optional().meta({
-        description:
-          'PEM file: the certificate and its chain. Without it a self-signed one is made and kept in `data`.',
-        example: '/etc/muster/cert.pem',
-      }),
-      key: word('a file')
-        .optional()
-        .meta({ description: 'PEM file: its private key.', example: '/etc/muster/key.pem' }),
-    })
-    .refine((pair) => pair.key !== undefined || pair.cert === undefined, {
-      path: ['key'],
-      ...expected('a file, because tls.cert is set'),
-    })
-    .refine((pair) => pair.cert !== undefined || pair.key === undefined, {
-      path: ['cert'],
-      ...expected('a file, because tls.key is set'),
-    })
-    .prefault({})
-    .meta({ description: 'Certificate of the listeners.' }),
-  registration: oneOf(['closed', 'open']).default('closed').meta({
-    description: 'open: anybody may make an account from a client (XEP-0077).',
-  }),
-  log: z
-    .strictObject({
-      level: oneOf(['debug', 'info', 'warn', 'error', 'silent']).default('info').meta({
-        description: 'Least important lines to write: debug, info, warn, error, silent.',
-      }),
-    })
-    .prefault({})
-    .meta({ description: 'The log, on standard output: JSON, or readable on a terminal.' }),
-  limits: z
-    .strictObject(limitShape, expected('a mapping'))
-    .prefault({})
-    .meta({ description: 'Bounds; docs/limits.md is the same list as a table.' }),
-});
+    log: z
+      .strictObject({
+        level: oneOf(['debug', 'info', 'warn', 'error', 'silent']).default('info').meta({
+          description: 'Least important lines to write: debug, info, warn, error, silent.',
+        }),
+      })
+      .prefault({})
+      .meta({ description: 'The log, on standard output: JSON, or readable on a terminal.' }),
+    limits: z
+      .strictObject(limitShape, expected('a mapping'))
+      .prefault({})
+      .meta({ description: 'Bounds; docs/limits.md is the same list as a table.' }),
+  })
+  .refine(({ domains, auth }) => auth.anonymous === undefined || !domains.includes(auth.anonymous), {
+    path: ['auth', 'anonymous'],
+    ...expected('a domain that is not among `domains`'),
+  });
 
 export type Settings = z.output<typeof schema>;
 

@@ -18,16 +18,20 @@ export interface Entry {
 export const byAdministrator = 1;
 export const beingImported = 2;
 
-export type Mechanism = 'SCRAM-SHA-1' | 'SCRAM-SHA-256';
+export type Mechanism = 'SCRAM-SHA-1' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512';
+
+/** An account with its keys for one mechanism. */
+export interface Found {
+  readonly entry: Entry;
+  readonly mechanism: Mechanism;
+  readonly keys: Keys;
+}
 
 /** Who there is, and how they prove it. Addresses come in normalised; `Failure`s carry a text that is safe to show. */
 export interface Directory {
   find(address: string): Promise<Entry | undefined>;
-  /** The stored keys (never a password) of an account for one mechanism. */
-  keys(
-    address: string,
-    mechanism: Mechanism,
-  ): Promise<{ readonly entry: Entry; readonly keys: Keys } | undefined>;
+  /** The stored keys (never a password) of an account for one of these mechanisms, the first of them in preference. */
+  keys(address: string, ...mechanisms: readonly Mechanism[]): Promise<Found | undefined>;
   /** Rejects with `Failure('account-exists')`, or `account-domain` for a domain that is not ours. Durable on return. */
   add(address: string, password: string): Promise<Entry>;
   /**
@@ -49,6 +53,8 @@ export interface Directory {
   promote(address: string, admin: boolean): Promise<void>;
   /** Rejects with `Failure('account-missing')`. */
   setPassword(address: string, password: string): Promise<void>;
+  /** Adds the keys of one more mechanism; those that are there stay. Rejects as `setPassword` does. */
+  addKeys(address: string, mechanism: Mechanism, keys: Keys): Promise<void>;
   /** Removes the entry and its keys; the account's own data is its owner's to delete. False where there was none. */
   remove(address: string): Promise<boolean>;
   /** Accounts with an address above `after`, in order of address. */

@@ -7,7 +7,7 @@ import type { Lane } from '../store/lane.ts';
 import { sql, type Fence, type Op, type Store } from '../store/store.ts';
 import { derive, saltBytes, usualIterations, type Hash, type Keys } from '../xmpp/sasl/keys.ts';
 import { pack, unpack, type Change, type Derived } from './change.ts';
-import { beingImported, type Directory, type Entry, type Mechanism } from './directory.ts';
+import { beingImported, type Directory, type Entry, type Found, type Mechanism } from './directory.ts';
 import { KeyCache } from './keycache.ts';
 import { Gate } from '../base/gate.ts';
 
@@ -26,6 +26,8 @@ export interface EmbeddedDirectoryOptions {
   readonly random: Random;
   /** Where the account of an address belongs; undefined for a domain that is not ours. */
   readonly partitionOf: (address: string) => number | undefined;
+  /** A domain whose accounts come and go with their sessions, so that nobody makes one, or gives it a password. */
+  readonly temporary?: string;
   /** The partition, where the store has just one: then accounts are found in the order of their addresses. */
   readonly only?: number | undefined;
   readonly newId: () => number;
@@ -52,9 +54,9 @@ export function openEmbeddedDirectory(options: EmbeddedDirectoryOptions): Embedd
 
 const rows = {
   find: sql`select id, address, disabled, created from account where partition = $1 and address = $2`,
-  keys: sql`select a.id, a.address, a.disabled, a.created, c.salt, c.iterations, c.stored_key, c.server_key
+  keys: sql`select a.id, a.address, a.disabled, a.created, c.mechanism, c.salt, c.iterations, c.stored_key, c.server_key
     from account a join credential c on c.partition = a.partition and c.account = a.id
-    where a.partition = $1 and a.address = $2 and c.mechanism = $3`,
+    where a.partition = $1 and a.address = $2 and c.mechanism in ($3, $4, $5)`,
   list: sql`select id, address, disabled, created from account
     where partition = $1 and address > $2 and local <> '' order by address limit $3`,
   /** One question for all of them: a page costs a pass over the accounts, not one question a partition. */
@@ -63,14 +65,16 @@ const rows = {
     values ($1, $2, $3, $4, $5, $6, 0, 0)`,
   close: sql`update account set disabled = $3 where partition = $1 and id = $2`,
   promote: sql`update account set admin = $3 where partition = $1 and id = $2`,
-  importKeys: sql`insert into credential (partition, account, mechanism, salt, iterations, stored_key, server_key)
-    select partition, id, $3, $4, $5, $6, $7 from account where partition = $1 and id = $2
-    on conflict (partition, account, mechanism) do nothing`,
   /** Count 0: there is no such account. */
   setKeys: sql`insert into credential (partition, account, mechanism, salt, iterations, stored_key, server_key)
     select partition, id, $3, $4, $5, $6, $7 from account where partition = $1 and id = $2
     on conflict (partition, account, mechanism) do update set salt = excluded.salt, iterations = excluded.iterations,
     stored_key = excluded.stored_key, server_key = excluded.server_key`,
+  addKeys: sql`insert into credential (partition, account, mechanism, salt, iterations, stored_key, server_key)
+    select partition, id, $3, $4, $5, $6, $7 from account where partition = $1 and id = $2
+    on conflict (partition, account, mechanism) do nothing`,
+  /** Who had a token (account/fast.ts) logs in with the new password. */
+  removeTokens: sql`delete from token where partition = $1 and account = $2`,
   remove: sql`delete from account where partition = $1 and id = $2`,
   removeKeys: sql`delete from credential where partition = $1 and account = $2`,
 };
@@ -82,9 +86,18 @@ interface Stored {
   readonly created: number;
 }
 
+interface StoredKeys extends Stored {
+  readonly mechanism: Mechanism;
+  readonly salt: Uint8Array;
+  readonly iterations: number;
+  readonly stored_key: Uint8Array;
+  readonly server_key: Uint8Array;
+}
+
 const mechanisms: readonly { readonly mechanism: Mechanism; readonly hash: Hash }[] = [
   { mechanism: 'SCRAM-SHA-1', hash: 'SHA-1' },
   { mechanism: 'SCRAM-SHA-256', hash: 'SHA-256' },
+  { mechanism: 'SCRAM-SHA-512', hash: 'SHA-512' },
 ];
 
 class Embedded implements EmbeddedDirectory {
@@ -112,23 +125,24 @@ class Embedded implements EmbeddedDirectory {
     return found === undefined ? undefined : entry(found);
   }
 
-  async keys(
-    address: string,
-    mechanism: Mechanism,
-  ): Promise<{ readonly entry: Entry; readonly keys: Keys } | undefined> {
+  async keys(address: string, ...wanted: readonly Mechanism[]): Promise<Found | undefined> {
     const partition = this.#options.partitionOf(address);
-    if (partition === undefined) return undefined;
+    const [first] = wanted;
+    if (partition === undefined || first === undefined) return undefined;
+    const [, second = first, third = second] = wanted;
     const owner = this.#options.laneOf(partition);
-    const known = owner && this.#cache.get(owner, address, mechanism);
+    const known = owner && this.#cache.get(owner, address, wanted);
     if (known !== undefined) return known;
     const { stamp } = this.#cache;
-    const [found] = await this.#options.store.query<
-      Stored & { salt: Uint8Array; iterations: number; stored_key: Uint8Array; server_key: Uint8Array }
-    >(rows.keys, [partition, address, mechanism]);
+    const params = [partition, address, first, second, third];
+    const stored = await this.#options.store.query<StoredKeys>(rows.keys, params);
+    const found = wanted
+      .map((mechanism) => stored.find((row) => row.mechanism === mechanism))
+      .find((row) => row !== undefined);
     if (found === undefined) return undefined;
-    const { salt, iterations, stored_key: storedKey, server_key: serverKey } = found;
-    const read = { entry: entry(found), keys: { salt, iterations, storedKey, serverKey } };
-    if (owner !== undefined) this.#cache.put(owner, mechanism, read, stamp);
+    const { mechanism, salt, iterations, stored_key: storedKey, server_key: serverKey } = found;
+    const read = { entry: entry(found), mechanism, keys: { salt, iterations, storedKey, serverKey } };
+    if (owner !== undefined) this.#cache.put(owner, read, stamp);
     return read;
   }
 
@@ -136,6 +150,7 @@ class Embedded implements EmbeddedDirectory {
     const { clock, newId } = this.#options;
     const partition = this.#options.partitionOf(address);
     if (partition === undefined) throw new Failure('account-domain', 'that domain is not served here');
+    this.#refuseTemporary(address);
     const taken = new Failure('account-exists', 'there is such an account already');
     // First, because hashing is what costs.
     if ((await this.find(address)) !== undefined) throw taken;
@@ -161,6 +176,7 @@ class Embedded implements EmbeddedDirectory {
     const { clock, newId } = this.#options;
     const partition = this.#options.partitionOf(address);
     if (partition === undefined) throw new Failure('account-domain', 'that domain is not served here');
+    this.#refuseTemporary(address);
     const found = await this.find(address);
     if (found !== undefined) return { ...found, made: false };
     const keys = password === undefined ? [] : await this.#derive(password);
@@ -179,12 +195,12 @@ class Embedded implements EmbeddedDirectory {
 
   async importKeys(address: string, keys: readonly Derived[], replace: boolean): Promise<void> {
     const { partition, id } = await this.#known(address);
-    await this.#write({ t: 'keys', partition, id, keys, missing: !replace });
+    await this.#write({ t: replace ? 'keys' : 'more', partition, id, keys });
   }
 
   async importPassword(address: string, password: string, replace: boolean): Promise<void> {
     const { partition, id } = await this.#known(address);
-    await this.#write({ t: 'keys', partition, id, keys: await this.#derive(password), missing: !replace });
+    await this.#write({ t: replace ? 'keys' : 'more', partition, id, keys: await this.#derive(password) });
   }
 
   async close(address: string, closed: number): Promise<void> {
@@ -197,19 +213,29 @@ class Embedded implements EmbeddedDirectory {
     await this.#write({ t: 'admin', partition, id, admin });
   }
 
-  async #known(address: string): Promise<{ partition: number; id: number }> {
-    const partition = this.#options.partitionOf(address);
-    const found = partition === undefined ? undefined : await this.find(address);
-    if (found === undefined || partition === undefined)
-      throw new Failure('account-missing', 'there is no such account');
-    return { partition, id: found.id };
+  #refuseTemporary(address: string): void {
+    const { temporary } = this.#options;
+    if (temporary !== undefined && address.endsWith(`@${temporary}`))
+      throw new Failure('account-domain', 'accounts of that domain last as long as their session');
   }
 
   async setPassword(address: string, password: string): Promise<void> {
+    this.#refuseTemporary(address);
     const { partition, id } = await this.#known(address);
     const keys = await this.#derive(password);
-    if ((await this.#write({ t: 'keys', partition, id, keys })) === 0)
-      throw new Failure('account-missing', 'there is no such account');
+    if ((await this.#write({ t: 'keys', partition, id, keys })) === 0) throw missing();
+  }
+
+  async addKeys(address: string, mechanism: Mechanism, keys: Keys): Promise<void> {
+    const { partition, id } = await this.#known(address);
+    await this.#write({ t: 'more', partition, id, keys: [pack(mechanism, keys)] });
+  }
+
+  async #known(address: string): Promise<{ readonly partition: number; readonly id: number }> {
+    const partition = this.#options.partitionOf(address);
+    const found = await this.find(address);
+    if (partition === undefined || found === undefined) throw missing();
+    return { partition, id: found.id };
   }
 
   async remove(address: string): Promise<boolean> {
@@ -262,7 +288,7 @@ class Embedded implements EmbeddedDirectory {
     return forward(change);
   }
 
-  /** The keys of both mechanisms. Rejects with `password-unusable` or `overloaded`. */
+  /** The keys of all mechanisms. Rejects with `password-unusable` or `overloaded`. */
   async #derive(password: string): Promise<readonly Derived[]> {
     const { random, iterations = usualIterations } = this.#options;
     return this.#gate.run(async () => {
@@ -275,23 +301,28 @@ class Embedded implements EmbeddedDirectory {
   }
 }
 
+function missing(): Failure {
+  return new Failure('account-missing', 'there is no such account');
+}
+
 function opsOf(change: Change): Op[] {
   const { partition, id } = change;
   if (change.t === 'remove')
     return [
       { statement: rows.remove, params: [partition, id] },
       { statement: rows.removeKeys, params: [partition, id] },
+      { statement: rows.removeTokens, params: [partition, id] },
     ];
   if (change.t === 'close') return [{ statement: rows.close, params: [partition, id, change.closed] }];
   if (change.t === 'admin')
     return [{ statement: rows.promote, params: [partition, id, change.admin ? 1 : 0] }];
-  const statement = change.t === 'keys' && change.missing === true ? rows.importKeys : rows.setKeys;
   const keys = change.keys.map((one): Op => {
     const { salt, iterations, storedKey, serverKey } = unpack(one);
     const params = [partition, id, one.mechanism, salt, iterations, storedKey, serverKey];
-    return { statement, params };
+    return { statement: change.t === 'more' ? rows.addKeys : rows.setKeys, params };
   });
-  if (change.t === 'keys') return keys;
+  if (change.t !== 'add')
+    return change.t === 'more' ? keys : [...keys, { statement: rows.removeTokens, params: [partition, id] }];
   const { address, created, closed = 0 } = change;
   const local = address.slice(0, address.indexOf('@'));
   return [{ statement: rows.add, params: [partition, id, local, address, created, closed] }, ...keys];

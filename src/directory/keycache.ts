@@ -1,11 +1,6 @@
 import { fixed } from '../base/fixed.ts';
 import type { Keys } from '../xmpp/sasl/keys.ts';
-import type { Entry, Mechanism } from './directory.ts';
-
-export interface Found {
-  readonly entry: Entry;
-  readonly keys: Keys;
-}
+import type { Entry, Found, Mechanism } from './directory.ts';
 
 /**
  * Keys that were read for accounts owned here. Only their owner changes them, so that what is remembered stays true as
@@ -22,7 +17,8 @@ export class KeyCache {
     return this.#changes;
   }
 
-  get(owner: object, address: string, mechanism: Mechanism): Found | undefined {
+  /** Those of the first mechanism that is remembered. */
+  get(owner: object, address: string, mechanisms: readonly Mechanism[]): Found | undefined {
     const known = this.#known.get(address);
     if (known === undefined) return undefined;
     if (known.owner !== owner) {
@@ -32,11 +28,14 @@ export class KeyCache {
     // To the end: the map is in the order of last use.
     this.#known.delete(address);
     this.#known.set(address, known);
-    const keys = known.keys[mechanism];
-    return keys === undefined ? undefined : { entry: known.entry, keys };
+    for (const mechanism of mechanisms) {
+      const keys = known.keys[mechanism];
+      if (keys !== undefined) return { entry: known.entry, mechanism, keys };
+    }
+    return undefined;
   }
 
-  put(owner: object, mechanism: Mechanism, { entry, keys }: Found, stamp: number): void {
+  put(owner: object, { entry, mechanism, keys }: Found, stamp: number): void {
     if (stamp !== this.#changes) return;
     const known = this.#known.get(entry.address);
     const others = known?.owner === owner ? known.keys : {};

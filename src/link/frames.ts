@@ -28,6 +28,7 @@ export type Up =
 
 export type Down =
   | Challenge
+  | Continue
   | Authed
   | Refused
   | Bound
@@ -63,14 +64,41 @@ export interface ConnInfo {
 
 // ── before a session ────────────────────────────────────────────────────────────────────────────────────────────
 
+/** What the mux knows of a login that its client cannot make up: the owner judges it. */
+export interface Proofs {
+  /**
+   * Channel-binding data of the connection by type (RFC 9266, RFC 5929), the strongest first, also of types that are not
+   * offered (xmpp/sasl/binding.ts); none without TLS of ours.
+   */
+  readonly bindings: Bindings;
+  /** The client's own certificate (DER), where TLS has verified it against the configured authorities. */
+  readonly certificate: Uint8Array | undefined;
+  /** The mechanisms that this connection was offered, by the profile that it uses (XEP-0474 §5.1). */
+  readonly offered: readonly string[];
+}
+export type Bindings = readonly (readonly [type: string, data: Uint8Array])[];
+
 /** Begins SASL; a second one on the same `conn` (a client may retry) replaces the first. `data`: the decoded bytes. */
-export interface Auth extends Head {
+export interface Auth extends Head, Proofs {
   readonly t: 'auth';
   readonly conn: number;
   readonly mechanism: string;
   /** undefined where the client sent no initial response. */
   readonly data: Uint8Array | undefined;
   readonly info: ConnInfo;
+  /** undefined with SASL of RFC 6120. */
+  readonly sasl2?: Wishes | undefined;
+}
+/** What a client asks of SASL2 (XEP-0388) besides being let in, as far as it is the owner's to do before `authed`. */
+export interface Wishes {
+  /** The id of the client's installation: a UUID, in lower case. */
+  readonly agent: string | undefined;
+  /** It shows a token (XEP-0484): its count of uses, and whether this is to be the last one. */
+  readonly fast: { readonly count: number | undefined; readonly invalidate: boolean } | undefined;
+  /** It wants a token for this mechanism. */
+  readonly token: string | undefined;
+  /** Mechanisms that it can give keys for (XEP-0480), such as `SCRAM-SHA-512`. */
+  readonly upgrades: readonly string[];
 }
 export interface AuthNext extends Head {
   readonly t: 'auth-next';
@@ -82,10 +110,25 @@ export interface Challenge extends Head {
   readonly conn: number;
   readonly data: Uint8Array;
 }
+/**
+ * SASL succeeded, and the client has to give the SaltedPassword of RFC 5802 for one more mechanism (XEP-0480 §3), as the
+ * `data` of the next `auth-next`, before it is authenticated.
+ */
+export interface Continue extends Head {
+  readonly t: 'continue';
+  readonly conn: number;
+  /** The last data of the mechanism that has just succeeded. */
+  readonly data: Uint8Array | undefined;
+  readonly mechanism: string;
+  readonly salt: Uint8Array;
+  readonly iterations: number;
+}
 /** SASL succeeded: `conn` is authenticated for `account`. */
 export interface Authed extends Head, Proven {
   readonly t: 'authed';
   readonly data: Uint8Array | undefined;
+  /** A new token (XEP-0484); `expiry` in ms since the epoch. */
+  readonly token?: { readonly token: string; readonly expiry: number } | undefined;
 }
 export interface Refused extends Head {
   readonly t: 'refused';
@@ -111,11 +154,28 @@ export interface Bind extends Head, Proven {
   readonly t: 'bind';
   readonly info: ConnInfo;
   readonly resource: string | undefined;
+  /** Instead of `resource`, from SASL2. */
+  readonly bind2?: Bind2 | undefined;
+}
+/** XEP-0386: the server chooses the resource, and the session begins with what its client wants of it. */
+export interface Bind2 {
+  /** What the resource begins with. */
+  readonly tag: string | undefined;
+  /** As in `Wishes`: earlier sessions of this client end. */
+  readonly agent: string | undefined;
+  readonly carbons: boolean;
+  /** XEP-0352 */
+  readonly inactive: boolean;
+  readonly enable: { readonly resume: boolean } | undefined;
 }
 /** Comes after the commit of the session row. */
 export interface Bound extends Head, Link {
   readonly t: 'bound';
   readonly conn: number;
+  /** Stream management is on from the beginning; as in `Enabled`. */
+  readonly enabled?: Pick<Enabled, 'id' | 'max'> | undefined;
+  /** What else `<bound/>` tells, as XML. */
+  readonly told?: string;
 }
 /** A stanza error for the bind request. */
 export interface Unbound extends Head {

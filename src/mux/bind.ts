@@ -4,6 +4,7 @@ import { NS } from '../xmpp/namespaces.ts';
 import { attribute, text } from '../xmpp/serialise.ts';
 import { ask, answered } from './asking.ts';
 import type { Connection, Login } from './connection.ts';
+import type { Entry } from './entry.ts';
 import { Session } from './session.ts';
 
 /** Resource binding (RFC 6120 §7). Nothing is read until the owner has committed the session. */
@@ -16,6 +17,7 @@ export function bind(conn: Connection, login: Login, iq: Element): void {
   // RFC 6120 §7.6: no resource, or an empty one: the server makes one up.
   const resource = wanted === '' ? undefined : wanted;
   const account = login.account!;
+  login.entry = entry;
   ask(conn, login, 'bind', account, { t: 'bind', account, proof: login.proof, info: conn.info(), resource });
 }
 
@@ -23,10 +25,9 @@ export function onBound(conn: Connection, login: Login, frame: Bound): Session |
   const { route } = login;
   if (login.waits !== 'bind' || route === undefined) return undefined;
   const session = new Session(conn.core, frame, conn.info(), route, conn);
-  const jid = text(`${frame.account}/${frame.resource}`);
-  const id = attribute(login.request);
+  if (frame.enabled !== undefined) session.begin(frame.enabled);
   conn.bind(session);
-  conn.write(`<iq type="result" id="${id}"><bind xmlns="${NS.bind}"><jid>${jid}</jid></bind></iq>`);
+  login.entry?.bound?.(conn, login, session, frame);
   conn.core.count('bound');
   return session;
 }
@@ -34,9 +35,19 @@ export function onBound(conn: Connection, login: Login, frame: Bound): Session |
 export function onUnbound(conn: Connection, login: Login, frame: Unbound): void {
   if (login.waits !== 'bind') return;
   answered(login);
-  reject(conn, login, login.request, frame.type, frame.condition, frame.text);
+  login.entry?.unbound?.(conn, login, frame);
   conn.ready();
 }
+
+const entry: Partial<Entry> = {
+  bound(conn, login, _session, frame) {
+    const jid = text(`${frame.account}/${frame.resource}`);
+    const id = attribute(login.request);
+    conn.write(`<iq type="result" id="${id}"><bind xmlns="${NS.bind}"><jid>${jid}</jid></bind></iq>`);
+  },
+  unbound: (conn, login, frame) =>
+    reject(conn, login, login.request, frame.type, frame.condition, frame.text),
+};
 
 function reject(
   conn: Connection,

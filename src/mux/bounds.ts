@@ -22,6 +22,9 @@ export interface Bounds {
   readonly routeTime: number;
   /** Failed SASL attempts or binds on one connection; then `policy-violation` (RFC 6120 §6.4.5: between 2 and 5). */
   readonly attempts: number;
+  /** Failed logins of a network; then it waits, and milliseconds after which one is forgiven. */
+  readonly failures: number;
+  readonly failurePause: number;
   /** Bytes that a transport has not handed to the network; above: cut off, the session waits to be resumed. */
   readonly outBytes: number;
   /** A transport that takes nothing at all for this long is cut off. */
@@ -57,6 +60,8 @@ export function boundsOf(limits: Limits): Bounds {
     loginTime: limits.login * 1000,
     routeTime: fixed.routeTime.value,
     attempts: limits.attempts,
+    failures: limits.failuresAddress,
+    failurePause: limits.failurePause * 1000,
     outBytes: limits.unsent,
     outStall: limits.stall * 1000,
     answerTime: fixed.answerTime.value,

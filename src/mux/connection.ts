@@ -1,5 +1,5 @@
 import { token } from '../base/random.ts';
-import type { ConnInfo } from '../link/frames.ts';
+import type { Bindings, ConnInfo, Continue } from '../link/frames.ts';
 import type { Route } from '../placement/routes.ts';
 import type { Element } from '../xmpp/element.ts';
 import { StreamError } from '../xmpp/error.ts';
@@ -10,6 +10,8 @@ import type { Parser, ParserEvents } from '../xmpp/parser.ts';
 import { closeFrame, footer, framed, header, openFrame, streamError } from '../xmpp/stream.ts';
 import type { Asked } from './asking.ts';
 import type { Core, Flushed, Wait, Waiter } from './core.ts';
+import type { Entry } from './entry.ts';
+import type { Particulars, Profile } from './exchange.ts';
 import type { Outlet, Session } from './session.ts';
 import type { Transport, TransportHandlers } from './transport.ts';
 
@@ -31,6 +33,11 @@ export class Login {
   /** Elements since the connection was accepted, and failed attempts. */
   elements = 0;
   attempts = 0;
+  /** Who was asked to run the exchange that is, or was, under way (whom.ts). */
+  whose: string | undefined;
+  /** For whom logins were refused on this connection, and how often; '' where they were several. */
+  refused: string | undefined;
+  refusals = 0;
   /** Where SASL runs or has run; frames of another epoch are stale. */
   route: Route | undefined;
   /** The mechanism whose first message has to come. */
@@ -39,6 +46,15 @@ export class Login {
   waits: 'sasl' | 'bind' | 'resume' | 'register' | undefined;
   /** The owner expects the client's next SASL message. */
   challenged = false;
+  /** The profile of SASL that the client speaks, once it has begun, and what is said with its first message. */
+  profile: Profile | undefined;
+  particulars: Particulars | undefined;
+  /** What the client has to do before it is authenticated (XEP-0388 §2.6.3); `begun`: it was given what it needs for that. */
+  task: (Continue & { begun: boolean }) | undefined;
+  /** Success or `<continue/>` was said: SASL2 does not begin again (XEP-0388 §4.8). */
+  decided = false;
+  /** Who is told what becomes of the bind or resume that is asked for. */
+  entry: Partial<Entry> | undefined;
   /** The question that waits for its answer; a later message of a SASL exchange is none, its owner alone can answer it. */
   asked: Asked | undefined;
   /** The bare address, once authenticated, and what proves that to every owner. */
@@ -48,6 +64,10 @@ export class Login {
   request = '';
   h = 0;
   lang: string | undefined;
+  /** The address in the client's stream header; it proves nothing. */
+  from: string | undefined;
+  /** Channel-binding data, once asked for under TLS. */
+  bindings: Bindings | undefined;
 }
 
 /**

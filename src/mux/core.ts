@@ -5,6 +5,8 @@ import type { Up } from '../link/frames.ts';
 import type { Peer } from '../mesh/mesh.ts';
 import type { Route } from '../placement/routes.ts';
 import type { Bounds } from './bounds.ts';
+import type { Guard } from './guard.ts';
+import type { Offering } from './offering.ts';
 
 /** What happens at a mux, for whoever counts it. */
 export type MuxEvent =
@@ -45,6 +47,8 @@ export interface Core {
   readonly bounds: Bounds;
   /** In-band registration before authentication is offered (XEP-0077). */
   readonly registration: boolean;
+  readonly offering: Offering;
+  readonly guard: Guard;
   readonly count: Count;
   send(to: Peer, frame: Up): void;
   /** The route for a bare address or a partition, where its owner is there now. */

@@ -12,9 +12,11 @@ import { Connection } from './connection.ts';
 import type { Verbs } from './connection.ts';
 import type { Core, Count, Flushed, Wait, Waiter } from './core.ts';
 import { Deadlines } from './deadlines.ts';
+import { Guard } from './guard.ts';
+import { usual as usualOffering, type Offering } from './offering.ts';
 import { forLogin, forSession } from './owner.ts';
 import type { ForLogin } from './owner.ts';
-import { onOwnerLost } from './sasl.ts';
+import { onOwnerLost } from './exchange.ts';
 import type { Session } from './session.ts';
 import type { StreamCondition } from '../xmpp/error.ts';
 import type { Transport } from './transport.ts';
@@ -30,6 +32,8 @@ export interface MuxOptions {
   readonly log: Log;
   /** Offers in-band registration (XEP-0077). */
   readonly registration?: boolean;
+  /** How clients may authenticate; without it by a password. */
+  readonly offering?: Offering;
   readonly bounds?: Partial<Bounds>;
   readonly count?: Count;
 }
@@ -50,6 +54,8 @@ export class Mux implements Core {
   readonly log: Log;
   readonly bounds: Bounds;
   readonly registration: boolean;
+  readonly offering: Offering;
+  readonly guard: Guard;
   readonly count: Count;
   readonly #mesh: Mesh;
   readonly #routes: Routes;
@@ -83,6 +89,8 @@ export class Mux implements Core {
     this.log = options.log;
     this.bounds = { ...usual, ...options.bounds };
     this.registration = options.registration ?? false;
+    this.offering = options.offering ?? usualOffering;
+    this.guard = new Guard(clock, this.bounds.failures, this.bounds.failurePause);
     this.count = options.count ?? (() => {});
     this.#mesh = mesh;
     this.#routes = routes;

@@ -1,5 +1,6 @@
 import { domainOf } from '../xmpp/domain.ts';
 import type { Element } from '../xmpp/element.ts';
+import { Jid } from '../xmpp/jid.ts';
 import { NS } from '../xmpp/namespaces.ts';
 import type { Connection } from './connection.ts';
 import { offer } from './features.ts';
@@ -20,12 +21,16 @@ export function opened(conn: Connection, header: Element, content: string): void
   // Who authenticated for one domain does not go on in another.
   if (conn.domain !== '' && conn.domain !== domain) return conn.fail('not-authorized');
   conn.domain = domain;
-  conn.answer(from !== undefined && from.length <= longestAddress ? from : undefined);
+  login.from = from !== undefined && from.length <= longestAddress ? from : undefined;
+  conn.answer(login.from);
   // RFC 6120 §4.8.1 and §4.9.3.10: the stream's content namespace is that of clients.
   if (content !== NS.client) return conn.fail('invalid-namespace');
   // RFC 6120 §4.7.5: without a version it is older than XMPP 1.0 and cannot negotiate anything.
   if (version === undefined || !/^[1-9]\d{0,3}\.\d{1,4}$/.test(version))
     return conn.fail('unsupported-version');
+  // XEP-0388 §2.1, RFC 6120 §4.9.3.9
+  const sender = from === undefined || from === '' ? undefined : Jid.parse(from);
+  if (sender !== undefined && sender.domain !== domain) return conn.fail('invalid-from');
   conn.write(offer(conn, login));
 }
 

@@ -3,7 +3,7 @@ import { onBound, onUnbound } from './bind.ts';
 import type { Connection, Login } from './connection.ts';
 import { onEnabled, onResumed, onUnresumed, onWant } from './manage.ts';
 import { onRegistered } from './register.ts';
-import { onAuthed, onChallenge, onRefused } from './sasl.ts';
+import { onAuthed, onChallenge, onContinue, onRefused } from './exchange.ts';
 import type { Session } from './session.ts';
 
 export type ForLogin = Extract<Down, { readonly conn: number }>;
@@ -18,6 +18,9 @@ export function forLogin(conn: Connection, login: Login, frame: ForLogin): Sessi
       return onResumed(conn, login, frame);
     case 'challenge':
       onChallenge(conn, login, frame);
+      return undefined;
+    case 'continue':
+      onContinue(conn, login, frame);
       return undefined;
     case 'authed':
       onAuthed(conn, login, frame);

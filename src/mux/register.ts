@@ -5,7 +5,8 @@ import type { Connection, Login } from './connection.ts';
 
 /** In-band registration before SASL (XEP-0077 §3.1), answered by the owner of the domain. */
 export function register(conn: Connection, login: Login, stanza: Element): void {
-  if (!conn.core.registration || !conn.secure) return conn.fail('not-authorized');
+  if (!conn.core.registration || !conn.secure || conn.domain === conn.core.offering.anonymous)
+    return conn.fail('not-authorized');
   ask(conn, login, 'register', conn.domain, { t: 'register', stanza, info: conn.info() });
 }
 

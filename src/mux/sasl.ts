@@ -1,168 +1,59 @@
-import type { Authed, Challenge, Refused } from '../link/frames.ts';
+import { decodeMessage, encodeMessage } from '../xmpp/sasl/base64.ts';
 import type { Element } from '../xmpp/element.ts';
-import { Jid } from '../xmpp/jid.ts';
 import { NS } from '../xmpp/namespaces.ts';
 import { text } from '../xmpp/serialise.ts';
-import { answered, ask } from './asking.ts';
 import type { Connection, Login } from './connection.ts';
+import { begin, fail, giveUp, proceed, refuse, underWay, type Profile } from './exchange.ts';
 import { mechanisms } from './features.ts';
 
-/**
- * SASL (RFC 6120 §6) as the mux sees it: the first message says who the account is, its owner does the rest. Between a
- * message and its answer nothing is read, so that pipelined input waits.
- */
+/** SASL as RFC 6120 §6 has it: success is followed by a new stream. */
+const profile: Profile = {
+  speaks: (element) => element.ns !== NS.sasl2,
+  challenge(conn, data) {
+    const said = data === undefined ? '/>' : `>${encodeMessage(data)}</challenge>`;
+    conn.write(`<challenge xmlns="${NS.sasl}"${said}`);
+  },
+  failure(conn, condition, why) {
+    const words = why === undefined ? '' : `<text xml:lang="en">${text(why)}</text>`;
+    conn.write(`<failure xmlns="${NS.sasl}"><${condition}/>${words}</failure>`);
+  },
+  authed(conn, login, frame) {
+    login.account = frame.account;
+    login.proof = frame.proof;
+    const data = frame.data === undefined ? '' : encodeMessage(frame.data);
+    conn.write(`<success xmlns="${NS.sasl}">${data}</success>`);
+    conn.core.count('login');
+    conn.restart();
+    conn.ready();
+  },
+  // Nothing was asked for that could need more.
+  continues: (conn, login) => refuse(conn, login, 'temporary-auth-failure'),
+  permits: () => true,
+};
+
 export function auth(conn: Connection, login: Login, element: Element): void {
+  login.profile = profile;
   if (!conn.secure) return refuse(conn, login, 'encryption-required');
   const { mechanism } = element.attrs;
-  if (mechanism === undefined || !mechanisms(conn).includes(mechanism))
+  const offered = mechanisms(conn, login);
+  if (mechanism === undefined || !offered.includes(mechanism))
     return refuse(conn, login, 'invalid-mechanism');
-  leave(conn, login);
-  login.mechanism = mechanism;
   const said = element.text();
-  // RFC 6120 §6.4.2: no text is no initial response, `=` an empty one. All that we offer begin with the client's.
-  if (said === '') conn.write(`<challenge xmlns="${NS.sasl}"/>`);
-  else answer(conn, login, said);
+  // RFC 6120 §6.4.2: no text is no initial response, `=` an empty one.
+  const data = said === '' ? undefined : decodeMessage(said);
+  if (said !== '' && data === undefined) return fail(conn, login, 'incorrect-encoding');
+  begin(conn, login, profile, mechanism, data, { offered });
 }
 
 export function response(conn: Connection, login: Login, element: Element): void {
-  if (login.mechanism === undefined && !login.challenged) return refuse(conn, login, 'not-authorized');
-  answer(conn, login, element.text());
+  login.profile ??= profile;
+  if (!underWay(login)) return refuse(conn, login, 'not-authorized');
+  const data = decodeMessage(element.text());
+  if (data === undefined) return fail(conn, login, 'incorrect-encoding');
+  proceed(conn, login, data);
 }
 
-/** RFC 6120 §6.4.4 */
 export function abort(conn: Connection, login: Login): void {
-  leave(conn, login);
-  refuse(conn, login, 'aborted');
-}
-
-function answer(conn: Connection, login: Login, said: string): void {
-  const data = decode(said);
-  if (data === undefined) {
-    leave(conn, login);
-    return refuse(conn, login, 'incorrect-encoding');
-  }
-  if (login.mechanism === undefined) {
-    login.challenged = false;
-    const { route } = login;
-    if (route === undefined) return refuse(conn, login, 'temporary-auth-failure');
-    const { partition, epoch } = route;
-    conn.core.send(route.server, { t: 'auth-next', partition, epoch, conn: conn.id, data });
-  } else {
-    const { mechanism } = login;
-    login.mechanism = undefined;
-    const user = mechanism === 'PLAIN' ? plainUser(data) : scramUser(data);
-    if (user === undefined) return refuse(conn, login, 'malformed-request');
-    const address = Jid.of(user, conn.domain);
-    // A name that cannot be an account is answered as one that is none.
-    if (address === undefined || address.local === '') return refuse(conn, login, 'not-authorized');
-    return ask(conn, login, 'sasl', address.bare, { t: 'auth', mechanism, data, info: conn.info() });
-  }
-  login.waits = 'sasl';
-  conn.stop();
-}
-
-/** Nobody has served the account for too long. */
-export function unrouted(conn: Connection): void {
-  const { login } = conn;
-  if (login?.asked === undefined || login.route !== undefined) return;
-  if (login.waits !== 'sasl') return conn.fail('reset', 'try again later');
-  answered(login);
-  refuse(conn, login, 'temporary-auth-failure');
-  conn.ready();
-}
-
-export function onChallenge(conn: Connection, login: Login, frame: Challenge): void {
-  if (login.waits !== 'sasl') return;
-  answered(login);
-  login.challenged = true;
-  conn.write(`<challenge xmlns="${NS.sasl}">${encode(frame.data)}</challenge>`);
-  conn.ready();
-}
-
-export function onAuthed(conn: Connection, login: Login, frame: Authed): void {
-  if (login.waits !== 'sasl') return;
-  answered(login);
-  login.account = frame.account;
-  login.proof = frame.proof;
-  const data = frame.data === undefined ? '' : encode(frame.data);
-  conn.write(`<success xmlns="${NS.sasl}">${data}</success>`);
-  conn.core.count('login');
-  conn.restart();
-  conn.ready();
-}
-
-export function onRefused(conn: Connection, login: Login, frame: Refused): void {
-  if (login.waits !== 'sasl') return;
-  answered(login);
-  login.route = undefined;
-  refuse(conn, login, frame.condition, frame.text);
-  conn.ready();
-}
-
-/** The owner is gone in the middle of an exchange, which it alone knew: the client may try again (RFC 6120 §6.5.11). */
-export function onOwnerLost(conn: Connection, login: Login): void {
-  const waited = login.waits === 'sasl';
-  login.route = undefined;
-  login.waits = undefined;
-  // Where it is the client's turn to speak, it hears of it as the answer to that.
-  if (!waited) return;
-  refuse(conn, login, 'temporary-auth-failure');
-  conn.ready();
-}
-
-function refuse(conn: Connection, login: Login, condition: string, why?: string): void {
-  conn.core.count('login-refused', condition);
-  const words = why === undefined ? '' : `<text xml:lang="en">${text(why)}</text>`;
-  conn.write(`<failure xmlns="${NS.sasl}"><${condition}/>${words}</failure>`);
-  // RFC 6120 §6.4.5: a few retries, then the stream ends.
-  if (++login.attempts >= conn.core.bounds.attempts)
-    conn.fail('policy-violation', 'too many failed attempts');
-}
-
-/** The owner forgets an exchange that the client gave up. */
-function leave(conn: Connection, login: Login): void {
-  login.mechanism = undefined;
-  login.challenged = false;
-  login.asked = undefined;
-  const { route } = login;
-  login.route = undefined;
-  if (route === undefined) return;
-  const { partition, epoch } = route;
-  conn.core.send(route.server, { t: 'gone', partition, epoch, conn: conn.id });
-}
-
-/** RFC 4616 §2: authzid NUL authcid NUL passwd. */
-function plainUser(data: Uint8Array): string | undefined {
-  const parts = utf8(data)?.split('\0');
-  return parts?.length === 3 ? parts[1] : undefined;
-}
-
-/** RFC 5802 §7: `gs2-header n=name,r=nonce…`, with =2C for a comma and =3D for the equals sign. */
-function scramUser(data: Uint8Array): string | undefined {
-  const found = /^(?:[ny]|p=[A-Za-z0-9.-]+),(?:a=[^,]*)?,n=([^,]+),r=/.exec(utf8(data) ?? '')?.[1];
-  if (found === undefined || /=(?!2C|3D)/.test(found)) return undefined;
-  return found.replaceAll('=2C', ',').replaceAll('=3D', '=');
-}
-
-const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-
-function utf8(data: Uint8Array): string | undefined {
-  try {
-    return decoder.decode(data);
-  } catch {
-    return undefined;
-  }
-}
-
-/** Strict base64 (RFC 4648 §4, RFC 6120 §6.4.2: no white space or other characters); `=` is the empty string. */
-function decode(said: string): Uint8Array | undefined {
-  if (said === '' || said === '=') return new Uint8Array();
-  if (!/^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(said)) return undefined;
-  const data = Buffer.from(said, 'base64');
-  // RFC 4648 §3.5: the unused bits of the last character are zero.
-  return data.toString('base64') === said ? data : undefined;
-}
-
-function encode(data: Uint8Array): string {
-  return data.length === 0 ? '=' : Buffer.from(data).toString('base64');
+  login.profile ??= profile;
+  giveUp(conn, login);
 }

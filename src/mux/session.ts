@@ -107,6 +107,12 @@ export class Session implements Waiter {
     return this.enabledN >= 0;
   }
 
+  /** Stream management is on from the beginning (XEP-0198 §9.1). */
+  begin({ id }: Pick<Enabled, 'id'>): void {
+    this.enabledN = this.enabledM = 0;
+    this.resumable = id !== undefined;
+  }
+
   /** Goes on where another connection of the session stopped (XEP-0198 §5). */
   take(frame: Resumed): void {
     this.n = this.handled = this.accepted = frame.n;

@@ -5,7 +5,9 @@ import type { SecureContext, SecureContextOptions } from 'node:tls';
 import { Failure } from '../base/failure.ts';
 import { fixed } from '../base/fixed.ts';
 import type { Log } from '../base/log.ts';
+import type { Bindings } from '../link/frames.ts';
 import type { Mux } from './mux.ts';
+import { bindingsOf, endPointOf, verifiedCertificate } from './tls.ts';
 import type { Transport, TransportHandlers } from './transport.ts';
 
 /** Where clients connect over TCP. */
@@ -17,7 +19,15 @@ export interface ListenOptions {
   readonly tls: 'starttls' | 'direct' | 'off';
   /** Certificate and key; required unless `tls` is `off`. */
   readonly keys?: SecureContextOptions;
+  /** Asks clients for a certificate of these authorities (PEM), which they need not show. */
+  readonly clients?: Clients | undefined;
   readonly log: Log;
+}
+
+/** Who certifies clients, and which of these certificates are revoked: PEM texts. */
+export interface Clients {
+  readonly ca: string;
+  readonly crl?: string | undefined;
 }
 
 export interface Listener {
@@ -32,7 +42,7 @@ export interface Listener {
 /** Listens, and gives each connection to the mux. Fails with `port-in-use`, `port-refused` or `bad-certificate`. */
 export async function openListener(mux: Mux, options: ListenOptions): Promise<Listener> {
   const { host, port, tls, log } = options;
-  const keys = new Keys(tls === 'off' ? undefined : (options.keys ?? {}));
+  const keys = new Keys(tls === 'off' ? undefined : (options.keys ?? {}), options.clients);
   // TLS begins in the transport also where it is direct, so that a handshake counts and times out as any login does.
   const server = createServer(
     { noDelay: true, keepAlive: true, keepAliveInitialDelay: keepalive },
@@ -63,19 +73,34 @@ const keepalive = fixed.keepalive.value;
 /** RFC 7301 §3.1, for XEP-0368 §2: each name behind its length. */
 const alpn = Buffer.from('\x0bxmpp-client', 'latin1');
 
-/** The certificate that handshakes use now. */
+/** What handshakes use now. */
 class Keys {
+  /** Whether clients are asked for a certificate. */
+  readonly asks: boolean;
+  readonly #clients: SecureContextOptions;
   context: SecureContext | undefined;
-  constructor(options: SecureContextOptions | undefined) {
+  endPoint: Uint8Array | undefined;
+
+  constructor(options: SecureContextOptions | undefined, clients: Clients | undefined) {
+    this.asks = clients !== undefined;
+    // A context that verifies clients resumes sessions of its own kind only, and has to say which that is.
+    this.#clients = clients === undefined ? {} : { ...given(clients), sessionIdContext: 'muster' };
     if (options !== undefined) this.renew(options);
   }
+
   renew(options: SecureContextOptions): void {
     try {
-      this.context = createSecureContext({ ...options, ...secureOptions });
+      const context = createSecureContext({ ...options, ...this.#clients, ...secureOptions });
+      this.endPoint = endPointOf(options.cert);
+      this.context = context;
     } catch (error) {
       throw new Failure('bad-certificate', 'certificate or key cannot be used', error);
     }
   }
+}
+
+function given({ ca, crl }: Clients): SecureContextOptions {
+  return crl === undefined ? { ca } : { ca, crl };
 }
 
 /** Our end, found from the socket, so that all sockets share the same few handlers. */
@@ -89,6 +114,7 @@ class TcpTransport implements Transport {
   readonly address: string;
   readonly #keys: Keys;
   #socket: Socket;
+  #endPoint: Uint8Array | undefined;
   #handlers: TransportHandlers | undefined;
   #pending = '';
   #open = true;
@@ -106,8 +132,12 @@ class TcpTransport implements Transport {
     const wrapped = new TLSSocket(socket, {
       isServer: true,
       secureContext: this.#keys.context,
+      // Whoever has none, or one of somebody else, logs in by other means.
+      ...(this.#keys.asks ? { requestCert: true, rejectUnauthorized: false } : {}),
       ...(this.kind === 'tls' ? { ALPNProtocols: alpn } : {}),
     });
+    // The certificate may be renewed while this connection lives.
+    this.#endPoint = this.#keys.endPoint;
     // TLS 1.2 lets a client ask for one costly handshake after another.
     wrapped.disableRenegotiation();
     return wrapped;
@@ -117,6 +147,15 @@ class TcpTransport implements Transport {
     const socket = this.#socket;
     if (!(socket instanceof TLSSocket)) return undefined;
     return `${socket.getProtocol() ?? 'TLS'} ${socket.getCipher()?.name ?? ''}`.trimEnd();
+  }
+
+  bindings(): Bindings {
+    return this.#socket instanceof TLSSocket ? bindingsOf(this.#socket, this.#endPoint) : [];
+  }
+
+  get certificate(): Uint8Array | undefined {
+    const socket = this.#socket;
+    return this.#keys.asks && socket instanceof TLSSocket ? verifiedCertificate(socket) : undefined;
   }
 
   get upgradable(): boolean {

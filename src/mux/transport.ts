@@ -1,3 +1,5 @@
+import type { Bindings } from '../link/frames.ts';
+
 /**
  * What carries a stream: a TCP or TLS socket, a WebSocket, or in tests and the simulation a pair of memories. It never
  * calls a handler before the call that caused it returns.
@@ -10,6 +12,10 @@ export interface Transport {
   readonly address: string;
   /** The TLS version and cipher; undefined on an unencrypted one. */
   readonly tls: string | undefined;
+  /** Channel-binding data, the strongest type first. Deriving it costs something: ask once a login. None without TLS. */
+  readonly bindings?: () => Bindings;
+  /** The client's certificate (DER), where TLS verified it. */
+  readonly certificate?: Uint8Array | undefined;
   /** It can be secured by STARTTLS. */
   readonly upgradable: boolean;
   /** Called once, before anything else. */

@@ -5,7 +5,9 @@ import { indicate } from './csi.ts';
 import { opened } from './open.ts';
 import { manage } from './manage.ts';
 import { register } from './register.ts';
-import { abort, auth, response, unrouted } from './sasl.ts';
+import { underWay, unrouted } from './exchange.ts';
+import { abort, auth, response } from './sasl.ts';
+import * as sasl2 from './sasl2.ts';
 import { starttls } from './starttls.ts';
 import type { Element } from '../xmpp/element.ts';
 
@@ -19,6 +21,9 @@ function element(conn: Connection, stanza: Element, bytes: number): void {
   }
   if (login !== undefined && ++login.elements > conn.core.bounds.loginElements)
     return conn.fail('policy-violation', 'too many elements before a session');
+  // XEP-0388 §2.4: whoever speaks SASL2 says nothing else until it is over; nor does one exchange go on as another.
+  if (login !== undefined && underWay(login) && !login.profile!.speaks(stanza))
+    return conn.fail('not-authorized');
   switch (stanza.ns) {
     case NS.tls:
       if (stanza.name === 'starttls' && login !== undefined) return starttls(conn, login);
@@ -28,6 +33,14 @@ function element(conn: Connection, stanza: Element, bytes: number): void {
       if (stanza.name === 'auth') return auth(conn, login, stanza);
       if (stanza.name === 'response') return response(conn, login, stanza);
       if (stanza.name === 'abort') return abort(conn, login);
+      break;
+    case NS.sasl2:
+      if (login === undefined || login.account !== undefined) break;
+      if (stanza.name === 'authenticate') return sasl2.authenticate(conn, login, stanza);
+      if (stanza.name === 'response') return sasl2.response(conn, login, stanza);
+      if (stanza.name === 'abort') return sasl2.abort(conn, login);
+      if (stanza.name === 'next') return sasl2.next(conn, login, stanza);
+      if (stanza.name === 'task-data') return sasl2.taskData(conn, login, stanza);
       break;
     case NS.sm:
       return manage(conn, stanza);

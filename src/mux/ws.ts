@@ -3,7 +3,9 @@ import type { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
 import { WebSocketServer } from 'ws';
 import type { RawData, WebSocket } from 'ws';
+import type { Bindings } from '../link/frames.ts';
 import type { Mux } from './mux.ts';
+import { bindingsOf, endPointAt } from './tls.ts';
 import type { Transport, TransportHandlers } from './transport.ts';
 
 export interface WsOptions {
@@ -11,6 +13,8 @@ export interface WsOptions {
   readonly path: string;
   /** The HTTP listener needs no encryption (`tls: off`). */
   readonly plain: boolean;
+  /** A proxy stands in front, so that our TLS is not the client's. */
+  readonly proxied?: boolean;
 }
 
 export interface WsListener {
@@ -43,13 +47,19 @@ export function openWs(mux: Mux, server: Server, options: WsOptions): WsListener
       refuse(socket, '400 Bad Request');
       return;
     }
+    const proxied = options.proxied === true || forwarded.some((name) => request.headers[name] !== undefined);
     ws.handleUpgrade(request, socket, head, (client) =>
-      mux.accept(new WsTransport(client, request.socket, mux.bounds.strangers.bytes), options.plain),
+      mux.accept(new WsTransport(client, request.socket, mux.bounds.strangers.bytes, proxied), options.plain),
     );
   };
   server.on('upgrade', upgrade);
+  // As for TCP: TLS 1.2 lets a client ask for one costly handshake after another.
+  server.on('secureConnection', (socket: TLSSocket) => socket.disableRenegotiation());
   return { close: () => void server.off('upgrade', upgrade) };
 }
+
+/** What proxies say of themselves (RFC 7239, RFC 9110 §7.6.3, and common use). */
+const forwarded = ['forwarded', 'via', 'x-forwarded-for', 'x-forwarded-proto', 'x-real-ip'];
 
 function refuse(socket: Duplex, status: string): void {
   socket.on('error', () => socket.destroy());
@@ -74,10 +84,12 @@ class WsTransport implements Transport {
   #waiting = false;
   /** Bytes of one element, before authentication. */
   readonly #most: number;
+  /** Whose TLS is the client's; undefined where that is not ours. */
+  readonly #bound: TLSSocket | undefined;
   /** Bytes since the last whole message, before authentication. */
   #unread = 0;
 
-  constructor(ws: WebSocket, socket: IncomingMessage['socket'], most: number) {
+  constructor(ws: WebSocket, socket: IncomingMessage['socket'], most: number, proxied: boolean) {
     this.#most = most;
     this.address = socket.remoteAddress ?? '';
     this.tls =
@@ -86,6 +98,7 @@ class WsTransport implements Transport {
         : undefined;
     this.#ws = ws;
     this.#socket = socket;
+    this.#bound = socket instanceof TLSSocket && !proxied ? socket : undefined;
   }
 
   open(handlers: TransportHandlers): void {
@@ -95,6 +108,10 @@ class WsTransport implements Transport {
     (this.#socket as OwnedSocket)[own] = this;
     ws.on('message', onMessage).on('error', onError).on('close', onClose);
     this.#socket.prependListener('data', onBytes);
+  }
+
+  bindings(): Bindings {
+    return this.#bound === undefined ? [] : bindingsOf(this.#bound, endPointAt(this.#bound));
   }
 
   write(text: string): void {

@@ -20,6 +20,7 @@ import { openStore } from './engines.ts';
 import { answerPeers, openHere } from './here.ts';
 import { ownersSecret } from './identity.ts';
 import type { Ownership } from './ownership.ts';
+import { policyOf } from './login.ts';
 import { openPeers, type Peers } from './peers.ts';
 import { ownPool } from './pooled.ts';
 import type { Surroundings } from './server.ts';
@@ -69,6 +70,7 @@ export async function openCommunity(
   const { clock, random, log } = around;
   const { store, volume, closed, evict } = await openStore(config, around, mesh.self);
   try {
+    const policy = await policyOf(config, clock);
     const domains = new Set<string>(config.domains);
     const hosts = hostsOf(domains);
     const routes = openTable(mesh, new Set([...domains, ...hosts.keys()]));
@@ -91,6 +93,7 @@ export async function openCommunity(
       clock,
       random,
       partitionOf: (address) => (domains.has(domainOf(address)) ? partitionOf(address) : undefined),
+      ...(config.auth.anonymous === undefined ? {} : { temporary: config.auth.anonymous }),
       only: volume === undefined ? undefined : 1,
       newId,
       hashing: config.limits.hashing,
@@ -109,6 +112,7 @@ export async function openCommunity(
       hosts,
       limits: config.limits,
       registration: config.registration,
+      policy,
       version,
       secret: await ownersSecret(store, around),
       newId,

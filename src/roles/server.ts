@@ -12,11 +12,12 @@ import { Failure, failed } from '../base/failure.ts';
 import { authority, listenFailure, withoutIpv6 } from '../base/listening.ts';
 import { boundsOf } from '../mux/bounds.ts';
 import { openMux, type Mux } from '../mux/mux.ts';
-import { openListener, type Listener } from '../mux/tcp.ts';
+import { openListener, type Clients, type Listener } from '../mux/tcp.ts';
 import { openWs } from '../mux/ws.ts';
 import { openTable } from '../placement/table.ts';
 import { openAdministration } from './administration.ts';
 import { openCommunity, type Community } from './community.ts';
+import { clientsOf, offeringOf } from './login.ts';
 import { openMuxAdministration } from './muxonly.ts';
 import { observe } from './observe.ts';
 import { openPresence } from './presence.ts';
@@ -86,6 +87,7 @@ export async function startServer(config: Config, around: Surroundings): Promise
           random,
           log,
           registration: config.registration === 'open',
+          offering: offeringOf(config),
           bounds: boundsOf(config.limits),
           count: counts.mux,
         })
@@ -96,11 +98,12 @@ export async function startServer(config: Config, around: Surroundings): Promise
     if (mux !== undefined) closing.push(() => mux.drain());
     await community?.begin();
 
+    const clients = clientsOf(config);
     const listeners: { name: ListenName; address: string; tls: Listen['tls'] }[] = [];
     for (const name of ['xmpp', 'xmpps'] as const) {
       const listen = config.listen[name];
       if (listen === 'off' || mux === undefined) continue;
-      const listener = await listenXmpp(mux, name, listen, keys, log);
+      const listener = await listenXmpp(mux, name, listen, keys, clients, log);
       // Not waited for: it ends when the mux has let its connections go.
       closing.push(() => void listener.close());
       listeners.push({ name, address: authority(listen.host, listener.port), tls: listen.tls });
@@ -122,7 +125,11 @@ export async function startServer(config: Config, around: Surroundings): Promise
         log,
       });
       if (mux !== undefined) {
-        const ws = openWs(mux, web.server, { path: '/ws', plain: http.tls === 'off' });
+        const ws = openWs(mux, web.server, {
+          path: '/ws',
+          plain: http.tls === 'off',
+          proxied: http.url !== undefined,
+        });
         closing.push(() => ws.close());
       }
       listeners.push({ name: 'http', address: web.address, tls: http.tls });
@@ -172,10 +179,11 @@ async function listenXmpp(
   name: ListenName,
   listen: Listen,
   keys: Certificate,
+  clients: Clients | undefined,
   log: Log,
 ): Promise<Listener> {
   const tls = listen.tls === 'required' ? 'direct' : listen.tls;
-  const on = (host: string) => openListener(mux, { host, port: listen.port, tls, keys, log });
+  const on = (host: string) => openListener(mux, { host, port: listen.port, tls, keys, clients, log });
   try {
     return await on(listen.host);
   } catch (error) {

@@ -23,7 +23,7 @@ const rows = {
 };
 
 /** Mechanisms whose keys the directory keeps. */
-const known: readonly Mechanism[] = ['SCRAM-SHA-1', 'SCRAM-SHA-256'];
+const known: readonly Mechanism[] = ['SCRAM-SHA-1', 'SCRAM-SHA-256', 'SCRAM-SHA-512'];
 /** More rounds would be a burden for those who log in. */
 const mostRounds = 10_000_000;
 

@@ -1,6 +1,6 @@
 import { Refresher } from '../../src/account/refresher.ts';
 import { Gate } from '../../src/base/gate.ts';
-import { Bucket } from '../../src/account/turnstile.ts';
+import { Bucket } from '../../src/base/bucket.ts';
 import { openModel, type Model } from '../../sim/store.ts';
 import type { Account } from '../../src/account/account.ts';
 import { receiveDurable, receivePassing } from '../../src/account/arrive.ts';

@@ -56,6 +56,27 @@ const wrong: [yaml: string, line: string][] = [
     'listen:\n  http:\n    uri: 1\n',
     'muster.yaml:3:5: listen.http.uri: unknown key, did you mean listen.http.url?',
   ],
+  [
+    'domains: [example.org]\nauth:\n  anonymous: EXAMPLE.org\n',
+    'muster.yaml:3:3: auth.anonymous: expected a domain that is not among `domains`, got "EXAMPLE.org"',
+  ],
+  [
+    'auth:\n  mechanisms: [DIGEST-MD5]\n',
+    'muster.yaml:2:16: auth.mechanisms.0: expected one of SCRAM-SHA-512, SCRAM-SHA-256, SCRAM-SHA-1, PLAIN, got "DIGEST-MD5"',
+  ],
+  [
+    'auth:\n  oauth: { issuer: x }\n',
+    'muster.yaml:2:3: auth.oauth: expected issuer, audience and jwks together, got {"issuer":"x"}',
+  ],
+  [
+    'auth:\n  oauth: { issuer: x, audience: y, jwks: "http://login.example.org/keys" }\n',
+    'muster.yaml:2:36: auth.oauth.jwks: expected a file, or an https URL, or http on this machine, got "http://login.example.org/keys"',
+  ],
+  [
+    'auth:\n  clientCertificates: { crl: x.pem }\n',
+    'muster.yaml:2:3: auth.clientCertificates.ca: expected a file, because crl is set',
+  ],
+  ['auth:\n  anonymus: x\n', 'muster.yaml:2:3: auth.anonymus: unknown key, did you mean auth.anonymous?'],
   ['# first\n\nregistraton: open\n', 'muster.yaml:3:1: registraton: unknown key, did you mean registration?'],
   ['stroe: sqlite:x\n', 'muster.yaml:1:1: stroe: unknown key, did you mean store?'],
   ['__proto__:\n  a: 1\n', 'muster.yaml:1:1: __proto__: unknown key'],
@@ -173,4 +194,25 @@ test('an error in a key that --set did not touch names the file', () => {
     complaint('registration: maybe\n', { set: ['listen.xmpp.port=1'] }),
     'muster.yaml:1:1: registration: expected one of closed, open, got "maybe"',
   );
+});
+
+test('the files of logins count from the configuration, and the anonymous domain is one more', () => {
+  const elsewhere = mkdtempSync(join(dir, 'etc-'));
+  const file = join(elsewhere, 'm.yaml');
+  const keys = 'https://login.example.org/keys';
+  writeFileSync(
+    file,
+    `domains: [example.org]
+auth:
+  anonymous: Guests.example.org
+  clientCertificates: { ca: ca.pem }
+  oauth: { issuer: i, audience: a, jwks: keys.json }
+`,
+  );
+  const { auth, domains } = loadConfig({ file }, dir);
+  assert.deepEqual(domains, ['example.org', 'guests.example.org']);
+  assert.equal(auth.clientCertificates.ca, join(elsewhere, 'ca.pem'));
+  assert.equal(auth.oauth.jwks, join(elsewhere, 'keys.json'));
+  assert.equal(auth.oauth.claim, 'preferred_username');
+  assert.equal(loadConfig({ file, set: [`auth.oauth.jwks=${keys}`] }, dir).auth.oauth.jwks, keys);
 });

@@ -19,6 +19,9 @@ import { verify } from '../../src/xmpp/sasl/keys.ts';
 
 const credentials = sql`select mechanism, salt from credential order by mechanism`;
 
+const withoutNewer = sql`delete from credential
+  where partition = $1 and account = $2 and mechanism <> 'SCRAM-SHA-1'`;
+
 void describe('the embedded directory', () => {
   const path = mkdtempSync(join(tmpdir(), 'muster-directory-'));
   let volume: Volume;
@@ -95,13 +98,36 @@ void describe('the embedded directory', () => {
     assert.equal(await directory.find('empty@capulet.example'), undefined);
   });
 
-  void it('changes a password, both keys of it', async () => {
+  void it('changes a password, all keys of it', async () => {
     await directory.setPassword('juliet@capulet.example', 'new');
     assert.deepEqual(await opens('juliet@capulet.example', 'new'), [true, true]);
     assert.deepEqual(await opens('juliet@capulet.example', 'R0m30'), [false, false]);
     await assert.rejects(directory.setPassword('nobody@capulet.example', 'x'), { code: 'account-missing' });
     await assert.rejects(directory.setPassword('nobody@montague.example', 'x'), { code: 'account-missing' });
     assert.equal(await directory.keys('nobody@capulet.example', 'SCRAM-SHA-1'), undefined);
+  });
+
+  void it('gives keys of a mechanism that there are some for', async () => {
+    const address = 'juliet@capulet.example';
+    const first = await directory.keys(address, 'SCRAM-SHA-512');
+    assert.equal(first?.mechanism, 'SCRAM-SHA-512');
+    assert.ok(await verify('SHA-512', first.keys, 'new'));
+    // An account of an older directory, or of another server's export.
+    const { lane: writer, fences } = owned!;
+    await new Promise<void>((done, refused) =>
+      writer.submit({
+        ops: [{ statement: withoutNewer, params: [fences[0]!.partition, first.entry.id] }],
+        fences,
+        done: () => done(),
+        failed: (_reason, _op, error) => refused(error),
+      }),
+    );
+    epoch += 1; // what was remembered is forgotten
+    const older = await directory.keys(address, 'SCRAM-SHA-512', 'SCRAM-SHA-1');
+    assert.equal(older?.mechanism, 'SCRAM-SHA-1');
+    assert.equal(await directory.keys(address, 'SCRAM-SHA-512'), undefined);
+    epoch -= 1;
+    await directory.setPassword(address, 'new');
   });
 
   void it('asks the store for keys once, as long as the partition is its own', async () => {
@@ -125,7 +151,7 @@ void describe('the embedded directory', () => {
     assert.equal(await directory.remove('tybalt@capulet.example'), true);
     assert.equal(await directory.remove('tybalt@capulet.example'), false);
     assert.equal(await directory.find('tybalt@capulet.example'), undefined);
-    assert.equal((await volume.query(credentials, [])).length, 2);
+    assert.equal((await volume.query(credentials, [])).length, 3);
     const after = await directory.add('tybalt@capulet.example', 'x');
     assert.notEqual(after.id, before.id);
   });
@@ -137,7 +163,7 @@ void describe('the embedded directory', () => {
     });
     assert.equal(await directory.remove('paris@capulet.example'), true);
     await changed;
-    assert.equal((await volume.query(credentials, [])).length, 4);
+    assert.equal((await volume.query(credentials, [])).length, 6);
   });
 
   void it('lists by address, in pages', async () => {

@@ -1,5 +1,5 @@
 import { connect as tcpConnect, type Socket } from 'node:net';
-import { connect as tlsConnect, TLSSocket } from 'node:tls';
+import { type ConnectionOptions, connect as tlsConnect, TLSSocket } from 'node:tls';
 import { WebSocket } from 'ws';
 import { type Item, Splitter } from './xml.ts';
 
@@ -29,8 +29,9 @@ export class Wire {
   }
 
   /** Direct TLS (XEP-0368); the test servers' certificates are self-signed. */
-  static async tls(port: number, host = '127.0.0.1'): Promise<Wire> {
-    const socket = tlsConnect({ port, host, rejectUnauthorized: false, ALPNProtocols: ['xmpp-client'] });
+  static async tls(port: number, host = '127.0.0.1', options: ConnectionOptions = {}): Promise<Wire> {
+    const usual = { port, host, rejectUnauthorized: false, ALPNProtocols: ['xmpp-client'] };
+    const socket = tlsConnect({ ...usual, ...options });
     await ready(socket, 'secureConnect');
     return new Wire().#take(socket);
   }
@@ -71,6 +72,12 @@ export class Wire {
   /** A new stream begins on the same connection, as after SASL. */
   restart(): void {
     this.#splitter = new Splitter();
+  }
+
+  /** The TLS of a stream of bytes. */
+  get secured(): TLSSocket {
+    if (!(this.#socket instanceof TLSSocket)) throw new Error('no TLS');
+    return this.#socket;
   }
 
   get websocket(): boolean {

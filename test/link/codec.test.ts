@@ -104,6 +104,13 @@ test('keys without a value are left out', () => {
   assert.deepEqual(cross(sent), { t: 'auth', info: { lang: 'en' } });
 });
 
+test('bytes inside lists cross, as channel-binding data is', () => {
+  const bindings = [['tls-exporter', new Uint8Array([0, 255, 1])]];
+  const { bindings: got } = cross({ t: 'auth', bindings }) as { bindings: [string, Uint8Array][] };
+  assert.equal(got[0]?.[0], 'tls-exporter');
+  assert.deepEqual([...(got[0]?.[1] ?? [])], [0, 255, 1]);
+});
+
 test('what cannot be coded becomes a hole, and the frames beside it arrive', () => {
   const deep: Record<string, unknown> = {};
   let inner = deep;

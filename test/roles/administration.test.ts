@@ -127,7 +127,7 @@ void describe('an administrator of two servers', () => {
     const theirs = of(two);
     await one.administration.users.add(theirs, 'wherefore-art-thou');
     await one.administration.users.passwd(theirs, 'wherefore-art-thou-2');
-    assert.equal((await store.query(sql`select 1 as one from credential`, [])).length, 2);
+    assert.equal((await store.query(sql`select 1 as one from credential`, [])).length, 3);
     assert.ok(sent.some((text) => text.includes('"add"')) && sent.some((text) => text.includes('"keys"')));
     assert.ok(!sent.join().includes('wherefore'));
   });

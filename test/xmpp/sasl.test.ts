@@ -54,7 +54,7 @@ async function attempt(
   const first = await step(exchange, gs2 + bare);
   if (first.kind !== 'challenge') return { last: first, challenge: '', trusted: false };
   const challenge = said(first);
-  const [, nonce, salted, count] = /^r=(.*),s=(.*),i=(\d+)$/.exec(challenge)!;
+  const [, nonce, salted, count] = /^r=(.*),s=(.*),i=(\d+)/.exec(challenge)!;
   const keys = await clientKeys(hash, password, Buffer.from(salted!, 'base64'), Number(count));
   const final = `c=${Buffer.concat([Buffer.from(gs2), binding]).toString('base64')},r=${nonce}`;
   const signed = `${bare},${challenge},${final}`;
@@ -229,7 +229,9 @@ test('an exchange is good for one attempt', async () => {
 });
 
 test('PLAIN', async () => {
-  const { credentials } = await server();
+  const keys = await derive('SHA-1', 'pencil', salt, 4096);
+  const credentials = (username: string) =>
+    username === 'alice' ? { hash: 'SHA-1' as const, keys } : undefined;
   const options = { domain: 'example.org', credentials, hash: 'SHA-256', secret } as const;
   const ends = async (text: string) => refusal(await step(openPlain(options), text));
   assert.equal(await ends('\0alice\0pencil'), 'success');
@@ -288,4 +290,33 @@ test('base64 has one form', () => {
 test('comparing', () => {
   assert.ok(same(digest('SHA-1', salt), digest('SHA-1', salt)));
   assert.ok(!same(digest('SHA-1', salt), digest('SHA-256', salt)));
+});
+
+test('the first answer tells again what was offered, as XEP-0474 prints it', async () => {
+  const bindings = new Map([
+    ['tls-server-end-point', new Uint8Array([1])],
+    ['tls-exporter', new Uint8Array([2])],
+  ]);
+  const offered = ['SCRAM-SHA-1-PLUS', 'SCRAM-SHA-1'];
+  const options = await server({ hash: 'SHA-1', bindings, offered });
+  const { challenge, last } = await attempt(options, { hash: 'SHA-1' });
+  assert.match(challenge, /,i=\d+,h=G6k\/rBLDqgOhRRaCuuatSDFkJ08=$/);
+  assert.equal(last.kind, 'success', 'a client that does not know the attribute goes on');
+  // Without channel binding its list is not there, and neither is what stands in front of it.
+  const plain = await attempt(await server({ offered: ['SCRAM-SHA-256', 'PLAIN'] }));
+  const expected = digest('SHA-256', Buffer.from('PLAIN\x1eSCRAM-SHA-256')).toString('base64');
+  assert.ok(plain.challenge.endsWith(`,h=${expected}`));
+});
+
+test('each -PLUS form binds to the data of its connection', async () => {
+  const data = Buffer.from('what this connection exports');
+  const bindings = new Map([['tls-exporter', data]]);
+  for (const hash of ['SHA-1', 'SHA-256', 'SHA-512'] as const) {
+    const options = await server({ hash, bindings, plus: true });
+    const gs2 = 'p=tls-exporter,,';
+    const { last, trusted } = await attempt(options, { hash, gs2, binding: data });
+    assert.ok(last.kind === 'success' && trusted, hash);
+    const other = await attempt(options, { hash, gs2, binding: Buffer.from('that of another one') });
+    assert.equal(refusal(other.last), 'not-authorized channel-bindings-dont-match');
+  }
 });

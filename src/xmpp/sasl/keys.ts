@@ -47,7 +47,16 @@ export async function clientKeys(
   const prepared = prepare(password);
   if (prepared === undefined)
     throw new Failure('password-unusable', 'the password is empty or has characters that cannot be used');
-  const salted = await stretch(prepared, salt, iterations, sizes[hash], names[hash]);
+  return split(hash, await stretch(prepared, salt, iterations, sizes[hash], names[hash]));
+}
+
+/** The keys of a password that a client has hashed itself (SaltedPassword of RFC 5802 §3). */
+export function fromSalted(hash: Hash, salted: Uint8Array, salt: Uint8Array, iterations: number): Keys {
+  const { storedKey, serverKey } = split(hash, salted);
+  return { salt, iterations, storedKey, serverKey };
+}
+
+function split(hash: Hash, salted: Uint8Array): { clientKey: Buffer; storedKey: Buffer; serverKey: Buffer } {
   const clientKey = hmac(hash, salted, 'Client Key');
   return { clientKey, storedKey: digest(hash, clientKey), serverKey: hmac(hash, salted, 'Server Key') };
 }

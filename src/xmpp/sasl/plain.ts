@@ -1,19 +1,26 @@
 import { isUtf8 } from 'node:buffer';
 import { identify } from './identity.ts';
 import { decoy, verify } from './keys.ts';
-import type { Hash } from './keys.ts';
+import type { Hash, Keys } from './keys.ts';
 import { refuse } from './sasl.ts';
-import type { Credentials, Exchange, Step } from './sasl.ts';
+import type { Exchange, Step } from './sasl.ts';
 
 /** What a PLAIN exchange needs. */
 export interface PlainOptions {
   /** The domain that the stream is for. */
   readonly domain: string;
-  readonly credentials: Credentials;
-  /** Under which keys accounts are stored. */
+  /** The keys of an account by whichever hash there are some; `username` is a local part in normal form. */
+  readonly credentials: (username: string) => Promise<Stored | undefined> | Stored | undefined;
+  /** Under which hash those are stored that nobody has. */
   readonly hash: Hash;
   /** Makes up the keys of unknown users, see `decoy`. */
   readonly secret: Uint8Array;
+}
+
+/** Keys, and the hash that they are of. */
+export interface Stored {
+  readonly hash: Hash;
+  readonly keys: Keys;
 }
 
 /** PLAIN (RFC 4616). The caller offers it under TLS only. */
@@ -36,7 +43,8 @@ async function check({ domain, credentials, hash, secret }: PlainOptions, data: 
   const who = identify(authcid, authzid ?? '', domain);
   if (who === 'invalid-authzid') return refuse(who);
   // Somebody unknown costs as much time as a wrong password.
-  const stored = who && (await credentials(who.username, hash));
-  const fits = await verify(hash, stored ?? decoy(hash, authcid, secret), password);
+  const stored = who && (await credentials(who.username));
+  const keys = stored?.keys ?? decoy(hash, authcid, secret);
+  const fits = await verify(stored?.hash ?? hash, keys, password);
   return fits && who && stored ? { kind: 'success', username: who.username } : refuse('not-authorized');
 }

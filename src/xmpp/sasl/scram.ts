@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { decode } from './base64.ts';
+import { offeredTypes } from './binding.ts';
 import { identify } from './identity.ts';
 import { decoy, digest, hmac, same, sizeOf } from './keys.ts';
 import type { Hash, Keys } from './keys.ts';
@@ -23,6 +24,8 @@ export interface ScramOptions {
    * offered some -PLUS mechanism.
    */
   readonly bindings?: ReadonlyMap<string, Uint8Array> | undefined;
+  /** The mechanisms that the client was offered: they are told again, where nobody in between can change them. */
+  readonly offered?: readonly string[] | undefined;
 }
 
 /**
@@ -84,7 +87,8 @@ class Scram implements Exchange {
     if (this.#state !== 'busy') return refuse('aborted');
     const keys = stored ?? decoy(hash, who?.username ?? message.username, secret);
     const nonce = message.nonce + this.#options.nonce;
-    const reply = `r=${nonce},s=${Buffer.from(keys.salt).toString('base64')},i=${keys.iterations}`;
+    const salt = Buffer.from(keys.salt).toString('base64');
+    const reply = `r=${nonce},s=${salt},i=${keys.iterations}${this.#protection()}`;
     this.#opened = {
       username: stored && who?.username,
       keys,
@@ -94,6 +98,16 @@ class Scram implements Exchange {
     };
     this.#state = 'final';
     return { kind: 'challenge', data: Buffer.from(reply) };
+  }
+
+  /** XEP-0474 §5.1: a hash of what was offered, which both proofs cover as they cover this whole message. */
+  #protection(): string {
+    const { hash, offered, bindings } = this.#options;
+    if (offered === undefined) return '';
+    const types = offeredTypes(bindings?.keys() ?? []);
+    const said = [offered, ...(types.length > 0 ? [types] : [])];
+    const text = said.map((names) => names.toSorted(octets).join('\x1e')).join('\x1f');
+    return `,h=${digest(hash, Buffer.from(text)).toString('base64')}`;
   }
 
   /** The expected gs2-header and channel-binding data (RFC 5802 §6), or the error of §7. */
@@ -134,6 +148,9 @@ class Scram implements Exchange {
     return refuse(error === 'invalid-encoding' ? 'malformed-request' : 'not-authorized', error);
   }
 }
+
+/** i;octet (RFC 4790 §9.3); all these names are ASCII. */
+const octets = (one: string, other: string): number => (one < other ? -1 : one > other ? 1 : 0);
 
 /** server-error-value of RFC 5802 §7; `unknown-user` and `invalid-proof` are never told apart, nor told. */
 type ScramError =

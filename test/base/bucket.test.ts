@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { Bucket } from '../../src/account/turnstile.ts';
+import { Bucket } from '../../src/base/bucket.ts';
 
 it('a bucket lets its burst pass, then tells how long to wait, and keeps to its rate', () => {
   const bucket = new Bucket({ burst: 3, perSecond: 2 }, 0);
