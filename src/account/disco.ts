@@ -30,11 +30,11 @@ export function disco(features: readonly Feature[]): Feature {
     isGuest(partition.env, address) ? anonymous : registered;
   const forms = features.flatMap((feature) => feature.serverForms ?? []);
   const services = features.flatMap(({ service }) => (service === undefined ? [] : [service]));
-  const nodes = features.flatMap((feature) => feature.nodes ?? []);
+  const offers = features.flatMap((feature) => feature.offers ?? []);
   const atNode = (what: 'items' | 'info', request: Request): Element | undefined => {
     const { node = '' } = request.payload.attrs;
     if (node === '') return undefined;
-    for (const one of nodes) {
+    for (const one of offers) {
       const found = one[what](node, request);
       if (found !== undefined) return found;
     }
