@@ -67,6 +67,18 @@ void describe('accounts move in a pool', { timeout: 240_000 }, () => {
       const form = `<x xmlns='jabber:x:data' type='submit'><field var='${field}'><value>${value}</value></field></x>`;
       return show(await boss.does('set', `${open} sessionid='${id}'>${form}</command>`, pool.domain));
     };
+    const count = async (node: string) =>
+      show(
+        await boss.does(
+          'set',
+          `<command xmlns='http://jabber.org/protocol/commands' node='http://jabber.org/protocol/admin#${node}'/>`,
+          pool.domain,
+        ),
+      );
+    assert.match(await count('get-registered-users-num'), /<value>10<\/value>/);
+    assert.match(await count('get-disabled-users-num'), /<value>0<\/value>/);
+    assert.match(await count('get-online-users-num'), /<value>6<\/value>/);
+    assert.match(await run('user-stats', 'accountjid', `alice@${pool.domain}`), /127.0.0.1.*rostersize/s);
     const list = await run('get-online-users-list', 'max_items', 'none');
     for (const name of ['alice', 'bob', 'carol', 'dave', 'erin', 'boss'])
       assert.match(list, new RegExp(`${name}@`));
