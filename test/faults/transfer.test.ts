@@ -75,7 +75,7 @@ void describe('accounts move in a pool', { timeout: 240_000 }, () => {
           pool.domain,
         ),
       );
-    assert.match(await count('get-registered-users-num'), /<value>10<\/value>/);
+    assert.match(await count('get-registered-users-num'), /<value>11<\/value>/);
     assert.match(await count('get-disabled-users-num'), /<value>0<\/value>/);
     assert.match(await count('get-online-users-num'), /<value>6<\/value>/);
     assert.match(await run('user-stats', 'accountjid', `alice@${pool.domain}`), /127.0.0.1.*rostersize/s);
