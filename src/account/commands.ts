@@ -39,7 +39,7 @@ export const commands: Feature = {
   aside: [request],
   serverFeatures: [NS.commands],
   accountFeatures: [NS.commands],
-  branches: { items, info },
+  offers: { items, info },
 };
 
 /** XEP-0050 §2.2: also an empty list is a list. */

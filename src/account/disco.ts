@@ -27,11 +27,11 @@ export function disco(features: readonly Feature[]): Feature {
     isGuest(partition.env, address) ? anonymous : registered;
   const catalogues = features.flatMap(({ nodes }) => (nodes === undefined ? [] : [nodes]));
   const services = features.flatMap(({ service }) => (service === undefined ? [] : [service]));
-  const branches = features.flatMap((feature) => feature.branches ?? []);
+  const offers = features.flatMap((feature) => feature.offers ?? []);
   const atNode = (what: 'items' | 'info', request: Request): Element | undefined => {
     const { node = '' } = request.payload.attrs;
     if (node === '') return undefined;
-    for (const one of branches) {
+    for (const one of offers) {
       const found = one[what](node, request);
       if (found !== undefined) return found;
     }

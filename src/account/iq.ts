@@ -113,10 +113,10 @@ export interface Feature {
   /** What disco tells of nodes behind the account's address. */
   readonly nodes?: Catalogue;
   /**
-   * Nodes of the domain and of the own account (XEP-0030 §3.2): what disco answers for one of them, undefined where it is
-   * none of this feature.
+   * Nodes of the domain, and of the own account, for who asks (XEP-0050 §2.2): what disco answers for one of them,
+   * undefined where it is none of this feature.
    */
-  readonly branches?: Readonly<
+  readonly offers?: Readonly<
     Record<'items' | 'info', (node: string, request: Request) => Element | undefined>
   >;
   /** Those of `account` and `server` that may wait for the client: they run outside the account's mailbox and write nothing. */

@@ -25,9 +25,9 @@ export interface Notice {
 }
 
 const rows = {
-  all: sql`select domain, name, id, body as text from notice`,
-  put: sql`insert into notice (partition, domain, name, id, body) values ($1, $2, $3, $4, $5)
-    on conflict (partition, domain, name) do update set id = excluded.id, body = excluded.body`,
+  all: sql`select domain, name, id, words as text from notice`,
+  put: sql`insert into notice (partition, domain, name, id, words) values ($1, $2, $3, $4, $5)
+    on conflict (partition, domain, name) do update set id = excluded.id, words = excluded.words`,
   remove: sql`delete from notice where partition = $1 and domain = $2 and name = $3`,
   created: sql`select created from account where partition = $1 and id = $2`,
 };

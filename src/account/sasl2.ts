@@ -1,4 +1,3 @@
-import { pack } from '../directory/change.ts';
 import type { Mechanism } from '../directory/directory.ts';
 import type { Auth, Continue, Wishes } from '../link/frames.ts';
 import { fromSalted, saltBytes, sizeOf, usualIterations, type Hash } from '../xmpp/sasl/keys.ts';
@@ -89,7 +88,7 @@ class Extended implements Dialogue {
     const hash = mechanism.slice('SCRAM-'.length) as Hash;
     if (salted.length !== sizeOf(hash)) return refuse('malformed-request');
     const keys = fromSalted(hash, salted, salt, iterations);
-    await this.#env.directory.addKeys(this.#address, [pack(mechanism as Mechanism, keys)], false);
+    await this.#env.directory.addKeys(this.#address, mechanism as Mechanism, keys);
     return this.#next(undefined);
   }
 }

@@ -7,6 +7,7 @@ import { Failure } from '../base/failure.ts';
 import { fixed } from '../base/fixed.ts';
 import type { Log } from '../base/log.ts';
 import { pageMax, type Administration } from './administration.ts';
+import { checked } from './checked.ts';
 import { answerFailures } from './failures.ts';
 import { listenerFor, listening, type Http } from './http.ts';
 import { csvEntries, importUsers, type ImportEvent } from './import.ts';
@@ -140,10 +141,3 @@ async function* lines(events: AsyncIterable<ImportEvent>, log: Log): AsyncGenera
 }
 
 const unexpected = new Failure('internal-server-error', 'internal server error');
-
-function checked<Shape extends z.ZodType>(shape: Shape, value: unknown): z.output<Shape> {
-  const result = shape.safeParse(value ?? {});
-  if (result.success) return result.data;
-  const issue = result.error.issues[0]!;
-  throw new Failure('bad-request', `${issue.path.join('.')}: ${issue.message}`);
-}

@@ -53,12 +53,16 @@ export function openClient(announcement: Announcement, token: string): Client {
       body === undefined
         ? undefined
         : pipeline(Readable.from(body), asking).catch((error: unknown) => (unread = error));
-    const answer = await answered(asking, () => (body === undefined ? asking.end() : undefined));
-    for await (const line of readLines(answer)) {
-      const event = line as { event: string; code: string; message: string };
-      if (event.event === 'failed') throw new Failure(event.code, event.message);
-      yield line as E;
-      if (event.event === 'done') return;
+    try {
+      const answer = await answered(asking, () => (body === undefined ? asking.end() : undefined));
+      for await (const line of readLines(answer)) {
+        const event = line as { event: string; code: string; message: string };
+        if (event.event === 'failed') throw new Failure(event.code, event.message);
+        yield line as E;
+        if (event.event === 'done') return;
+      }
+    } finally {
+      asking.destroy(); // whatever is left to send is not sent
     }
     await sent;
     throw unread ?? new Failure('unreachable', 'the server broke off; what it stored stays, run it again');

@@ -7,6 +7,7 @@ import type { Log } from '../base/log.ts';
 import type { Record } from '../transfer/reader.ts';
 import { partNames } from '../transfer/shapes.ts';
 import type { Administration } from './administration.ts';
+import { checked } from './checked.ts';
 import { readLines, writeLines } from './ndjson.ts';
 
 const line = z.number().int().min(0);
@@ -45,24 +46,26 @@ const what = z.object({ of: z.string().max(3071), for: z.enum(['anybody', 'ejabb
 export function transfers(app: FastifyInstance, administration: Administration, log: Log): void {
   app.addContentTypeParser('application/x-ndjson', (_request, payload, done) => done(null, payload));
   app.post('/admin/transfer', { bodyLimit: Number.MAX_SAFE_INTEGER }, (request, reply) => {
-    const { mode } = how.parse(request.query ?? {});
+    const { mode } = checked(how, request.query);
     if (!(request.body instanceof Readable))
       throw new Failure('bad-request', 'expected application/x-ndjson');
     const events = administration.transfer.import(records(request.body), mode);
     return reply.type('application/x-ndjson').send(Readable.from(writeLines(told(events, log))));
   });
   app.get('/admin/transfer', (request, reply) => {
-    const { of, for: reader } = what.parse(request.query ?? {});
+    const { of, for: reader } = checked(what, request.query);
     const events = administration.transfer.export(of, reader);
     return reply.type('application/x-ndjson').send(Readable.from(writeLines(told(events, log))));
   });
 }
 
-async function* records(body: AsyncIterable<Uint8Array>): AsyncGenerator<Record> {
-  for await (const value of readLines(body)) {
-    const checked = record.safeParse(value);
-    if (!checked.success) throw new Failure('bad-request', checked.error.issues[0]!.message);
-    yield checked.data;
+async function* records(body: Readable): AsyncGenerator<Record> {
+  try {
+    for await (const value of readLines(body.iterator({ destroyOnReturn: false })))
+      yield checked(record, value);
+  } finally {
+    // Who is still sending could not hear otherwise why that was in vain.
+    body.resume();
   }
 }
 

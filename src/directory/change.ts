@@ -19,12 +19,11 @@ export type Change =
       readonly closed?: number | undefined;
     }
   | {
-      readonly t: 'keys';
+      /** `keys`: of a new password; `more`: of the one that it has, for further mechanisms. */
+      readonly t: 'keys' | 'more';
       readonly partition: number;
       readonly id: number;
       readonly keys: readonly Derived[];
-      /** Keys that are there stay as they are: these are of the same password, or of an import. */
-      readonly missing?: boolean | undefined;
     }
   | { readonly t: 'close'; readonly partition: number; readonly id: number; readonly closed: number }
   | { readonly t: 'admin'; readonly partition: number; readonly id: number; readonly admin: boolean }

@@ -14,6 +14,10 @@ export interface Entry {
   readonly created: number;
 }
 
+/** An administrator disabled it; it is being imported, and nobody may see it before that has ended. */
+export const byAdministrator = 1;
+export const beingImported = 2;
+
 export type Mechanism = 'SCRAM-SHA-1' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512';
 
 /** An account with its keys for one mechanism. */
@@ -22,9 +26,6 @@ export interface Found {
   readonly mechanism: Mechanism;
   readonly keys: Keys;
 }
-/** An administrator disabled it; it is being imported, and nobody may see it before that has ended. */
-export const byAdministrator = 1;
-export const beingImported = 2;
 
 /** Who there is, and how they prove it. Addresses come in normalised; `Failure`s carry a text that is safe to show. */
 export interface Directory {
@@ -43,15 +44,17 @@ export interface Directory {
     password: string | undefined,
   ): Promise<Entry & { readonly made: boolean }>;
   /** Adds keys; those of a mechanism that has some stay, unless `replace` is set. Rejects with `account-missing`. */
-  addKeys(address: string, keys: readonly Derived[], replace: boolean): Promise<void>;
+  importKeys(address: string, keys: readonly Derived[], replace: boolean): Promise<void>;
   /** The same for those of a password. */
-  addPassword(address: string, password: string, replace: boolean): Promise<void>;
+  importPassword(address: string, password: string, replace: boolean): Promise<void>;
   /** Sets `closed`; its sessions are its owner's to end. Rejects with `account-missing`. */
   close(address: string, closed: number): Promise<void>;
   /** Makes it an administrator's, or not. Rejects with `account-missing`. */
   promote(address: string, admin: boolean): Promise<void>;
   /** Rejects with `Failure('account-missing')`. */
   setPassword(address: string, password: string): Promise<void>;
+  /** Adds the keys of one more mechanism; those that are there stay. Rejects as `setPassword` does. */
+  addKeys(address: string, mechanism: Mechanism, keys: Keys): Promise<void>;
   /** Removes the entry and its keys; the account's own data is its owner's to delete. False where there was none. */
   remove(address: string): Promise<boolean>;
   /** Accounts with an address above `after`, in order of address. */

@@ -5,7 +5,7 @@ import { defaultLimits } from '../base/limits.ts';
 import type { Random } from '../base/random.ts';
 import type { Lane } from '../store/lane.ts';
 import { sql, type Fence, type Op, type Store } from '../store/store.ts';
-import { derive, saltBytes, usualIterations, type Hash } from '../xmpp/sasl/keys.ts';
+import { derive, saltBytes, usualIterations, type Hash, type Keys } from '../xmpp/sasl/keys.ts';
 import { pack, unpack, type Change, type Derived } from './change.ts';
 import { beingImported, type Directory, type Entry, type Found, type Mechanism } from './directory.ts';
 import { KeyCache } from './keycache.ts';
@@ -65,14 +65,14 @@ const rows = {
     values ($1, $2, $3, $4, $5, $6, 0, 0)`,
   close: sql`update account set disabled = $3 where partition = $1 and id = $2`,
   promote: sql`update account set admin = $3 where partition = $1 and id = $2`,
-  addKeys: sql`insert into credential (partition, account, mechanism, salt, iterations, stored_key, server_key)
-    select partition, id, $3, $4, $5, $6, $7 from account where partition = $1 and id = $2
-    on conflict (partition, account, mechanism) do nothing`,
   /** Count 0: there is no such account. */
   setKeys: sql`insert into credential (partition, account, mechanism, salt, iterations, stored_key, server_key)
     select partition, id, $3, $4, $5, $6, $7 from account where partition = $1 and id = $2
     on conflict (partition, account, mechanism) do update set salt = excluded.salt, iterations = excluded.iterations,
     stored_key = excluded.stored_key, server_key = excluded.server_key`,
+  addKeys: sql`insert into credential (partition, account, mechanism, salt, iterations, stored_key, server_key)
+    select partition, id, $3, $4, $5, $6, $7 from account where partition = $1 and id = $2
+    on conflict (partition, account, mechanism) do nothing`,
   /** Who had a token (account/fast.ts) logs in with the new password. */
   removeTokens: sql`delete from token where partition = $1 and account = $2`,
   remove: sql`delete from account where partition = $1 and id = $2`,
@@ -176,6 +176,7 @@ class Embedded implements EmbeddedDirectory {
     const { clock, newId } = this.#options;
     const partition = this.#options.partitionOf(address);
     if (partition === undefined) throw new Failure('account-domain', 'that domain is not served here');
+    this.#refuseTemporary(address);
     const found = await this.find(address);
     if (found !== undefined) return { ...found, made: false };
     const keys = password === undefined ? [] : await this.#derive(password);
@@ -192,14 +193,14 @@ class Embedded implements EmbeddedDirectory {
     return { id, address, disabled: true, closed, created: since, made: true };
   }
 
-  async addKeys(address: string, keys: readonly Derived[], replace: boolean): Promise<void> {
+  async importKeys(address: string, keys: readonly Derived[], replace: boolean): Promise<void> {
     const { partition, id } = await this.#known(address);
-    await this.#write({ t: 'keys', partition, id, keys, missing: !replace });
+    await this.#write({ t: replace ? 'keys' : 'more', partition, id, keys });
   }
 
-  async addPassword(address: string, password: string, replace: boolean): Promise<void> {
+  async importPassword(address: string, password: string, replace: boolean): Promise<void> {
     const { partition, id } = await this.#known(address);
-    await this.#write({ t: 'keys', partition, id, keys: await this.#derive(password), missing: !replace });
+    await this.#write({ t: replace ? 'keys' : 'more', partition, id, keys: await this.#derive(password) });
   }
 
   async close(address: string, closed: number): Promise<void> {
@@ -210,14 +211,6 @@ class Embedded implements EmbeddedDirectory {
   async promote(address: string, admin: boolean): Promise<void> {
     const { partition, id } = await this.#known(address);
     await this.#write({ t: 'admin', partition, id, admin });
-  }
-
-  async #known(address: string): Promise<{ partition: number; id: number }> {
-    const partition = this.#options.partitionOf(address);
-    const found = partition === undefined ? undefined : await this.find(address);
-    if (found === undefined || partition === undefined)
-      throw new Failure('account-missing', 'there is no such account');
-    return { partition, id: found.id };
   }
 
   #refuseTemporary(address: string): void {
@@ -231,6 +224,18 @@ class Embedded implements EmbeddedDirectory {
     const { partition, id } = await this.#known(address);
     const keys = await this.#derive(password);
     if ((await this.#write({ t: 'keys', partition, id, keys })) === 0) throw missing();
+  }
+
+  async addKeys(address: string, mechanism: Mechanism, keys: Keys): Promise<void> {
+    const { partition, id } = await this.#known(address);
+    await this.#write({ t: 'more', partition, id, keys: [pack(mechanism, keys)] });
+  }
+
+  async #known(address: string): Promise<{ readonly partition: number; readonly id: number }> {
+    const partition = this.#options.partitionOf(address);
+    const found = await this.find(address);
+    if (partition === undefined || found === undefined) throw missing();
+    return { partition, id: found.id };
   }
 
   async remove(address: string): Promise<boolean> {
@@ -311,17 +316,13 @@ function opsOf(change: Change): Op[] {
   if (change.t === 'close') return [{ statement: rows.close, params: [partition, id, change.closed] }];
   if (change.t === 'admin')
     return [{ statement: rows.promote, params: [partition, id, change.admin ? 1 : 0] }];
-  const statement = change.t === 'keys' && change.missing === true ? rows.addKeys : rows.setKeys;
   const keys = change.keys.map((one): Op => {
     const { salt, iterations, storedKey, serverKey } = unpack(one);
     const params = [partition, id, one.mechanism, salt, iterations, storedKey, serverKey];
-    return { statement, params };
+    return { statement: change.t === 'more' ? rows.addKeys : rows.setKeys, params };
   });
-  // Other keys: what was made with the old ones is over (XEP-0484 §4).
-  if (change.t === 'keys')
-    return change.missing === true
-      ? keys
-      : [...keys, { statement: rows.removeTokens, params: [partition, id] }];
+  if (change.t !== 'add')
+    return change.t === 'more' ? keys : [...keys, { statement: rows.removeTokens, params: [partition, id] }];
   const { address, created, closed = 0 } = change;
   const local = address.slice(0, address.indexOf('@'));
   return [{ statement: rows.add, params: [partition, id, local, address, created, closed] }, ...keys];

@@ -70,7 +70,7 @@ export function openTransfer(over: Transferred): Transfer {
       const unfinished = (closed & beingImported) !== 0;
       if (mode === 'new' && !unfinished) return 'there';
       await intakes.begin(user, mode);
-      if (password !== undefined) await directory.addPassword(address, password, mode === 'replace');
+      if (password !== undefined) await directory.importPassword(address, password, mode === 'replace');
       return 'going on';
     },
     take: (address, pieces, mode) => intakes.take(address, pieces, mode),

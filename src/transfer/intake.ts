@@ -159,13 +159,14 @@ export function stored(partition: Partition, ops: readonly Op[]): Promise<void> 
       ops,
       fences: partition.fences,
       done: () => resolve(),
-      failed: (reason, _op, error) => {
+      failed: (reason, op, error) => {
         if (reason === 'fenced') {
           partition.lost();
           reject(new Failure('not-owner', 'another server has this account now, try again'));
         } else if (reason === 'overloaded')
           reject(new Failure('overloaded', 'too much is waiting to be stored'));
-        else reject(error);
+        // A failing write hurts its own account alone (invariant 11).
+        else reject(op === undefined ? error : new Failure('not-stored', 'it could not be stored', error));
       },
     }),
   );

@@ -23,7 +23,7 @@ const rows = {
 };
 
 /** Mechanisms whose keys the directory keeps. */
-const known: readonly Mechanism[] = ['SCRAM-SHA-1', 'SCRAM-SHA-256'];
+const known: readonly Mechanism[] = ['SCRAM-SHA-1', 'SCRAM-SHA-256', 'SCRAM-SHA-512'];
 /** More rounds would be a burden for those who log in. */
 const mostRounds = 10_000_000;
 
@@ -55,7 +55,7 @@ async function take(intake: Intake, pieces: readonly Arrived[]): Promise<void> {
     if (read === undefined) intake.skip(line, `the keys for ${mechanism} are not what they should be`);
     else good.push(read);
   }
-  if (good.length > 0) await intake.env.directory.addKeys(intake.address, good, intake.mode === 'replace');
+  if (good.length > 0) await intake.env.directory.importKeys(intake.address, good, intake.mode === 'replace');
 }
 
 /** Undefined where something is missing or has another size than the mechanism's. */

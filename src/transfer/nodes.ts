@@ -41,9 +41,23 @@ interface ItemRow {
 /** Items of one read. */
 const page = 20;
 
-function nodesOf({ store, partition, account }: Source): Promise<{ node: string; config: string }[]> {
-  return store.query(rows.nodes, [partition, account]);
+interface NodeRow {
+  readonly node: string;
+  readonly config: string;
 }
+
+/** Two ask for them. */
+function nodesOf(source: Source): Promise<readonly NodeRow[]> {
+  let read = known.get(source);
+  if (read === undefined) {
+    const { store, partition, account } = source;
+    read = store.query<NodeRow>(rows.nodes, [partition, account]);
+    known.set(source, read);
+  }
+  return read;
+}
+
+const known = new WeakMap<Source, Promise<readonly NodeRow[]>>();
 
 async function* giveNodes(source: Source): AsyncGenerator<string> {
   const nodes = await nodesOf(source);

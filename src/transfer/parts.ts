@@ -1,4 +1,5 @@
 import type { Arrived, Intake } from './intake.ts';
+import { blocked, privacy } from './blocks.ts';
 import { archive, offline } from './messages.ts';
 import { keys } from './keys.ts';
 import { item, node } from './nodes.ts';
@@ -21,13 +22,6 @@ export interface Part {
   end?(intake: Intake): Promise<void> | void;
 }
 
-const later: Part = {
-  take: (intake, pieces) => {
-    for (const { line, element } of pieces)
-      intake.skip(line, `<${element.name}/> of ${element.ns} is left out: this server has no place for it`);
-  },
-};
-
 /** Every part; they are written in this order (the schema of XEP-0227 wants offline messages first). */
 export const parts: Readonly<Record<PartName, Part>> = {
   offline,
@@ -39,7 +33,7 @@ export const parts: Readonly<Record<PartName, Part>> = {
   item,
   vcard,
   private: privateXml,
-  privacy: later,
-  blocked: later,
+  privacy,
+  blocked,
   archive,
 };

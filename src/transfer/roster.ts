@@ -31,8 +31,8 @@ export const roster: Part = { give: giveRoster, take: takeItems, end: write };
 export const request: Part = { give: giveRequests, take: takeRequests };
 
 /** What is forgotten of versions: tombstones are not written. */
-export async function floorOf({ store, partition, account }: Source): Promise<number> {
-  const found = await store.query<Row>(rosterRows.load, [partition, account]);
+export async function floorOf(source: Source): Promise<number> {
+  const found = await rowsOf(source);
   return found.reduce(
     (floor, { contact, subscription, cn }) =>
       contact === '' || subscription === 'removed' ? Math.max(floor, cn) : floor,
@@ -40,8 +40,21 @@ export async function floorOf({ store, partition, account }: Source): Promise<nu
   );
 }
 
-async function* giveRoster({ store, partition, account }: Source): AsyncGenerator<string> {
-  const found = await store.query<Row>(rosterRows.load, [partition, account]);
+/** Three ask for them; an account has one roster, which is bounded. */
+function rowsOf(source: Source): Promise<readonly Row[]> {
+  let read = known.get(source);
+  if (read === undefined) {
+    const { store, partition, account } = source;
+    read = store.query<Row>(rosterRows.load, [partition, account]);
+    known.set(source, read);
+  }
+  return read;
+}
+
+const known = new WeakMap<Source, Promise<readonly Row[]>>();
+
+async function* giveRoster(source: Source): AsyncGenerator<string> {
+  const found = await rowsOf(source);
   const listed = found.filter(({ contact, subscription }) => contact !== '' && subscription !== 'removed');
   const version = found.reduce((most, { cn }) => Math.max(most, cn), 0);
   yield `<query xmlns="${NS.roster}" ver="${version}">`;
@@ -66,8 +79,9 @@ async function* giveRoster({ store, partition, account }: Source): AsyncGenerato
   yield '</query>';
 }
 
-async function* giveRequests({ store, partition, account, address }: Source): AsyncGenerator<string> {
-  for (const { contact, pending } of await store.query<Row>(rosterRows.load, [partition, account]))
+async function* giveRequests(source: Source): AsyncGenerator<string> {
+  const { address } = source;
+  for (const { contact, pending } of await rowsOf(source))
     if (pending !== null) {
       const stanza = parseStored(pending).with({ from: contact, to: address, type: 'subscribe' });
       yield serialise(stanza, '');

@@ -51,8 +51,8 @@ export class DocumentReader {
   /** Throws StreamError where the document cannot be read on. */
   write(text: string): void {
     this.#file.write(text);
-    // A text or a tag without an end is collected below us.
-    if (this.#file.position - this.#seen > this.#limits.bytes + text.length)
+    // A text or a tag without an end is collected below us; what merely is too long is left out when it has ended.
+    if (this.#file.position - this.#seen > 4 * this.#limits.bytes + text.length)
       throw new StreamError('policy-violation', 'a text or a tag is too long');
   }
 

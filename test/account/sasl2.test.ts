@@ -8,7 +8,6 @@ import { Work } from '../../src/account/work.ts';
 import { systemClock, type Clock } from '../../src/base/clock.ts';
 import { extensions } from '../../src/base/extensions.ts';
 import { systemRandom } from '../../src/base/random.ts';
-import { pack } from '../../src/directory/change.ts';
 import { openEmbeddedDirectory, type EmbeddedDirectory } from '../../src/directory/embedded.ts';
 import type { Authed, Continue, Down, Refused, Wishes } from '../../src/link/frames.ts';
 import { clientKeys } from '../../src/xmpp/sasl/keys.ts';
@@ -256,18 +255,12 @@ test('tokens end with the password and with the account; further keys do not tou
   const agent = randomUUID();
   const token = await stage.token(agent);
   await stage.directory.setPassword('bob@example.org', 'other');
-  await stage.directory.addKeys(
-    'alice@example.org',
-    [
-      pack('SCRAM-SHA-512', {
-        salt: new Uint8Array(1),
-        iterations: 1,
-        storedKey: new Uint8Array(64),
-        serverKey: new Uint8Array(64),
-      }),
-    ],
-    false,
-  );
+  await stage.directory.addKeys('alice@example.org', 'SCRAM-SHA-512', {
+    salt: new Uint8Array(1),
+    iterations: 1,
+    storedKey: new Uint8Array(64),
+    serverKey: new Uint8Array(64),
+  });
   assert.equal(condition(await stage.use(token, agent)), 'authed');
   await stage.directory.setPassword('alice@example.org', 'new');
   assert.equal(condition(await stage.use(token, agent)), 'not-authorized');

@@ -65,7 +65,15 @@ test('without a server the store of a pool is read, and nothing is written or cl
     (await offline.users.list(undefined, 10)).map(({ address }) => address),
     ['juliet@capulet.example', 'romeo@capulet.example'],
   );
+  const exported: string[] = [];
+  for await (const event of offline.transfer.export('capulet.example', 'anybody'))
+    if (event.event === 'text') exported.push(event.text);
+  assert.match(exported.join(''), /<user [^>]*name="juliet".*<\/user>\n<user [^>]*name="romeo"/s);
+  const importing = offline.transfer.import(readNothing(), 'new');
+  await assert.rejects(importing[Symbol.asyncIterator]().next(), { code: 'server-needed' });
   for (const refused of [
+    () => offline.users.disable('juliet@capulet.example', true),
+    () => offline.users.promote('juliet@capulet.example', true),
     () => offline.users.add('paris@capulet.example', 'x'),
     () => offline.users.passwd('juliet@capulet.example', 'x'),
     () => offline.users.remove('juliet@capulet.example'),
@@ -79,3 +87,7 @@ test('without a server the store of a pool is read, and nothing is written or cl
     });
   assert.deepEqual(await store.query(owners, []), before);
 });
+
+async function* readNothing(): AsyncGenerator<never> {
+  yield* [];
+}

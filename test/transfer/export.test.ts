@@ -53,6 +53,23 @@ test('ejabberd imports it, and people log in there', { timeout: 120_000 }, async
   );
   const roster = await juliet.does('get', "<query xmlns='jabber:iq:roster'/>");
   assert.equal(children(children(roster)[0]!, 'item').length, 2, show(roster));
+  assert.match(show(await juliet.does('get', "<vCard xmlns='vcard-temp'/>")), /BINVAL.*Juliet Capulet/s);
+  assert.match(
+    show(await juliet.does('get', "<query xmlns='jabber:iq:private'><exodus xmlns='exodus:prefs'/></query>")),
+    /Jule/,
+  );
+  assert.match(show(await juliet.does('get', "<blocklist xmlns='urn:xmpp:blocking'/>")), /spam.example.com/);
+  const romeo = await Guest.login(ejabberd.port, domain, 'romeo', 'J<li&t "é"', 'SCRAM-SHA-256');
+  assert.match(
+    show(
+      await romeo.does(
+        'get',
+        "<query xmlns='jabber:iq:private'><storage xmlns='storage:bookmarks'/></query>",
+      ),
+    ),
+    /verona@rooms/,
+  );
+  await romeo.leave();
   juliet.say('<presence/>');
   assert.match(show(await juliet.next('message')), /Neither, fair saint/);
   await juliet.leave();
@@ -72,6 +89,14 @@ test('Prosody imports it, and people log in there', { timeout: 120_000 }, async 
   );
   const roster = await juliet.does('get', "<query xmlns='jabber:iq:roster'/>");
   assert.equal(children(children(roster)[0]!, 'item').length, 2, show(roster));
+  assert.match(show(await juliet.does('get', "<vCard xmlns='vcard-temp'/>")), /Juliet Capulet/);
+  const node = (name: string) =>
+    `<pubsub xmlns='http://jabber.org/protocol/pubsub'><items node='${name}'/></pubsub>`;
+  assert.match(show(await juliet.does('get', node('http://jabber.org/protocol/nick'))), /Jule/);
+  assert.match(show(await juliet.does('get', node('urn:xmpp:bookmarks:1'))), /garden@rooms/);
+  juliet.say("<iq type='set' id='a'><query xmlns='urn:xmpp:mam:2'/></iq>");
+  for (const words of ['Wherefore', 'Call me', 'Neither', 'if either'])
+    assert.match(show(await juliet.next('message')), new RegExp(words));
   await juliet.leave();
   await prosody.stop();
 });

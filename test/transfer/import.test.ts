@@ -45,6 +45,9 @@ for (const from of ['ejabberd-plain', 'ejabberd-scram', 'prosody-plain', 'prosod
       ),
       /<defaultnick>Jule<\/defaultnick>/,
     );
+    const blocked = show(await juliet.does('get', "<blocklist xmlns='urn:xmpp:blocking'/>"));
+    // Prosody's own export (seen in 0.12) does not have them.
+    if (from.startsWith('ejabberd')) assert.match(blocked, /tybalt@example.com.*spam.example.com/s);
     const romeo = await Guest.login(port, domain, 'romeo', 'J<li&t "é"', mechanism);
     assert.match(show(await romeo.does('get', node('urn:xmpp:bookmarks:1'))), /verona@rooms.*Verona/s);
     if (from.startsWith('prosody')) {

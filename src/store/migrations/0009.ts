@@ -10,7 +10,7 @@ export const ninth: Migration = {
     `alter table account add column noticed integer not null default 0`,
     // What administrators tell people when they come, by domain; in the partition that the domain's address belongs to.
     `create table notice (
-       partition integer not null, domain text not null, name text not null, id integer not null, body text not null,
+       partition integer not null, domain text not null, name text not null, id integer not null, words text not null,
        primary key (partition, domain, name))`,
   ],
 };
