@@ -70,6 +70,9 @@ export function capsOf(presence: Element | undefined): Element | undefined {
   return presence?.child('c', NS.caps);
 }
 
+/** Characters of a hash: SHA-512 has 88. */
+const longest = 128;
+
 /** Do both say the same? */
 export function sameCaps(a: Element | undefined, b: Element | undefined): boolean {
   if (a === undefined || b === undefined) return a === b;
@@ -77,10 +80,11 @@ export function sameCaps(a: Element | undefined, b: Element | undefined): boolea
 }
 
 /**
- * A session has sent its first presence, or another annotation; or a new owner has it again (`quiet`: its client has been
- * told the last items). Call it as an effect.
+ * A session has sent its first presence, or another annotation; or a new owner has it again (`told`: its client has been
+ * given the last items). Call it as an effect.
  */
-export function noticeCaps(session: Session, quiet = false): void {
+export function noticeCaps(session: Session, told = false): void {
+  const quiet = told && !deaf.delete(session);
   const annotation = capsOf(session.presence);
   const all = knownTo(session);
   all.questions.get(session)?.timer.cancel();
@@ -91,7 +95,13 @@ export function noticeCaps(session: Session, quiet = false): void {
   }
   const { hash, ver, ext } = annotation.attrs;
   // §5.4: what is not verified is for this session alone. §8: `ext` is of the time before there were hashes.
-  if (hash === undefined || ver === undefined || ext !== undefined || !canHash(hash)) {
+  if (
+    hash === undefined ||
+    ver === undefined ||
+    ver.length > longest ||
+    ext !== undefined ||
+    !canHash(hash)
+  ) {
     ask(session, undefined, annotation, quiet);
     return;
   }
@@ -108,6 +118,14 @@ export function noticeCaps(session: Session, quiet = false): void {
   }
   all.waiting.set(key, new Map([[session, quiet]]));
   ask(session, { key, hash, ver }, annotation, quiet);
+}
+
+/** Sessions that something was to be told while they waited for their muxes: they are given the last items again. */
+const deaf = new WeakSet<Session>();
+
+/** Something was to be told to a session that only its row knows. */
+export function missEvent(session: Session): void {
+  deaf.add(session);
 }
 
 /** Somebody would tell this session something, and it is not known whether it wants to hear of it: is it being asked? */

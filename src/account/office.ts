@@ -19,7 +19,7 @@ import { outboxRows } from './outboxrows.ts';
 import { Owed } from './owed.ts';
 import type { Partition } from './partition.ts';
 import { isApproval, receiveApproval } from './pubsub/authorize.ts';
-import { receiveBetween } from './pubsub/between.ts';
+import { receiveBetween, Repeats } from './pubsub/between.ts';
 import { sendPassing } from './route.ts';
 import { subscription, type Kind } from './rows.ts';
 import { between, returnSubscription } from './subscription.ts';
@@ -33,6 +33,7 @@ export function openOffice(env: Env, partitionAt: (id: number) => Partition | un
     return partition?.ended === false ? partition : undefined;
   };
   const owed = new Owed(env, serving);
+  const repeats = new Repeats(env, serving);
   return {
     serves: (id, epoch) => {
       const partition = partitionAt(id);
@@ -74,6 +75,10 @@ export function openOffice(env: Env, partitionAt: (id: number) => Partition | un
         });
     },
     lost: (stanza) => {
+      if (stanza.ns === NS.between) {
+        repeats.add(stanza);
+        return;
+      }
       if (stanza.name === 'presence') {
         owed.add(stanza);
         return;

@@ -144,6 +144,12 @@ export const extensions = {
     of: 'time that a client has to say what its hash means',
     overflow: 'another client with that hash is asked',
   },
+  betweenTries: {
+    value: 10,
+    unit: 'tries',
+    of: 'times that a PubSub notification for another server’s people is sent again, a second apart, while that server is not there',
+    overflow: 'it is dropped; they have the last item when they come online',
+  },
   capsAsked: {
     value: 3,
     unit: 'questions',

@@ -4,6 +4,7 @@ import { Jid } from '../../xmpp/jid.ts';
 import { NS } from '../../xmpp/namespaces.ts';
 import { serialise } from '../../xmpp/serialise.ts';
 import type { Account } from '../account.ts';
+import { blocksAddress, isBlocked, readBlocks } from '../blocks.ts';
 import type { Partition } from '../partition.ts';
 import { withRoster } from '../roster.ts';
 import { sendPassing, withSessions } from '../route.ts';
@@ -29,7 +30,7 @@ export function sendLast(session: Session, names: ReadonlySet<string>): void {
   withRoster(account, (roster) => {
     const contacts = new Map<number, string[]>();
     for (const { to, contact } of roster) {
-      const home = to ? partition.env.partitionOf(contact) : undefined;
+      const home = to && !blocksAddress(account, contact) ? partition.env.partitionOf(contact) : undefined;
       if (home === undefined) continue;
       const list = contacts.get(home);
       if (list === undefined) contacts.set(home, [contact]);
@@ -110,7 +111,7 @@ async function tellLast(
   for (const [address, nodes] of await nodesOfAll(partition, contacts))
     for (const [node, item] of matching(nodes, names)) candidates.push([address, node, item]);
   if (candidates.length === 0) return;
-  const seen = await seenByAll(partition, new Set(candidates.map(([address]) => address)), to.bare);
+  const seen = await seenByAll(partition, new Set(candidates.map(([address]) => address)), to);
   for (const [address, node, item] of candidates) {
     const how = seen.get(address);
     if (how?.from !== true || barrier(node, address, to, how) !== undefined) continue;
@@ -125,17 +126,22 @@ async function tellLast(
   }
 }
 
-/** What the rosters of these accounts say of somebody: from memory, or a few at a time from the store. */
+/**
+ * What the rosters of these accounts say of somebody: from memory, or a few at a time from the store. Nothing for those
+ * that block them (XEP-0163 §4.3.3).
+ */
 async function seenByAll(
   partition: Partition,
   addresses: ReadonlySet<string>,
-  contact: string,
+  contact: Jid,
 ): Promise<ReadonlyMap<string, Seen>> {
   const seen = new Map<string, Seen>();
   const missing: string[] = [];
   for (const address of addresses) {
-    const roster = partition.accounts.peek(address)?.roster;
-    const item = roster?.get(contact);
+    const account = partition.accounts.peek(address);
+    if (account !== undefined && isBlocked(account, contact)) continue;
+    const roster = account?.roster;
+    const item = roster?.get(contact.bare);
     if (roster === undefined) missing.push(address);
     else if (item !== undefined) seen.set(address, item);
   }
@@ -143,17 +149,26 @@ async function seenByAll(
     const some = missing.slice(at, at + batch);
     const filled = [...some, ...Array.from({ length: batch - some.length }, () => some[0]!)];
     // oxlint-disable-next-line no-await-in-loop -- one question after the other
-    const rows = await partition.env.store.query<{ address: string; subscription: string; groups: string }>(
-      pubsubRows.seen,
-      [partition.id, ...filled, contact],
-    );
-    for (const { address, subscription, groups } of rows)
-      seen.set(address, {
-        from: subscription === 'from' || subscription === 'both',
-        groups: groups === '' ? [] : (JSON.parse(groups) as string[]),
-      });
+    const rows = await partition.env.store.query<SeenRow>(pubsubRows.seen, [
+      partition.id,
+      ...filled,
+      contact.bare,
+    ]);
+    for (const { address, blocked, subscription, groups } of rows)
+      if (readBlocks(blocked)?.has(contact) !== true)
+        seen.set(address, {
+          from: subscription === 'from' || subscription === 'both',
+          groups: groups === '' ? [] : (JSON.parse(groups) as string[]),
+        });
   }
   return seen;
+}
+
+interface SeenRow {
+  readonly address: string;
+  readonly blocked: string | null;
+  readonly subscription: string;
+  readonly groups: string;
 }
 
 /** The message of an item that is not new; undefined where it is over. */

@@ -3,7 +3,8 @@ import { Jid } from '../../xmpp/jid.ts';
 import { NS } from '../../xmpp/namespaces.ts';
 import { attribute, textOf } from '../../xmpp/serialise.ts';
 import type { Account } from '../account.ts';
-import { recallCaps } from '../caps.ts';
+import { blocksAddress, isBlocked } from '../blocks.ts';
+import { missEvent, recallCaps } from '../caps.ts';
 import type { Partition } from '../partition.ts';
 import { withRoster, type Roster } from '../roster.ts';
 import { sendPassing, withSessions } from '../route.ts';
@@ -49,7 +50,13 @@ function toSubscribers(
   const told = new Set<string>();
   for (const [address, subscription] of node.subscriptions ?? []) {
     const jid = Jid.parse(address);
-    if (jid === undefined || subscription.state !== 'subscribed' || !wants(subscription)) continue;
+    if (
+      jid === undefined ||
+      isBlocked(account, jid) ||
+      subscription.state !== 'subscribed' ||
+      !wants(subscription)
+    )
+      continue;
     // XEP-0163 §6.3: who lost access is told nothing, and is no subscriber any more.
     if (barrier(node, account.address, jid, roster?.get(jid.bare)) !== undefined) {
       lose(jid);
@@ -76,7 +83,8 @@ function toContacts(
   let notice: Notice | undefined;
   for (const item of roster) {
     const { contact } = item;
-    if (!item.from || except.has(contact)) continue;
+    // XEP-0163 §4.3.3: nothing to whom the account blocks.
+    if (!item.from || except.has(contact) || blocksAddress(account, contact)) continue;
     const jid = Jid.parse(contact);
     if (jid === undefined || barrier(node, account.address, jid, item) !== undefined) continue;
     const home = partition.env.partitionOf(contact);
@@ -114,8 +122,13 @@ function give(partition: Partition, address: string, notice: Notice): void {
 
 /** To each available session of an account whose client asked for what this node tells (XEP-0163 §4.3, XEP-0060 §9.2). */
 function showNotice(account: Account, notice: Notice): void {
+  if (blocksAddress(account, notice.from)) return;
   for (const session of account.sessions) {
-    if (!session.available || session.dormant) continue;
+    if (!session.available) continue;
+    if (session.dormant) {
+      missEvent(session);
+      continue;
+    }
     if (session.interests === undefined) recallCaps(session);
     else if (session.interests.has(notice.node)) session.send(notice.text(session.full));
   }
@@ -124,10 +137,12 @@ function showNotice(account: Account, notice: Notice): void {
 /** A notification on its way to many: encoded once, only `to` differs. */
 class Notice {
   readonly node: string;
+  readonly from: string;
   readonly #behind: string;
 
   constructor(node: string, stanza: Element) {
     this.node = node;
+    this.from = stanza.attrs['from'] ?? '';
     this.#behind = textOf(stanza).slice('<message'.length);
   }
 

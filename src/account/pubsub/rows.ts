@@ -22,8 +22,8 @@ export const pubsubRows = {
     from account a join pubsub_subscription s on s.partition = a.partition and s.account = a.id
     where a.partition = $1 and a.address in ($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,
       $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33)`,
-  /** What several accounts' rosters say of one contact. */
-  seen: sql`select a.address, r.subscription, r.groups
+  /** What several accounts' rosters say of one contact, and whom they block. */
+  seen: sql`select a.address, a.blocked, r.subscription, r.groups
     from account a join roster r on r.partition = a.partition and r.account = a.id and r.contact = $34
     where a.partition = $1 and a.address in ($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,
       $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33)`,
