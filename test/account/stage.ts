@@ -7,6 +7,7 @@ import { quiet } from '../../src/base/log.ts';
 import { systemRandom } from '../../src/base/random.ts';
 import type { Account } from '../../src/account/account.ts';
 import { archiveEverything, type Preferences } from '../../src/account/accountrows.ts';
+import { hostsOf } from '../../src/account/hosts.ts';
 import { key, type Feature } from '../../src/account/iq.ts';
 import { Nodes } from '../../src/account/pubsub/nodes.ts';
 import { messageRows, rowParams } from '../../src/account/rows.ts';
@@ -60,7 +61,7 @@ export class Stage {
       registration: 'open',
       version: '1.2.3',
       domains: new Set(['capulet.example']),
-      hosts: new Map(),
+      hosts: hostsOf(['capulet.example']),
     };
     const partition = { id: fence.partition, env, fences: [fence], lane };
     this.account = {
