@@ -8,6 +8,7 @@ import { systemRandom } from '../../src/base/random.ts';
 import { hostsOf } from '../../src/account/hosts.ts';
 import type { Account } from '../../src/account/account.ts';
 import { archiveEverything, type Preferences } from '../../src/account/accountrows.ts';
+import { hostsOf } from '../../src/account/hosts.ts';
 import { key, type Feature } from '../../src/account/iq.ts';
 import { Nodes } from '../../src/account/pubsub/nodes.ts';
 import { messageRows, rowParams } from '../../src/account/rows.ts';
