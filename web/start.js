@@ -5,7 +5,12 @@ await import('/brand.js');
 await new Promise((resolve, reject) => {
   // as an element, because Converse.js finds its other files by the address in it
   const script = document.createElement('script');
-  Object.assign(script, { type: 'module', src: '/converse/converse.min.js', onload: resolve, onerror: reject });
+  Object.assign(script, {
+    type: 'module',
+    src: '/converse/converse.min.js',
+    onload: resolve,
+    onerror: reject,
+  });
   document.head.append(script);
 });
 
@@ -14,7 +19,9 @@ await converse.initialize({
   assets_path: '/converse/',
   websocket_url: `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/ws`,
   discover_connection_methods: false,
-  ...(settings.domains.length === 1 ? { locked_domain: settings.domain } : { default_domain: settings.domain }),
+  ...(settings.domains.length === 1
+    ? { locked_domain: settings.domain }
+    : { default_domain: settings.domain }),
   allow_registration: settings.registration,
   registration_domain: settings.domain,
   domain_placeholder: settings.domain,

@@ -5,7 +5,6 @@ import { systemClock, type Clock } from '../../src/base/clock.ts';
 import { defaultLimits } from '../../src/base/limits.ts';
 import { quiet } from '../../src/base/log.ts';
 import { systemRandom } from '../../src/base/random.ts';
-import { hostsOf } from '../../src/account/hosts.ts';
 import type { Account } from '../../src/account/account.ts';
 import { archiveEverything, type Preferences } from '../../src/account/accountrows.ts';
 import { hostsOf } from '../../src/account/hosts.ts';

@@ -23,7 +23,7 @@ const makers: readonly Maker[] = [
     settled: /RECV: <a h="\d+"/,
     complaint: /: ERR: \S|type="error"|Stream error/,
     // Files of a first start; glib's word for a name that nobody gave.
-    excused: /no such file|GLib-CRITICAL/,
+    excused: /no such file|GLib-CRITICAL|\[OMEMO\] cannot publish/,
   },
   {
     name: 'finch',

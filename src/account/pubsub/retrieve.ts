@@ -4,7 +4,7 @@ import { StanzaError } from '../../xmpp/error.ts';
 import { NS } from '../../xmpp/namespaces.ts';
 import { foundSet, parsePage, type Page } from '../../xmpp/rsm.ts';
 import type { Account } from '../account.ts';
-import { pubsubOf, seenNode, type Ask } from './ask.ts';
+import { nameIn, pubsubOf, seenNode, type Ask } from './ask.ts';
 import { unsupported } from './errors.ts';
 import { attrsOf } from './event.ts';
 import { Item } from './item.ts';
@@ -51,6 +51,7 @@ export async function countItems(account: Account, node: Node): Promise<number> 
 /** XEP-0060 §6.5. The newest come first, on pages too. */
 export async function retrieve(ask: Ask): Promise<Element> {
   const { verb, payload, account } = ask;
+  if (isEmptyList(ask)) return el('pubsub', NS.pubsub, {}, [el('items', NS.pubsub, { node: nameIn(verb) })]);
   const node = seenNode(ask);
   if (!node.config.persist) throw unsupported('persistent-items');
   const wanted = verb.elements('item');
@@ -66,6 +67,15 @@ export async function retrieve(ask: Ask): Promise<Element> {
     return answer(node, items);
   }
   return paged(account, node, page);
+}
+
+/**
+ * Whoever asks for their own bookmarks has a list of them, be it empty: the node comes with the first (bookmarks.ts), and
+ * clients ask at each login and take `item-not-found` for a fault.
+ */
+function isEmptyList({ verb, nodes, account, from }: Ask): boolean {
+  const { node } = verb.attrs;
+  return node === NS.bookmarks && from.bare === account.address && nodes.get(node) === undefined;
 }
 
 /** §6.5.8: several ids may be asked for at once; what is not there is left out. */
