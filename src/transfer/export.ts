@@ -38,20 +38,54 @@ export async function* exportAccounts(
   reader: Reader,
 ): AsyncGenerator<ExportEvent> {
   let accounts = 0;
-  for await (const entry of entries(over, what)) {
+  for await (const { entry, head, rest } of started(over, what, reader)) {
     yield { event: 'account', address: entry.address };
+    yield { event: 'text', text: head };
     let text = '';
-    for await (const some of user(over, entry, reader)) {
+    for await (const some of rest) {
       text += some;
       if (text.length < piece) continue;
       yield { event: 'text', text };
       text = '';
     }
-    yield { event: 'text', text };
+    if (text !== '') yield { event: 'text', text };
     yield { event: 'end' };
     accounts++;
   }
   yield { event: 'done', accounts };
+}
+
+/** An account whose text has begun to be read; most are read whole then. */
+interface Started {
+  readonly entry: Entry;
+  readonly head: string;
+  readonly rest: AsyncGenerator<string>;
+}
+
+/** Accounts that are begun while those before them are told: a store takes its time, and several questions at once. */
+const ahead = 8;
+
+async function* started(over: Exported, what: string, reader: Reader): AsyncGenerator<Started> {
+  const queue: Promise<Started>[] = [];
+  for await (const entry of entries(over, what)) {
+    const next = start(entry, user(over, entry, reader));
+    next.catch(() => {}); // told when its turn comes
+    queue.push(next);
+    if (queue.length >= ahead) yield await queue.shift()!;
+  }
+  // oxlint-disable-next-line no-await-in-loop -- in their order
+  while (queue.length > 0) yield await queue.shift()!;
+}
+
+async function start(entry: Entry, rest: AsyncGenerator<string>): Promise<Started> {
+  let head = '';
+  while (head.length < piece) {
+    // oxlint-disable-next-line no-await-in-loop -- one piece after the other
+    const { done, value } = await rest.next();
+    if (done === true) break;
+    head += value;
+  }
+  return { entry, head, rest };
 }
 
 async function* entries({ directory }: Exported, what: string): AsyncGenerator<Entry> {
