@@ -5,6 +5,7 @@ import type { Element } from '../xmpp/element.ts';
 import { Jid } from '../xmpp/jid.ts';
 import type { Account } from './account.ts';
 import { metadataOf } from './archive.ts';
+import { Lull } from './lull.ts';
 import { keep } from './record.ts';
 import type { Session } from './session.ts';
 import { hashOf, previdOf } from './ticket.ts';
@@ -20,10 +21,11 @@ export function taggedResource(account: Account, tag: string | undefined, own: s
 }
 
 /** How the session begins (§3.2), before its first commit; how stream management is enabled (XEP-0198 §9.1). */
-export function beginWith(session: Session, { carbons, enable }: Bind2): Bound['enabled'] {
+export function beginWith(session: Session, { carbons, inactive, enable }: Bind2): Bound['enabled'] {
   const { env } = session.partition;
   session.carbons = carbons;
-  if (carbons) keep(session);
+  if (inactive) session.lull = new Lull();
+  if (carbons || inactive) keep(session);
   if (enable === undefined) return undefined;
   session.enabled = { n: 0, m: 0 };
   const max = env.limits.resume;

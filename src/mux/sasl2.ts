@@ -148,12 +148,15 @@ class Inline implements Entry {
     login.account = account;
     login.proof = proof;
     login.decided = true;
-    conn.write(offer(conn, login));
+    conn.write(annotated(conn, offer(conn, login)));
     conn.ready();
   }
 
   bound: Entry['bound'] = (conn, _login, session, frame) => {
-    const told = this.#told + bound(this.#wanted.bind!, frame);
+    const { bind } = this.#wanted;
+    const told = this.#told + bound(bind!, frame);
+    // XEP-0386 §3.2.1: its owner knows that already, whoever is its owner next hears it from here.
+    if (bind!.inactive) session.indicate(true);
     this.#succeed(conn, `${frame.account}/${frame.resource}`, told);
     conn.write(annotated(conn, offerBound(conn, session.managed)));
   };

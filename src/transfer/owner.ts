@@ -12,7 +12,7 @@ import type { Begin } from './reader.ts';
 
 const rows = {
   empty: sql`update account set watermark = 0, roster_ver = 0, prefs = null, blocked = null, avatar = null,
-    pushes = null where partition = $1 and id = $2`,
+    pushes = null, pushed = 0, gone = null, farewell = null where partition = $1 and id = $2`,
   state: sql`select id, disabled, roster_ver, (select count(*) from credential c
     where c.partition = a.partition and c.account = a.id) as keys
     from account a where a.partition = $1 and a.address = $2`,

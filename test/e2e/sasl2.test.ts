@@ -114,6 +114,25 @@ void describe('SASL2, Bind 2, FAST', () => {
     wire.cut();
   });
 
+  void it('a client that begins inactive is left alone until it is active (XEP-0386 §3.2, XEP-0352)', async () => {
+    const [user, friend] = [fresh(), fresh()];
+    const asleep = `<bind xmlns='${bind2}'><inactive xmlns='urn:xmpp:csi:0'/></bind>`;
+    const { wire, success } = await enterAt(target, user, undefined, asleep);
+    const other = await Actor.login(target, { user: friend });
+    other.send(
+      `<message to='${success.jid}' type='chat'><composing xmlns='http://jabber.org/protocol/chatstates'/></message>`,
+    );
+    await settle([other]);
+    assert.deepEqual(await quiet(wire), []);
+    wire.write("<active xmlns='urn:xmpp:csi:0'/>");
+    assert.deepEqual(
+      (await quiet(wire)).map((one) => children(one)[0]?.localName),
+      ['composing'],
+    );
+    await other.close();
+    wire.cut();
+  });
+
   void it('carbons and the session outlive the server: both were in the commit that success told of', async () => {
     const [user, friend] = [fresh(), fresh()];
     const agent = randomUUID();
