@@ -13,6 +13,8 @@ export interface Announcement {
   readonly owned: readonly { readonly partition: number; readonly epoch: number }[];
   /** What the server says of itself, as a hash (XEP-0115): muxes offer it. */
   readonly caps?: string | undefined;
+  /** Mechanisms that some account has no keys for: muxes do not offer them. */
+  readonly lacking?: readonly string[] | undefined;
 }
 
 /** Each second, to everybody: who has heard of another version asks for all of it. */
@@ -48,9 +50,20 @@ export function openTable(mesh: Mesh, domains: ReadonlySet<string>, whole?: Read
   let accounts: Range | undefined;
   const partitionOf = placeInRange(domains, () => accounts, whole);
   let caps: string | undefined;
+  /** By who says so; those who lack nothing are left out. */
+  const lacks = new Map<Peer, readonly string[]>();
+  let lacking: readonly string[] = [];
 
-  const hear = (server: Peer, { version, accounts: range, owned, caps: said }: Announcement) => {
+  const learnLacks = (server: Peer, said: readonly string[]) => {
+    if (!(said.length === 0 ? lacks.delete(server) : lacks.set(server, said))) return;
+    lacking = [...new Set([...lacks.values()].flat())].sort();
+  };
+  const hear = (
+    server: Peer,
+    { version, accounts: range, owned, caps: said, lacking: out }: Announcement,
+  ) => {
     caps = said;
+    learnLacks(server, out ?? []);
     accounts ??= range;
     versions.set(server, version);
     const still = new Set(owned.map(({ partition }) => partition));
@@ -75,11 +88,15 @@ export function openTable(mesh: Mesh, domains: ReadonlySet<string>, whole?: Read
   mesh.onPeer((peer, state) => {
     if (state === 'up') return;
     versions.delete(peer);
+    learnLacks(peer, []);
     for (const route of routes.values()) if (route.server === peer) routes.delete(route.partition);
   });
   return {
     get caps() {
       return caps;
+    },
+    get lacking() {
+      return lacking;
     },
     get size() {
       return routes.size;
@@ -111,6 +128,7 @@ export function openAnnouncer(
   accounts: Range,
   owned: () => Announcement['owned'],
   caps?: string,
+  lacking: () => readonly string[] = () => [],
 ): Announcer {
   let timer: Timer | undefined;
   let version = 0;
@@ -121,6 +139,7 @@ export function openAnnouncer(
       accounts,
       owned: owned(),
       caps,
+      lacking: lacking(),
     } satisfies Announcement);
   const repeat = () => {
     timer = clock.after(fixed.routesPeriod.value, repeat);
