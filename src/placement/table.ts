@@ -36,6 +36,8 @@ export interface Table extends Routes {
   readonly partitionOf: PartitionOf;
   /** For a process that knows the range of accounts itself. */
   learn(accounts: Range): void;
+  /** Called after an owner, this process too, says that other mechanisms lack keys than before. */
+  onLacking(handler: (said: readonly string[]) => void): void;
 }
 
 /**
@@ -54,9 +56,13 @@ export function openTable(mesh: Mesh, domains: ReadonlySet<string>, whole?: Read
   const lacks = new Map<Peer, readonly string[]>();
   let lacking: readonly string[] = [];
 
+  const watchers: ((said: readonly string[]) => void)[] = [];
   const learnLacks = (server: Peer, said: readonly string[]) => {
-    if (!(said.length === 0 ? lacks.delete(server) : lacks.set(server, said))) return;
+    if ((lacks.get(server) ?? []).join() === said.join()) return;
+    if (said.length === 0) lacks.delete(server);
+    else lacks.set(server, said);
     lacking = [...new Set([...lacks.values()].flat())].sort();
+    for (const watcher of watchers) watcher(said);
   };
   const hear = (
     server: Peer,
@@ -112,6 +118,7 @@ export function openTable(mesh: Mesh, domains: ReadonlySet<string>, whole?: Read
     partition: (partition) => routes.get(partition),
     epoch: (partition) => highest.get(partition) ?? 0,
     onChange: (handler) => void handlers.push(handler),
+    onLacking: (handler) => void watchers.push(handler),
   };
 }
 

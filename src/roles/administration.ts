@@ -144,10 +144,12 @@ async function storeKnows(
   try {
     const asked = Promise.all([
       accountCount(store),
-      lackingCounts(store),
       pooled && overview(pooled.pool, pooled.peers.mesh.members(), clock.now()),
     ]);
-    const [accounts, lacking, pool] = await Promise.race([asked, late]);
+    // A pass over the accounts: where that takes too long, the rest is told without it.
+    const counted = Promise.race([lackingCounts(store), late]).catch(() => undefined);
+    const [accounts, pool] = await Promise.race([asked, late]);
+    const lacking = await counted;
     return { accounts, lacking, pool };
   } catch (error) {
     if (!failed(error, 'store-unavailable')) throw error;

@@ -92,6 +92,10 @@ export async function openCommunity(
     broken.catch(() => {});
 
     const lacks = new Lacks({ store, clock, log, changed: () => ownership.announce() });
+    // All servers of a pool have one answer: whoever heard of a change tells the others, and may be gone next.
+    routes.onLacking((said) => {
+      if (said.join() !== lacks.mechanisms.join()) lacks.look();
+    });
     const directory = openEmbeddedDirectory({
       store,
       laneOf: (partition) => accounts.at(partition),

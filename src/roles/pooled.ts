@@ -49,8 +49,6 @@ export async function ownPool(parts: Parts): Promise<Ownership> {
         host: {
           serve: async (partition, epoch, carried) => {
             await accounts.serve(partition, epoch, laneOf(partition), carried as readonly Carried[]);
-            // Whoever had it knew what its accounts lack, and may be gone.
-            if (pool !== undefined) lacks.look();
           },
           carry: (partition, epoch, carried) =>
             accounts.carry(partition, epoch, carried as readonly Carried[]),
