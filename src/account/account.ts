@@ -44,8 +44,6 @@ export class Account {
   roster: Roster | undefined;
   /** PubSub nodes; loaded at first use, see pubsub/nodes.ts. */
   nodes: Nodes | undefined;
-  /** Settles when the upload slot that was asked for last is stored; undefined where none is under way. */
-  uploading: Promise<void> | undefined;
   /** Highest id whose commit is known here: everything up to it may be shown (DESIGN §5, commits). */
   head: number;
   /** Where it is pushed to; undefined where nowhere (pushes.ts). */

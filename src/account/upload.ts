@@ -5,6 +5,7 @@ import { buildForm } from '../xmpp/forms.ts';
 import { NS } from '../xmpp/namespaces.ts';
 import { fixed } from '../base/fixed.ts';
 import type { Env } from './env.ts';
+import type { Account } from './account.ts';
 import type { Feature, Request } from './iq.ts';
 import { cleanName, encodedName, isMediaType } from './upload/name.ts';
 import { uploadRows, type UsageRow } from './upload/rows.ts';
@@ -30,6 +31,9 @@ export const upload: Feature = {
   },
 };
 
+/** Settles when the slot that an account asked for last is stored, or is not. */
+const asking = new WeakMap<Account, Promise<void>>();
+
 /** §4: a slot, stored before its URLs are told. */
 async function slot({ account, work, payload }: Request): Promise<Element> {
   const { partition } = account;
@@ -42,12 +46,8 @@ async function slot({ account, work, payload }: Request): Promise<Element> {
   const token = newToken(env.random, env.secret, partition.id);
   const until = now + fixed.uploadSlot.value;
   work.write(uploadRows.add, [partition.id, token, account.id, name, type, size, now, until, ends ?? null]);
-  account.uploading = new Promise((resolve) =>
-    work.ended(() => {
-      account.uploading = undefined;
-      resolve();
-    }),
-  );
+  const stored = new Promise<void>((resolve) => work.ended(resolve));
+  asking.set(account, stored);
   const url = `${env.upload.url}upload/${token}/${encodedName(name)}`;
   return el('slot', NS.upload, {}, [
     el('put', NS.upload, { url: `${url}?key=${uploadKey(env.secret, token)}` }),
@@ -88,7 +88,7 @@ async function withinQuota(account: Request['account'], size: number, now: numbe
   const { id, env } = account.partition;
   const { uploadQuota, uploadSlots, uploadRetention } = env.limits;
   // A slot that another session was just given is in the store before this one is counted.
-  await account.uploading;
+  await asking.get(account);
   const old = uploadRetention === 0 ? 0 : now - uploadRetention * 24 * hour;
   const params = [id, account.id, now, now - hour, old];
   const [usage] = await env.store.query<UsageRow>(uploadRows.usage, params);
