@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import { type Browser, type BrowserContext, chromium, type Page, type Route } from 'playwright-core';
 import { poll } from './child.ts';
 import type { Target } from './server.ts';
 
@@ -14,6 +14,19 @@ export function openBrowser(): Promise<Browser> {
   return chromium.launch({
     executablePath: '/usr/bin/chromium',
     args: ['--no-sandbox', '--no-first-run', ...off.map((one) => `--disable-${one}`)],
+  });
+}
+
+/** The page's own script with one plugin more, which lets a test see what Converse.js keeps to itself. */
+async function probed(route: Route): Promise<void> {
+  const answer = await route.fetch();
+  const begin = 'await converse.initialize({';
+  const plugin = `converse.plugins.add('probe', { initialize() { globalThis.probe = this._converse; } });`;
+  const text = await answer.text();
+  if (!text.includes(begin)) throw new Error('start.js begins otherwise');
+  await route.fulfill({
+    response: answer,
+    body: text.replace(begin, `${plugin}\n${begin} whitelisted_plugins: ['probe'],`),
   });
 }
 
@@ -55,6 +68,7 @@ export class Person {
         const body = text.replace(/websocket_url: .*/, 'bosh_service_url: `${location.origin}/bosh`,');
         await route.fulfill({ response: answer, body });
       });
+    await page.route('**/start.js', probed);
     // Browsers give a page the cryptography that SCRAM needs only from localhost or over TLS.
     await page.goto(target.page.replace('127.0.0.1', 'localhost'));
     await page.fill('input[name=jid]', `${user}@${target.domain}`);
@@ -62,6 +76,16 @@ export class Person {
     await page.press('input[name=password]', 'Enter');
     await page.waitForSelector('#converse-roster', { state: 'attached' });
     return new Person(context, page);
+  }
+
+  /** Evaluates in the page, where `probe` is Converse.js with its interfaces and its models. */
+  tells<Told>(expression: string): Promise<Told> {
+    return this.page.evaluate(expression);
+  }
+
+  /** Waits until an expression (see `tells`) is true. */
+  async until(expression: string, what: string): Promise<void> {
+    await this.#until(expression, what);
   }
 
   async picture(name: string): Promise<void> {
