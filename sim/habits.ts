@@ -32,7 +32,8 @@ export class Habits {
   /** Since when the server has said that the pest is blocked; until it is to be unblocked. */
   blockedSince: number | undefined;
   #wanted = false;
-  #has = false;
+  /** What the server has said; undefined while it has been asked for something else. */
+  #has: boolean | undefined = false;
   #turned = -Infinity;
   #trying: { readonly session: number; readonly at: number } | undefined;
   /** The final look: whose node showed what. */
@@ -81,7 +82,7 @@ export class Habits {
 
   /** Blocks its pest, or ends that. */
   turn(): void {
-    if (!this.#wanted || this.#has) this.#want(!this.#wanted);
+    if (this.#wanted === this.#has) this.#want(!this.#wanted);
   }
 
   unblock(): void {
@@ -108,18 +109,19 @@ export class Habits {
       this.#turned = world.scheduler.now;
       this.blockedSince = wanted ? world.scheduler.now : undefined;
     });
-    if (!asked) this.#trying = undefined;
+    if (asked) this.#has = undefined;
+    else this.#trying = undefined;
   }
 
   /** Nothing can be said of what this one shows to `other`, or did a moment ago. */
   hides(other: Client): boolean {
     if (this.pest !== other) return false;
-    return this.#wanted || this.#has || this.#client.world.scheduler.now - this.#turned < settling;
+    return this.#wanted || this.#has !== false || this.#client.world.scheduler.now - this.#turned < settling;
   }
 
   /** It blocks nobody, and the server has said so. */
   get open(): boolean {
-    return !this.#wanted && !this.#has;
+    return !this.#wanted && this.#has === false;
   }
 
   #want(blocked: boolean): void {
