@@ -53,7 +53,7 @@ export async function simulate({ seed, broken, trace, log = quiet, frames }: Run
 
   const clock = scheduler.clock();
   const until = scheduler.now + troubled;
-  const repeat = (from: number, to: number, act: () => void) => {
+  const repeat = (from: number, to: number, act: () => unknown) => {
     const again = () => {
       if (scheduler.now >= until) return;
       act();
@@ -66,9 +66,11 @@ export async function simulate({ seed, broken, trace, log = quiet, frames }: Run
     repeat(500, 6_000, () => person.chatter());
     repeat(1_000, 10_000, () => person.befriend());
     repeat(5_000, 50_000, () => person.cut());
-    repeat(2_000, 12_000, () => person.habits.publish());
-    repeat(2_000, 12_000, () => person.habits.look(random.pick(people)));
-    repeat(6_000, 40_000, () => person.habits.turn());
+    // Who waits for a commit says nothing else meanwhile: some stay silent while the database is away.
+    const dares = () => world.database.condition === 'up' || random.chance(0.2);
+    repeat(2_000, 12_000, () => dares() && person.habits.publish());
+    repeat(2_000, 12_000, () => dares() && person.habits.look(random.pick(people)));
+    repeat(6_000, 40_000, () => dares() && person.habits.turn());
     repeat(4_000, 30_000, () => person.habits.indicate(!person.habits.inactive));
   }
   const vandal = new Vandal(world);
