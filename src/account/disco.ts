@@ -72,6 +72,8 @@ export function disco(features: readonly Feature[]): Feature {
         );
       },
       [itemsKey]: async (visit) => {
+        // XEP-0050 §2.2: an account has no commands for others, which is no error.
+        if (visit.payload.attrs['node'] === NS.commands) return noCommands;
         const may = await mayKnow(visit.account, visit.from);
         return itemsOf(catalogues, about(visit), may ? 'item-not-found' : 'service-unavailable');
       },
@@ -183,6 +185,7 @@ function componentsAt(env: Env, domain: string): { jid: string; name: string | u
 }
 
 const noItems = el('query', NS.discoItems);
+const noCommands = noItems.with({ node: NS.commands });
 
 function items(list: readonly { readonly jid: string; readonly name: string | undefined }[]): Element {
   return el(

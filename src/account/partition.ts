@@ -7,6 +7,7 @@ import type { Peer } from '../mesh/mesh.ts';
 import type { Post } from '../post/post.ts';
 import type { Lane } from '../store/lane.ts';
 import type { Fence } from '../store/store.ts';
+import { write } from '../store/write.ts';
 import type { Element } from '../xmpp/element.ts';
 import type { Jid } from '../xmpp/jid.ts';
 import { Account, type Waiting } from './account.ts';
@@ -381,14 +382,7 @@ export class Partition {
   async #found(address: string): Promise<AccountRow | undefined> {
     const { clock, store } = this.env;
     const ops = [{ statement: accountRows.found, params: [this.id, this.env.newId(), address, clock.now()] }];
-    await new Promise<void>((resolve, reject) =>
-      this.lane.submit({
-        ops,
-        fences: this.fences,
-        done: () => resolve(),
-        failed: (_reason, _op, error) => reject(error),
-      }),
-    );
+    await write(this.lane, ops, this.fences);
     const [row] = await store.query<AccountRow>(accountRows.load, [this.id, address]);
     return row;
   }

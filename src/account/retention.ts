@@ -1,8 +1,10 @@
 import type { Timer } from '../base/clock.ts';
 import { fixed } from '../base/fixed.ts';
 import type { Lane } from '../store/lane.ts';
-import { sql, type Fence, type Op, type Statement, type Value } from '../store/store.ts';
+import { sql, type Fence, type Statement } from '../store/store.ts';
+import { write } from '../store/write.ts';
 import type { Env } from './env.ts';
+import { Rounds } from './rounds.ts';
 
 /**
  * Removes old messages, a little at a time: whoever owns the partition goes through its accounts some times a day, and
@@ -41,99 +43,55 @@ export interface Retained {
 /** Begins it, until cancelled; where messages are kept for ever there is nothing to do. */
 export function openRetention(partition: Retained): Timer {
   if (partition.env.limits.retention === 0) return { cancel() {} };
-  return new Rounds(partition);
+  return new Rounds({
+    partition,
+    every,
+    failed: 'old messages stay for now',
+    round: (rounds) => removeOld(partition, rounds),
+  });
 }
 
-class Rounds implements Timer {
-  #partition: Retained;
-  #timer: Timer | undefined;
-  #cancelled = false;
-  #wake: (() => void) | undefined;
-
-  constructor(partition: Retained) {
-    this.#partition = partition;
-    // Not all partitions of a server at once, and not again and again those of one that restarts.
-    this.#later(1 + partition.env.random.int(every));
-  }
-
-  cancel(): void {
-    this.#cancelled = true;
-    this.#timer?.cancel();
-    this.#wake?.();
-  }
-
-  #later(ms: number): void {
-    if (this.#cancelled) return;
-    const { clock, log } = this.#partition.env;
-    this.#timer = clock.after(ms, () => {
-      this.#round()
-        .catch((error: unknown) =>
-          log.warn({ partition: this.#partition.id, err: error }, 'old messages stay for now'),
-        )
-        .finally(() => this.#later(every));
-    });
-  }
-
-  async #round(): Promise<void> {
-    const { id: partition, env } = this.#partition;
-    const { retention, outboxTime } = env.limits;
-    const now = env.clock.now();
-    const kept = now - retention * day;
-    const gone = kept - outboxTime * second - 2 * day;
-    for (let last = 0; ;) {
-      // oxlint-disable no-await-in-loop -- a step at a time is the point of it
-      const params = [partition, last, micros(kept), page];
-      const accounts = await env.store.query<{ id: number }>(retentionRows.accounts, params);
-      for (const { id } of accounts) {
-        await this.#slices(id, retentionRows.stubs, retentionRows.remove, micros(gone));
-        await this.#slices(id, retentionRows.texts, retentionRows.empty, micros(kept));
-        if (this.#over) return;
-      }
-      if (accounts.length < page) return;
-      last = accounts.at(-1)!.id;
-      // oxlint-enable no-await-in-loop
+async function removeOld(partition: Retained, rounds: Rounds): Promise<void> {
+  const { id, env } = partition;
+  const { retention, outboxTime } = env.limits;
+  const now = env.clock.now();
+  const kept = now - retention * day;
+  const gone = kept - outboxTime * second - 2 * day;
+  const slices = (account: number, find: Statement, write: Statement, below: number) =>
+    inSlices(partition, rounds, account, find, write, below);
+  for (let last = 0; ;) {
+    // oxlint-disable no-await-in-loop -- a step at a time is the point of it
+    const params = [id, last, micros(kept), page];
+    const accounts = await env.store.query<{ id: number }>(retentionRows.accounts, params);
+    for (const account of accounts) {
+      await slices(account.id, retentionRows.stubs, retentionRows.remove, micros(gone));
+      await slices(account.id, retentionRows.texts, retentionRows.empty, micros(kept));
+      if (rounds.over) return;
     }
+    if (accounts.length < page) return;
+    last = accounts.at(-1)!.id;
+    // oxlint-enable no-await-in-loop
   }
+}
 
-  async #slices(account: number, find: Statement, write: Statement, below: number): Promise<void> {
-    const { id: partition, env } = this.#partition;
-    for (let above = -1; !this.#over;) {
-      // oxlint-disable no-await-in-loop -- the next slice begins where this one ended
-      const params = [partition, account, above, below, slice];
-      const [found] = await env.store.query<{ until: number | null; n: number }>(find, params);
-      if (found === undefined || found.until === null || this.#over) return;
-      await this.#commit({
-        statement: write,
-        params: [partition, account, above, found.until] satisfies Value[],
-      });
-      if (found.n < slice) return;
-      above = found.until;
-      await this.#pause();
-      // oxlint-enable no-await-in-loop
-    }
-  }
-
-  get #over(): boolean {
-    return this.#cancelled || !this.#partition.serving;
-  }
-
-  #commit(op: Op): Promise<void> {
-    const { lane, fences } = this.#partition;
-    return new Promise((resolve, reject) =>
-      lane.submit({
-        ops: [op],
-        fences,
-        done: () => resolve(),
-        failed: (_reason, _op, error) => reject(error),
-      }),
-    );
-  }
-
-  #pause(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#wake = resolve;
-      this.#timer = this.#partition.env.clock.after(fixed.retentionPause.value, resolve);
-    });
+async function inSlices(
+  { id, env, lane, fences }: Retained,
+  rounds: Rounds,
+  account: number,
+  find: Statement,
+  statement: Statement,
+  below: number,
+): Promise<void> {
+  for (let above = -1; !rounds.over;) {
+    // oxlint-disable no-await-in-loop -- the next slice begins where this one ended
+    const params = [id, account, above, below, slice];
+    const [found] = await env.store.query<{ until: number | null; n: number }>(find, params);
+    if (found === undefined || found.until === null || rounds.over) return;
+    await write(lane, [{ statement, params: [id, account, above, found.until] }], fences);
+    if (found.n < slice) return;
+    above = found.until;
+    await rounds.pause();
+    // oxlint-enable no-await-in-loop
   }
 }
 

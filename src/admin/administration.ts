@@ -113,6 +113,8 @@ export interface Status {
   readonly store?: 'unavailable' | undefined;
   /** Undefined on a mux, which cannot know. */
   readonly accounts?: number | undefined;
+  /** Accounts without keys, by the mechanism that they lack; left out where none do. */
+  readonly lacking?: { readonly [mechanism: string]: number } | undefined;
   /** Of all servers; on a mux those that it mirrors. */
   readonly sessions: number;
   /** Resident memory of this server in bytes; 0 where no server runs. */

@@ -54,6 +54,18 @@ export const extensions = {
     of: 'age of a token from which on a login with it brings a new one',
     overflow: 'it is given one; the old one holds until that is used',
   },
+  lacksPeriod: {
+    value: 600_000,
+    unit: 'ms',
+    of: 'time after which it is found out again whether accounts lack keys of a mechanism, while some do',
+    overflow: 'the mechanism is offered that much later than it could be',
+  },
+  lacksPause: {
+    value: 2000,
+    unit: 'ms',
+    of: 'time between two such questions to the store, however much changes; at least 100 times what the last one took',
+    overflow: 'the next one waits',
+  },
   commandTime: {
     value: 600,
     unit: 's',

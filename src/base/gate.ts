@@ -17,6 +17,11 @@ export class Gate {
     this.#text = text;
   }
 
+  /** Who comes now would have to wait. */
+  get busy(): boolean {
+    return this.#running >= this.#width;
+  }
+
   async run<T>(task: () => Promise<T>): Promise<T> {
     if (this.#running >= this.#width) {
       if (this.#turns.length >= this.#waiting) throw new Failure('overloaded', this.#text);

@@ -193,7 +193,7 @@ const authSchema = z.strictObject({
     .array(oneOf(passwords), expected('a list of mechanisms'))
     .default([...passwords])
     .meta({
-      description: `Those with a password: ${passwords.join(', ')}. Each SCRAM comes with its -PLUS form where the connection has TLS of ours. Leave out what imported accounts have no keys for: most clients take the first that they can.`,
+      description: `Those with a password: ${passwords.join(', ')}. Each SCRAM comes with its -PLUS form where the connection has TLS of ours. As long as this is not set, a SCRAM that some account has no keys for is not offered; what you list is offered as it is.`,
     }),
   clientCertificates: z
     .strictObject({

@@ -19,6 +19,7 @@ import { workerCommand } from './worker.ts';
  * it is `{"error": {code, message}}`.
  */
 export async function run(argv: readonly string[]): Promise<number> {
+  if (argv[0] !== 'start' && argv[0] !== 'worker') process.stdout.on('error', noReader);
   const program = new Command('muster')
     .description('A community of messaging servers that stays up.')
     .version(version)
@@ -43,6 +44,12 @@ export async function run(argv: readonly string[]): Promise<number> {
     process.stderr.write(`${told(error, argv.includes('--json'))}\n`);
     return exitCode(error);
   }
+}
+
+/** Whoever reads the output has seen enough (`muster user list | head`): that is no failure. */
+function noReader(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit(0);
 }
 
 /** Commander throws instead of ending the process; sub-commands do not inherit that by themselves. */

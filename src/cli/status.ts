@@ -38,6 +38,7 @@ function facts(status: Status, running: boolean): [string, string][] {
   ];
   if (status.store !== undefined) rows.push(['Store', 'does not answer; what it knows cannot be shown']);
   if (accounts !== undefined) rows.push(['Accounts', String(accounts)]);
+  if (status.lacking !== undefined) rows.push(...lackingText(status.lacking).map(fact));
   if (mux !== undefined)
     rows.push(
       ['Role', 'a mux: it holds connections and has no accounts'],
@@ -51,6 +52,20 @@ function facts(status: Status, running: boolean): [string, string][] {
       ['Memory', `${(status.memory / 2 ** 20).toFixed(0)} MiB`],
     );
   return rows;
+}
+
+const fact = (text: string, i: number): [string, string] => [i === 0 ? 'Keys' : '', text];
+
+/** A line for each mechanism that accounts have no keys for, and what follows. */
+export function lackingText(lacking: NonNullable<Status['lacking']>): string[] {
+  const each = Object.entries(lacking).map(
+    ([name, accounts]) => `${accounts} account${accounts === 1 ? ' lacks' : 's lack'} keys for ${name}`,
+  );
+  return [
+    ...each,
+    'unless auth.mechanisms says otherwise that is not offered until all have them: they get them',
+    'when they log in with PLAIN or a client that adds keys (XEP-0480), or with a new password',
+  ];
 }
 
 const serverHead = [

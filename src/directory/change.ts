@@ -24,6 +24,8 @@ export type Change =
       readonly partition: number;
       readonly id: number;
       readonly keys: readonly Derived[];
+      /** Only while the account still has this key: they are of the password that it proved. */
+      readonly proven?: Pick<Derived, 'mechanism' | 'storedKey'> | undefined;
     }
   | { readonly t: 'close'; readonly partition: number; readonly id: number; readonly closed: number }
   | { readonly t: 'admin'; readonly partition: number; readonly id: number; readonly admin: boolean }

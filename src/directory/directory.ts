@@ -27,6 +27,9 @@ export interface Found {
   readonly keys: Keys;
 }
 
+/** The keys that a password was compared with. */
+export type Proven = Pick<Found, 'mechanism' | 'keys'>;
+
 /** Who there is, and how they prove it. Addresses come in normalised; `Failure`s carry a text that is safe to show. */
 export interface Directory {
   find(address: string): Promise<Entry | undefined>;
@@ -55,6 +58,11 @@ export interface Directory {
   setPassword(address: string, password: string): Promise<void>;
   /** Adds the keys of one more mechanism; those that are there stay. Rejects as `setPassword` does. */
   addKeys(address: string, mechanism: Mechanism, keys: Keys): Promise<void>;
+  /**
+   * Adds the keys that an account lacks, from the password that it has just proved to have by `by`. For the background:
+   * does nothing where nobody lacks any, where it is at that already, or where passwords wait to be hashed.
+   */
+  complete(address: string, password: string, by: Proven): Promise<void>;
   /** Removes the entry and its keys; the account's own data is its owner's to delete. False where there was none. */
   remove(address: string): Promise<boolean>;
   /** Accounts with an address above `after`, in order of address. */

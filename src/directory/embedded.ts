@@ -7,7 +7,14 @@ import type { Lane } from '../store/lane.ts';
 import { sql, type Fence, type Op, type Store } from '../store/store.ts';
 import { derive, saltBytes, usualIterations, type Hash, type Keys } from '../xmpp/sasl/keys.ts';
 import { pack, unpack, type Change, type Derived } from './change.ts';
-import { beingImported, type Directory, type Entry, type Found, type Mechanism } from './directory.ts';
+import {
+  beingImported,
+  type Directory,
+  type Entry,
+  type Found,
+  type Mechanism,
+  type Proven,
+} from './directory.ts';
 import { KeyCache } from './keycache.ts';
 import { Gate } from '../base/gate.ts';
 
@@ -31,6 +38,10 @@ export interface EmbeddedDirectoryOptions {
   /** The partition, where the store has just one: then accounts are found in the order of their addresses. */
   readonly only?: number | undefined;
   readonly newId: () => number;
+  /** Mechanisms that some account is known to have no keys for, here or at another server; without it none. */
+  readonly lacking?: (() => readonly string[]) | undefined;
+  /** A change was stored here. */
+  readonly changed?: ((change: Change) => void) | undefined;
   /** Rounds of PBKDF2 for new passwords. */
   readonly iterations?: number;
   /** New passwords that may wait to be hashed (`limits.hashing`). */
@@ -57,6 +68,8 @@ const rows = {
   keys: sql`select a.id, a.address, a.disabled, a.created, c.mechanism, c.salt, c.iterations, c.stored_key, c.server_key
     from account a join credential c on c.partition = a.partition and c.account = a.id
     where a.partition = $1 and a.address = $2 and c.mechanism in ($3, $4, $5)`,
+  has: sql`select a.id, c.mechanism from account a join credential c on c.partition = a.partition and c.account = a.id
+    where a.partition = $1 and a.address = $2`,
   list: sql`select id, address, disabled, created from account
     where partition = $1 and address > $2 and local <> '' order by address limit $3`,
   /** One question for all of them: a page costs a pass over the accounts, not one question a partition. */
@@ -72,6 +85,12 @@ const rows = {
     stored_key = excluded.stored_key, server_key = excluded.server_key`,
   addKeys: sql`insert into credential (partition, account, mechanism, salt, iterations, stored_key, server_key)
     select partition, id, $3, $4, $5, $6, $7 from account where partition = $1 and id = $2
+    on conflict (partition, account, mechanism) do nothing`,
+  /** Nothing, once the password is another one. */
+  completeKeys: sql`insert into credential (partition, account, mechanism, salt, iterations, stored_key, server_key)
+    select partition, id, $3, $4, $5, $6, $7 from account where partition = $1 and id = $2 and exists (
+      select 1 from credential c
+      where c.partition = $1 and c.account = $2 and c.mechanism = $8 and c.stored_key = $9)
     on conflict (partition, account, mechanism) do nothing`,
   /** Who had a token (account/fast.ts) logs in with the new password. */
   removeTokens: sql`delete from token where partition = $1 and account = $2`,
@@ -108,6 +127,8 @@ class Embedded implements EmbeddedDirectory {
    */
   readonly #gate: Gate;
   readonly #cache = new KeyCache();
+  /** Accounts whose missing keys are being made; not more than run at the gate. */
+  readonly #completing = new Set<string>();
 
   constructor(options: EmbeddedDirectoryOptions) {
     this.#options = options;
@@ -231,6 +252,25 @@ class Embedded implements EmbeddedDirectory {
     await this.#write({ t: 'more', partition, id, keys: [pack(mechanism, keys)] });
   }
 
+  async complete(address: string, password: string, by: Proven): Promise<void> {
+    const { lacking, store } = this.#options;
+    const partition = this.#options.partitionOf(address);
+    const idle = () => !this.#gate.busy && !this.#completing.has(address);
+    if (partition === undefined || lacking === undefined || lacking().length === 0 || !idle()) return;
+    const found = await store.query<{ id: number; mechanism: Mechanism }>(rows.has, [partition, address]);
+    const id = found[0]?.id;
+    const missing = mechanisms.filter((one) => !found.some(({ mechanism }) => mechanism === one.mechanism));
+    if (id === undefined || missing.length === 0 || !idle()) return;
+    this.#completing.add(address);
+    try {
+      const keys = await this.#derive(password, missing);
+      const proven = pack(by.mechanism, by.keys);
+      await this.#write({ t: 'more', partition, id, keys, proven });
+    } finally {
+      this.#completing.delete(address);
+    }
+  }
+
   async #known(address: string): Promise<{ readonly partition: number; readonly id: number }> {
     const partition = this.#options.partitionOf(address);
     const found = await this.find(address);
@@ -272,7 +312,12 @@ class Embedded implements EmbeddedDirectory {
         },
       }),
     );
-    return stored.finally(() => this.#cache.change(change.id));
+    return stored
+      .finally(() => this.#cache.change(change.id))
+      .then((count) => {
+        this.#options.changed?.(change);
+        return count;
+      });
   }
 
   /** Here where the partition is owned here, else at its owner. */
@@ -288,12 +333,12 @@ class Embedded implements EmbeddedDirectory {
     return forward(change);
   }
 
-  /** The keys of all mechanisms. Rejects with `password-unusable` or `overloaded`. */
-  async #derive(password: string): Promise<readonly Derived[]> {
+  /** The keys of all mechanisms, or of these. Rejects with `password-unusable` or `overloaded`. */
+  async #derive(password: string, wanted = mechanisms): Promise<readonly Derived[]> {
     const { random, iterations = usualIterations } = this.#options;
     return this.#gate.run(async () => {
       const all: Derived[] = [];
-      for (const { mechanism, hash } of mechanisms)
+      for (const { mechanism, hash } of wanted)
         // oxlint-disable-next-line no-await-in-loop -- one thread for each place in the gate
         all.push(pack(mechanism, await derive(hash, password, random.bytes(saltBytes), iterations)));
       return all;
@@ -319,6 +364,11 @@ function opsOf(change: Change): Op[] {
   const keys = change.keys.map((one): Op => {
     const { salt, iterations, storedKey, serverKey } = unpack(one);
     const params = [partition, id, one.mechanism, salt, iterations, storedKey, serverKey];
+    const proven = change.t === 'more' ? change.proven : undefined;
+    if (proven !== undefined) {
+      const key = Uint8Array.from(Buffer.from(proven.storedKey, 'base64'));
+      return { statement: rows.completeKeys, params: [...params, proven.mechanism, key] };
+    }
     return { statement: change.t === 'more' ? rows.addKeys : rows.setKeys, params };
   });
   if (change.t !== 'add')

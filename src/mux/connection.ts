@@ -12,6 +12,7 @@ import type { Asked } from './asking.ts';
 import type { Core, Flushed, Wait, Waiter } from './core.ts';
 import type { Entry } from './entry.ts';
 import type { Particulars, Profile } from './exchange.ts';
+import type { Offering } from './offering.ts';
 import type { Outlet, Session } from './session.ts';
 import type { Piece, Transport, TransportHandlers } from './transport.ts';
 
@@ -74,6 +75,8 @@ export class Login {
   from: string | undefined;
   /** Channel-binding data, once asked for under TLS. */
   bindings: Bindings | undefined;
+  /** What the client was told that it may use: that holds although it changes meanwhile (XEP-0474 §5.1). */
+  offering: Offering | undefined;
 }
 
 /**

@@ -12,7 +12,7 @@ import { authentication as sasl2, tokenMechanisms } from './inline.ts';
 
 /** What this connection may authenticate with, the strongest first. */
 export function mechanisms(conn: Connection, login: Login): readonly string[] {
-  const { offering } = conn.core;
+  const offering = (login.offering ??= conn.core.offering);
   const { domain, secure } = conn;
   const bound = offeredTypes(bindings(conn, login).map(([type]) => type)).length > 0;
   const certified = conn.transport.certificate !== undefined;
@@ -36,11 +36,13 @@ export function offer(conn: Connection, login: Login): string {
   if (!conn.secure) return secureFirst;
   const names = mechanisms(conn, login);
   const types = offeredTypes(bindings(conn, login).map(([type]) => type));
-  const registration = conn.core.registration && conn.domain !== conn.core.offering.anonymous;
-  const key = `${names.join(' ')}|${types.join(' ')}|${registration}`;
+  const offering = login.offering!;
+  const registration = conn.core.registration && conn.domain !== offering.anonymous;
+  const upgrades = offering.upgrades ?? names;
+  const key = `${names.join(' ')}|${types.join(' ')}|${registration}|${upgrades.join(' ')}`;
   let text = offers.get(key);
   if (text === undefined) {
-    text = features(authentication(names, types, registration));
+    text = features(authentication(names, types, upgrades, registration));
     offers.set(key, text);
   }
   return text;
@@ -49,6 +51,7 @@ export function offer(conn: Connection, login: Login): string {
 function authentication(
   names: readonly string[],
   types: readonly string[],
+  upgrades: readonly string[],
   registration: boolean,
 ): Element[] {
   return [
@@ -60,7 +63,7 @@ function authentication(
       names.map((name) => el('mechanism', NS.sasl, {}, [name])),
     ),
     // Only under TLS (XEP-0388 §3), as all of this.
-    sasl2(names, tokenMechanisms(names, types)),
+    sasl2(names, tokenMechanisms(names, types), upgrades),
     ...(registration ? [el('register', NS.registerFeature)] : []),
   ];
 }

@@ -2,7 +2,11 @@ import { el, type Element } from '../xmpp/element.ts';
 import { NS } from '../xmpp/namespaces.ts';
 
 /** What can be done in one go with SASL2 (XEP-0388 §2.1), as the stream's features tell of it. */
-export function authentication(mechanisms: readonly string[], tokens: readonly string[]): Element {
+export function authentication(
+  mechanisms: readonly string[],
+  tokens: readonly string[],
+  wanted: readonly string[],
+): Element {
   return el('authentication', NS.sasl2, {}, [
     ...mechanisms.map((name) => el('mechanism', NS.sasl2, {}, [name])),
     el('inline', NS.sasl2, {}, [
@@ -21,7 +25,7 @@ export function authentication(mechanisms: readonly string[], tokens: readonly s
     ]),
     // XEP-0480 §2.1: the same for everybody, so that nobody learns what an account has.
     ...upgrades
-      .filter((name) => mechanisms.includes(name))
+      .filter((name) => wanted.includes(name))
       .map((name) => el('upgrade', NS.saslUpgrade, {}, [task(name)])),
   ]);
 }

@@ -14,7 +14,7 @@ import type { Verbs } from './connection.ts';
 import type { Core, Count, Flushed, Wait, Waiter } from './core.ts';
 import { Deadlines } from './deadlines.ts';
 import { Guard } from './guard.ts';
-import { usual as usualOffering, type Offering } from './offering.ts';
+import { usual as usualOffering, without, type Offering } from './offering.ts';
 import { forLogin, forSession } from './owner.ts';
 import type { ForLogin } from './owner.ts';
 import { onOwnerLost } from './exchange.ts';
@@ -58,7 +58,7 @@ export class Mux implements Core {
   readonly log: Log;
   readonly bounds: Bounds;
   readonly registration: boolean;
-  readonly offering: Offering;
+  readonly #offering: Offering;
   readonly guard: Guard;
   readonly count: Count;
   readonly #mesh: Mesh;
@@ -94,7 +94,7 @@ export class Mux implements Core {
     this.log = options.log;
     this.bounds = { ...usual, ...options.bounds };
     this.registration = options.registration ?? false;
-    this.offering = options.offering ?? usualOffering;
+    this.#offering = options.offering ?? usualOffering;
     this.guard = new Guard(clock, this.bounds.failures, this.bounds.failurePause);
     this.count = options.count ?? (() => {});
     this.#mesh = mesh;
@@ -120,6 +120,10 @@ export class Mux implements Core {
 
   get caps(): string | undefined {
     return this.#routes.caps;
+  }
+
+  get offering(): Offering {
+    return without(this.#offering, this.#routes.lacking);
   }
 
   /** Connections that are open, and sessions that are mirrored. */

@@ -20,6 +20,8 @@ export interface Routes {
   epoch(partition: number): number;
   /** What owners say of the server as a whole (XEP-0115 §6.3); undefined while none has. */
   readonly caps?: string | undefined;
+  /** Mechanisms that some account has no keys for, as any owner says. */
+  readonly lacking?: readonly string[] | undefined;
   /** Called after a partition's owner or epoch changed. */
   onChange(handler: (route: Route) => void): void;
 }

@@ -13,6 +13,8 @@ export interface Announcement {
   readonly owned: readonly { readonly partition: number; readonly epoch: number }[];
   /** What the server says of itself, as a hash (XEP-0115): muxes offer it. */
   readonly caps?: string | undefined;
+  /** Mechanisms that some account has no keys for: muxes do not offer them. */
+  readonly lacking?: readonly string[] | undefined;
 }
 
 /** Each second, to everybody: who has heard of another version asks for all of it. */
@@ -34,6 +36,8 @@ export interface Table extends Routes {
   readonly partitionOf: PartitionOf;
   /** For a process that knows the range of accounts itself. */
   learn(accounts: Range): void;
+  /** Called after an owner, this process too, says that other mechanisms lack keys than before. */
+  onLacking(handler: (said: readonly string[]) => void): void;
 }
 
 /**
@@ -48,9 +52,24 @@ export function openTable(mesh: Mesh, domains: ReadonlySet<string>, whole?: Read
   let accounts: Range | undefined;
   const partitionOf = placeInRange(domains, () => accounts, whole);
   let caps: string | undefined;
+  /** By who says so; those who lack nothing are left out. */
+  const lacks = new Map<Peer, readonly string[]>();
+  let lacking: readonly string[] = [];
 
-  const hear = (server: Peer, { version, accounts: range, owned, caps: said }: Announcement) => {
+  const watchers: ((said: readonly string[]) => void)[] = [];
+  const learnLacks = (server: Peer, said: readonly string[]) => {
+    if ((lacks.get(server) ?? []).join() === said.join()) return;
+    if (said.length === 0) lacks.delete(server);
+    else lacks.set(server, said);
+    lacking = [...new Set([...lacks.values()].flat())].sort();
+    for (const watcher of watchers) watcher(said);
+  };
+  const hear = (
+    server: Peer,
+    { version, accounts: range, owned, caps: said, lacking: out }: Announcement,
+  ) => {
     caps = said;
+    learnLacks(server, out ?? []);
     accounts ??= range;
     versions.set(server, version);
     const still = new Set(owned.map(({ partition }) => partition));
@@ -75,11 +94,15 @@ export function openTable(mesh: Mesh, domains: ReadonlySet<string>, whole?: Read
   mesh.onPeer((peer, state) => {
     if (state === 'up') return;
     versions.delete(peer);
+    learnLacks(peer, []);
     for (const route of routes.values()) if (route.server === peer) routes.delete(route.partition);
   });
   return {
     get caps() {
       return caps;
+    },
+    get lacking() {
+      return lacking;
     },
     get size() {
       return routes.size;
@@ -95,6 +118,7 @@ export function openTable(mesh: Mesh, domains: ReadonlySet<string>, whole?: Read
     partition: (partition) => routes.get(partition),
     epoch: (partition) => highest.get(partition) ?? 0,
     onChange: (handler) => void handlers.push(handler),
+    onLacking: (handler) => void watchers.push(handler),
   };
 }
 
@@ -111,6 +135,7 @@ export function openAnnouncer(
   accounts: Range,
   owned: () => Announcement['owned'],
   caps?: string,
+  lacking: () => readonly string[] = () => [],
 ): Announcer {
   let timer: Timer | undefined;
   let version = 0;
@@ -121,6 +146,7 @@ export function openAnnouncer(
       accounts,
       owned: owned(),
       caps,
+      lacking: lacking(),
     } satisfies Announcement);
   const repeat = () => {
     timer = clock.after(fixed.routesPeriod.value, repeat);

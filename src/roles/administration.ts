@@ -6,6 +6,7 @@ import { Failure, failed } from '../base/failure.ts';
 import { fixed } from '../base/fixed.ts';
 import { version } from '../base/version.ts';
 import type { Directory } from '../directory/directory.ts';
+import { countLacks } from '../directory/lacks.ts';
 import type { Peer } from '../mesh/mesh.ts';
 import type { Pool } from '../placement/pool.ts';
 import type { Routes } from '../placement/routes.ts';
@@ -134,7 +135,7 @@ async function storeKnows(
   store: Store,
   pooled: Pooled | undefined,
   clock: Clock,
-): Promise<Pick<Status, 'store' | 'accounts' | 'pool'>> {
+): Promise<Pick<Status, 'store' | 'accounts' | 'lacking' | 'pool'>> {
   let timer: Timer | undefined;
   const late = new Promise<never>((_, reject) => {
     const failure = new Failure('store-unavailable', 'the store does not answer');
@@ -145,8 +146,11 @@ async function storeKnows(
       accountCount(store),
       pooled && overview(pooled.pool, pooled.peers.mesh.members(), clock.now()),
     ]);
+    // A pass over the accounts: where that takes too long, the rest is told without it.
+    const counted = Promise.race([lackingCounts(store), late]).catch(() => undefined);
     const [accounts, pool] = await Promise.race([asked, late]);
-    return { accounts, pool };
+    const lacking = await counted;
+    return { accounts, lacking, pool };
   } catch (error) {
     if (!failed(error, 'store-unavailable')) throw error;
     return { store: 'unavailable' };
@@ -164,6 +168,12 @@ export function identity(config: Config) {
 export async function accountCount(store: Store): Promise<number> {
   const [count] = await store.query<{ accounts: number }>(rows.count, []);
   return count!.accounts;
+}
+
+/** For `Status.lacking`. */
+export async function lackingCounts(store: Store): Promise<Status['lacking']> {
+  const counts = await countLacks(store);
+  return Object.keys(counts).length === 0 ? undefined : counts;
 }
 
 export async function administrators(store: Store): Promise<ReadonlySet<string>> {

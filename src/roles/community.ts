@@ -8,6 +8,7 @@ import { Failure } from '../base/failure.ts';
 import { fixed } from '../base/fixed.ts';
 import { version } from '../base/version.ts';
 import { openEmbeddedDirectory, type EmbeddedDirectory } from '../directory/embedded.ts';
+import { Lacks } from '../directory/lacks.ts';
 import { openAsk } from '../mesh/ask.ts';
 import type { Mesh } from '../mesh/mesh.ts';
 import type { Pool } from '../placement/pool.ts';
@@ -90,6 +91,11 @@ export async function openCommunity(
     const broken = new Promise<never>((_, reject) => (breaks = reject));
     broken.catch(() => {});
 
+    const lacks = new Lacks({ store, clock, log, changed: () => ownership.announce() });
+    // All servers of a pool have one answer: whoever heard of a change tells the others, and may be gone next.
+    routes.onLacking((said) => {
+      if (said.join() !== lacks.mechanisms.join()) lacks.look();
+    });
     const directory = openEmbeddedDirectory({
       store,
       laneOf: (partition) => accounts.at(partition),
@@ -104,6 +110,8 @@ export async function openCommunity(
       only: volume === undefined ? undefined : 1,
       newId,
       hashing: config.limits.hashing,
+      lacking: () => routes.lacking ?? [],
+      changed: (change) => lacks.heard(change),
     });
     const notices = new Notices({ store, clock, log });
     const env: Env = {
@@ -147,7 +155,7 @@ export async function openCommunity(
     };
     const accounts: Accounts = new Accounts(env);
     const here = openHere(accounts);
-    const parts = { config, around, store, evict, mesh, routes, accounts, breaks };
+    const parts = { config, around, store, evict, mesh, routes, accounts, lacks, breaks };
     const ownership: Ownership =
       volume === undefined ? await ownPool(parts) : await ownVolume({ ...parts, volume });
     answerPeers(ask, here, intakesHere(accounts), directory);
@@ -170,7 +178,7 @@ export async function openCommunity(
       empty,
       broken,
       begin: async () => {
-        await notices.refresh();
+        await Promise.all([notices.refresh(), lacks.ask()]);
         await ownership.begin();
       },
       addAdministrator: async (address, password) => {
@@ -194,6 +202,7 @@ export async function openCommunity(
       },
       close: async () => {
         closing = true;
+        lacks.close();
         await ownership.close();
         ask.close();
         await files?.close();

@@ -4,13 +4,17 @@ import type { Clock } from '../base/clock.ts';
 import type { Config } from '../base/config.ts';
 import { Failure } from '../base/failure.ts';
 import { openTokens } from '../directory/tokens.ts';
-import type { Offering } from '../mux/offering.ts';
+import { usual as usualOffering, type Offering } from '../mux/offering.ts';
 import type { Clients } from '../mux/tcp.ts';
+
+const usual = usualOffering.passwords;
 
 /** How clients may log in, as the muxes offer it. */
 export function offeringOf({ auth }: Config): Offering {
   const { mechanisms, anonymous, oauth } = auth;
-  return { passwords: mechanisms, bearer: oauth.issuer !== undefined, anonymous };
+  // Whoever lists others means them.
+  const adapts = mechanisms.length === usual.length && usual.every((name) => mechanisms.includes(name));
+  return { passwords: mechanisms, bearer: oauth.issuer !== undefined, anonymous, adapts };
 }
 
 /** The same as the owners hold clients to it. Rejects with `Failure('config')`. */

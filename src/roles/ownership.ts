@@ -1,6 +1,7 @@
 import type { Accounts } from '../account/accounts.ts';
 import type { Config } from '../base/config.ts';
 import type { Failure } from '../base/failure.ts';
+import type { Lacks } from '../directory/lacks.ts';
 import type { Mesh } from '../mesh/mesh.ts';
 import type { Pool } from '../placement/pool.ts';
 import type { Table } from '../placement/table.ts';
@@ -15,6 +16,8 @@ export interface Ownership {
   begin(): Promise<void>;
   /** The store says that another server has this partition. */
   lost(partition: number): void;
+  /** Tells the muxes again what there is. */
+  announce(): void;
   /** This server takes nothing new. */
   constrained(): boolean;
   /** Ends what is served, in order, and with it the lanes. */
@@ -29,6 +32,7 @@ export interface Parts {
   readonly mesh: Mesh;
   readonly routes: Table;
   readonly accounts: Accounts;
+  readonly lacks: Lacks;
   /** The process has to end and start anew. */
   readonly breaks: (why: Failure) => void;
 }

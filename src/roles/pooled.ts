@@ -11,7 +11,7 @@ import type { Ownership, Parts } from './ownership.ts';
 
 /** A server of a pool: the tables say which partitions it has (DESIGN §6); they share a few lanes. */
 export async function ownPool(parts: Parts): Promise<Ownership> {
-  const { config, around, store, evict, mesh, routes, accounts, breaks } = parts;
+  const { config, around, store, evict, mesh, routes, accounts, lacks, breaks } = parts;
   const { clock, random, log } = around;
   let pool: Pool | undefined;
   let announcer: Announcer | undefined;
@@ -62,12 +62,20 @@ export async function ownPool(parts: Parts): Promise<Ownership> {
       });
       const { accounts: range } = pool;
       routes.learn(range);
-      announcer = openAnnouncer(mesh, clock, range, () => accounts.owned(), accounts.caps);
+      announcer = openAnnouncer(
+        mesh,
+        clock,
+        range,
+        () => accounts.owned(),
+        accounts.caps,
+        () => lacks.mechanisms,
+      );
     },
     lost: (partition) => {
       accounts.forget(partition);
       announcer?.announce();
     },
+    announce: () => announcer?.announce(),
     constrained: () => availability.value < fixed.floor.value,
     close: async () => {
       await pool?.close();

@@ -8,7 +8,7 @@ import { partitionRows, type Holding } from '../placement/partitions.ts';
 import { serverRows, type ServerRecord } from '../placement/servers.ts';
 import type { Store } from '../store/store.ts';
 import { exportAccounts } from '../transfer/export.ts';
-import { accountCount, administrators, identity } from './administration.ts';
+import { accountCount, administrators, identity, lackingCounts } from './administration.ts';
 import { overview, partitionInfos, type Tables } from './overview.ts';
 
 export interface TablesOnly {
@@ -88,6 +88,7 @@ export function openTables(over: TablesOnly): Administration {
         state: 'offline',
         uptime: 0,
         accounts: await accountCount(store),
+        lacking: await lackingCounts(store),
         sessions: pool.servers.reduce(
           (sum, { state, sessions }) => sum + (state === 'dead' ? 0 : sessions),
           0,

@@ -5,7 +5,7 @@ import type { Ownership, Parts } from './ownership.ts';
 
 /** A volume is one partition, and whoever opened it owns it until it is closed. */
 export async function ownVolume(parts: Parts & { readonly volume: Volume }): Promise<Ownership> {
-  const { config, around, volume, mesh, routes, accounts } = parts;
+  const { config, around, volume, mesh, routes, accounts, lacks } = parts;
   const { clock, log } = around;
   const { partition, epoch } = await volume.claim('account');
   const range = { first: partition, count: 1 };
@@ -16,10 +16,18 @@ export async function ownVolume(parts: Parts & { readonly volume: Volume }): Pro
   return {
     pool: undefined,
     begin: () => {
-      announcer = openAnnouncer(mesh, clock, range, () => accounts.owned(), accounts.caps);
+      announcer = openAnnouncer(
+        mesh,
+        clock,
+        range,
+        () => accounts.owned(),
+        accounts.caps,
+        () => lacks.mechanisms,
+      );
       return Promise.resolve();
     },
     lost: () => {},
+    announce: () => announcer?.announce(),
     constrained: () => false,
     close: async () => {
       await accounts.close();

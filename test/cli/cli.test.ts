@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { directory, muster, start } from './muster.ts';
+import { directory, main, muster, start } from './muster.ts';
 
 const commands = [
   'drain',
@@ -19,6 +20,12 @@ const commands = [
   'user remove',
   'user list',
   'user import',
+  'user disable',
+  'user enable',
+  'user admin',
+  'account',
+  'account export',
+  'account import',
 ];
 
 for (const command of commands)
@@ -26,9 +33,18 @@ for (const command of commands)
     const { code, out } = await muster(directory(t), [...command.split(' '), '--help']);
     assert.equal(code, 0);
     assert.match(out, /Example:\n {2}\$ muster /);
-    if (command !== 'user')
+    if (command !== 'user' && command !== 'account')
       for (const option of ['--json', '--data', '--config', '--set']) assert.ok(out.includes(option));
   });
+
+test('a reader that has seen enough is no failure', async (t) => {
+  const child = spawn(process.execPath, [main, 'check', '--json'], { cwd: directory(t), stdio: 'pipe' });
+  child.stdout.destroy();
+  let said = '';
+  child.stderr.on('data', (data) => (said += String(data)));
+  assert.equal(await new Promise((resolve) => child.once('close', resolve)), 0);
+  assert.equal(said, '');
+});
 
 test('a wrong command line is one hint and exit code 2', async (t) => {
   const dir = directory(t);

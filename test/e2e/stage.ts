@@ -48,7 +48,7 @@ export class Stage {
     let found: RegExpExecArray | null;
     if ((found = told(/^(.+) (connects|comes online)$/)))
       return this.#enter(found[1]!, found[2] === 'comes online');
-    if ((found = told(/^(.+) sends:$/))) return this.#actor(found[1]!).send(this.#fill(xml));
+    if ((found = told(/^(.+) sends:$/))) return this.#send(found[1]!, this.#fill(xml));
     if ((found = told(/^(.+) receives:$/))) return this.#receives(found[1]!, xml);
     if ((found = told(/^(.+) receives nothing(?: else)?$/))) return this.#nothing(found[1]!);
     if ((found = told(/^(.+) receives nothing from (\w+)$/)))
@@ -79,6 +79,13 @@ export class Stage {
     await actor.ask('get', "<query xmlns='jabber:iq:roster'/>");
     actor.send('<presence/>');
     await actor.expect(`<presence from='${actor.full}'/>`);
+  }
+
+  #send(name: string, xml: string): void {
+    const actor = this.#actor(name);
+    // RFC 7395 §3.3: one element a frame.
+    if (actor.wire.websocket) for (const one of parseAll(xml)) actor.send(show(one));
+    else actor.send(xml);
   }
 
   async #receives(name: string, xml: string): Promise<void> {

@@ -1,7 +1,7 @@
 import type { Timer } from '../../base/clock.ts';
-import { fixed } from '../../base/fixed.ts';
 import { write } from '../../store/write.ts';
 import type { Retained } from '../retention.ts';
+import { Rounds } from '../rounds.ts';
 import { uploadRows } from './rows.ts';
 
 /** What it needs of a partition. */
@@ -19,74 +19,42 @@ interface Deleting {
  */
 export function openSweep(partition: Swept): Timer {
   const blobs = partition.env.upload?.blobs;
-  return blobs === undefined ? { cancel() {} } : new Rounds(partition, blobs);
+  if (blobs === undefined) return { cancel() {} };
+  return new Rounds({
+    partition,
+    every,
+    failed: 'old uploads stay for now',
+    round: (rounds) => sweep(partition, blobs, rounds),
+  });
 }
 
-class Rounds implements Timer {
-  readonly #partition: Swept;
-  readonly #blobs: Deleting;
-  #timer: Timer | undefined;
-  #cancelled = false;
-  #wake: (() => void) | undefined;
+async function sweep(partition: Swept, blobs: Deleting, rounds: Rounds): Promise<void> {
+  const { id, env } = partition;
+  const now = env.clock.now();
+  const { uploadRetention } = env.limits;
+  await removeAll(partition, blobs, rounds, uploadRows.ended, [id, now, now - hour, slice]);
+  if (uploadRetention > 0)
+    await removeAll(partition, blobs, rounds, uploadRows.old, [id, now - uploadRetention * day, slice]);
+}
 
-  constructor(partition: Swept, blobs: Deleting) {
-    this.#partition = partition;
-    this.#blobs = blobs;
-    // Not all partitions of a server at once.
-    this.#later(1 + partition.env.random.int(every));
-  }
-
-  cancel(): void {
-    this.#cancelled = true;
-    this.#timer?.cancel();
-    this.#wake?.();
-  }
-
-  #later(ms: number): void {
-    if (this.#cancelled) return;
-    const { clock, log } = this.#partition.env;
-    this.#timer = clock.after(ms, () => {
-      this.#round()
-        .catch((error: unknown) =>
-          log.warn({ partition: this.#partition.id, err: error }, 'old uploads stay for now'),
-        )
-        .finally(() => this.#later(every));
-    });
-  }
-
-  async #round(): Promise<void> {
-    const { id, env } = this.#partition;
-    const now = env.clock.now();
-    const { uploadRetention } = env.limits;
-    await this.#all(uploadRows.ended, [id, now, now - hour, slice]);
-    if (uploadRetention > 0) await this.#all(uploadRows.old, [id, now - uploadRetention * day, slice]);
-  }
-
-  async #all(find: (typeof uploadRows)['ended'], params: number[]): Promise<void> {
-    const { id, env, lane, fences } = this.#partition;
-    while (!this.#over) {
-      // oxlint-disable no-await-in-loop -- a step at a time is the point of it
-      const found = await env.store.query<{ token: string }>(find, params);
-      for (const { token } of found) {
-        if (this.#over) return;
-        await this.#blobs.delete({ partition: id, id: token });
-        await write(lane, [{ statement: uploadRows.remove, params: [id, token] }], fences);
-      }
-      if (found.length < slice) return;
-      await this.#pause();
-      // oxlint-enable no-await-in-loop
+async function removeAll(
+  { id, env, lane, fences }: Swept,
+  blobs: Deleting,
+  rounds: Rounds,
+  find: (typeof uploadRows)['ended'],
+  params: number[],
+): Promise<void> {
+  while (!rounds.over) {
+    // oxlint-disable no-await-in-loop -- a step at a time is the point of it
+    const found = await env.store.query<{ token: string }>(find, params);
+    for (const { token } of found) {
+      if (rounds.over) return;
+      await blobs.delete({ partition: id, id: token });
+      await write(lane, [{ statement: uploadRows.remove, params: [id, token] }], fences);
     }
-  }
-
-  get #over(): boolean {
-    return this.#cancelled || !this.#partition.serving;
-  }
-
-  #pause(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#wake = resolve;
-      this.#timer = this.#partition.env.clock.after(fixed.retentionPause.value, resolve);
-    });
+    if (found.length < slice) return;
+    await rounds.pause();
+    // oxlint-enable no-await-in-loop
   }
 }
 

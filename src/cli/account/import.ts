@@ -6,6 +6,7 @@ import { openBar } from '../bar.ts';
 import { withAdministration } from '../connect.ts';
 import { withCommon, type CommonOptions } from '../options.ts';
 import { print, printJson } from '../print.ts';
+import { lackingText } from '../status.ts';
 
 type Options = CommonOptions & { readonly merge?: true; readonly replace?: true };
 
@@ -36,6 +37,10 @@ export function importCommand(): Command {
             () => bar?.update(files.read(), files.size()),
             () => bar?.stop(),
           );
+          if (options.json !== true) {
+            const { lacking } = await administration.status();
+            if (lacking !== undefined) lackingText(lacking).forEach((line) => print(line));
+          }
         } finally {
           bar?.stop();
         }

@@ -13,6 +13,8 @@ export interface PlainOptions {
   readonly credentials: (username: string) => Promise<Stored | undefined> | Stored | undefined;
   /** Under which hash those are stored that nobody has. */
   readonly hash: Hash;
+  /** Told of a password that was right, before the success. */
+  readonly proven?: (username: string, password: string, by: Stored) => void;
   /** Makes up the keys of unknown users, see `decoy`. */
   readonly secret: Uint8Array;
 }
@@ -35,7 +37,10 @@ export function openPlain(options: PlainOptions): Exchange {
   };
 }
 
-async function check({ domain, credentials, hash, secret }: PlainOptions, data: Uint8Array): Promise<Step> {
+async function check(
+  { domain, credentials, hash, secret, proven }: PlainOptions,
+  data: Uint8Array,
+): Promise<Step> {
   // message = [authzid] UTF8NUL authcid UTF8NUL passwd (RFC 4616 §2)
   const parts = isUtf8(data) ? Buffer.from(data).toString().split('\0') : [];
   const [authzid, authcid, password] = parts;
@@ -46,5 +51,7 @@ async function check({ domain, credentials, hash, secret }: PlainOptions, data: 
   const stored = who && (await credentials(who.username));
   const keys = stored?.keys ?? decoy(hash, authcid, secret);
   const fits = await verify(stored?.hash ?? hash, keys, password);
-  return fits && who && stored ? { kind: 'success', username: who.username } : refuse('not-authorized');
+  if (!fits || !who || !stored) return refuse('not-authorized');
+  proven?.(who.username, password, stored);
+  return { kind: 'success', username: who.username };
 }
