@@ -70,10 +70,17 @@ export const breaks: Readonly<Record<string, Break>> = {
   /** The outbox is not written. */
   'forget-outbox': {
     invariant: 6,
-    store: (volume) =>
-      around(volume, (ops) =>
-        ops.map((op) => (op.statement.text.startsWith('insert into outbox') ? nothing(op) : op)),
-      ),
+    store: (volume) => without(volume, 'insert into outbox'),
+  },
+  /** Whom an account blocks is not written. */
+  'forget-blocks': {
+    invariant: 2,
+    store: (volume) => without(volume, 'update account set blocked'),
+  },
+  /** What is published is not written. */
+  'forget-items': {
+    invariant: 2,
+    store: (volume) => without(volume, 'insert into pubsub_item'),
   },
   /** A new owner begins to count the inbound stanzas of a session again. */
   'restart-n': {
@@ -210,6 +217,13 @@ function around(volume: Volume, change: (ops: readonly Op[]) => Op[]): Volume {
   return Object.assign(volume, {
     commit: (batch: Parameters<Volume['commit']>[0]) => commit({ ...batch, ops: change(batch.ops) }),
   });
+}
+
+/** What begins so is not written. */
+function without(volume: Volume, statement: string): Volume {
+  return around(volume, (ops) =>
+    ops.map((op) => (op.statement.text.startsWith(statement) ? nothing(op) : op)),
+  );
 }
 
 /** An op of the same place that writes nothing. */

@@ -1,6 +1,7 @@
 import type { Partition } from '../src/account/partition.ts';
 import { defaultLimits } from '../src/base/limits.ts';
 import type { Client } from './client.ts';
+import { node } from './habits.ts';
 import type { History } from './history.ts';
 import { serverNames, type World } from './world.ts';
 
@@ -46,10 +47,47 @@ export function check(world: World, people: readonly Client[], history: History)
     if (arrived.length > 0 && copies.length === 0)
       history.fault(2, `${message.id} arrived and is not at its sender`);
   }
+  habits(world, people, history, received);
   order(history, received);
   mirrored(world, history);
   atRest(world, people, history);
   bounded(world, history);
+}
+
+/** What was accepted of publishing and blocking holds: invariants 2 and 4. And who was unblocked is heard again: 6. */
+function habits(
+  world: World,
+  people: readonly Client[],
+  history: History,
+  received: ReadonlyMap<string, readonly Stored[]>,
+): void {
+  for (const { name, address, habits: one } of people) {
+    const items = world.database.rows<{ payload: string }>(
+      'select i.payload from pubsub_item i join account a on a.id = i.account where a.address = ?1 and i.node = ?2',
+      address,
+      node,
+    );
+    if (items.length > 1) history.fault(4, `${items.length} items are stored of ${name}, who has one`);
+    const stored = Number(/>(\d+)</.exec(items[0]?.payload ?? '')?.[1] ?? 0);
+    if (stored < one.accepted || stored > one.published)
+      history.fault(2, `${stored} is stored of ${name}, of ${one.published}; ${one.accepted} was accepted`);
+    for (const other of people) {
+      if (!other.habits.shown.has(address)) continue;
+      const shown = other.habits.shown.get(address);
+      if (shown !== stored)
+        history.fault(9, `${other.name} sees ${shown ?? 'nothing'} of ${name}, who published ${stored}`);
+    }
+    if (!one.open) history.fault(8, `${name} could not unblock, although everything has healed`);
+    const [row] = world.database.rows<{ blocked: string | null }>(
+      'select blocked from account where address = ?1',
+      address,
+    );
+    if (one.open && one.pest !== undefined && row?.blocked?.includes(one.pest.address) === true)
+      history.fault(2, `${name} still blocks ${one.pest.name}`);
+  }
+  for (const message of history.greetings)
+    if (message.bounced || (message.acked && !received.has(message.id)))
+      history.fault(6, `${message.id} has not arrived at ${message.to}, who blocks nobody any more`);
 }
 
 /** Invariant 5: in the recipient's archive, what one session sent stands in the order in which it was sent. */
@@ -166,7 +204,8 @@ export function seen(world: World, people: readonly Client[], history: History, 
   // Within 10 s of the moment at which both were connected again.
   const settled = ({ ready, since }: Client) => ready && now - since >= Math.min(within, 20_000) - 2_000;
   for (const subscriber of people) {
-    if (!settled(subscriber)) continue;
+    const { inactive, activeSince } = subscriber.habits;
+    if (!settled(subscriber) || inactive || now - activeSince < Math.min(within, 20_000) - 2_000) continue;
     const ghosts = new Set(
       [...subscriber.view.keys()].filter((full) =>
         allowed.has(`${subscriber.address} ${full.split('/')[0]}`),
@@ -175,6 +214,10 @@ export function seen(world: World, people: readonly Client[], history: History, 
     for (const person of people) {
       if (person === subscriber || !settled(person)) continue;
       if (!allowed.has(`${subscriber.address} ${person.address}`)) continue;
+      if (within < Infinity && (person.habits.hides(subscriber) || subscriber.habits.hides(person))) {
+        ghosts.delete(person.full);
+        continue;
+      }
       const shown = subscriber.view.get(person.full);
       ghosts.delete(person.full);
       if (within < Infinity && !subscriber.steady && !person.steady) continue;

@@ -3,6 +3,7 @@ import type { Clock, Timer } from '../src/base/clock.ts';
 import type { Element } from '../src/xmpp/element.ts';
 import { NS } from '../src/xmpp/namespaces.ts';
 import { parseFragment } from '../src/xmpp/parser.ts';
+import { Habits } from './habits.ts';
 import type { History, Message } from './history.ts';
 import { connect, type Line } from './wire.ts';
 import { domain, type MuxProcess, type World } from './world.ts';
@@ -28,6 +29,7 @@ export class Client {
   readonly name: string;
   readonly address: string;
   readonly friends: string[] = [];
+  readonly habits: Habits = new Habits(this);
   /** Whose subscriptions never change: to these, `unavailable` means what it says. */
   readonly steady: boolean;
   /** The session's address, what it last said of itself, and since when it has been connected, or not. */
@@ -68,15 +70,15 @@ export class Client {
   }
 
   /** Sends one message to a friend, if it is connected. */
-  chat(): void {
-    if (!this.ready || this.#managed === undefined) return;
-    const to = this.world.random.pick(this.friends);
+  chat(to = this.world.random.pick(this.friends)): Message | undefined {
+    if (!this.ready || this.#managed === undefined) return undefined;
     const message = this.history.sent(this, to, `${this.name}-${++this.#sent}`);
     this.#stanza(
       `<message xmlns="${NS.client}" to="${to}" type="chat" id="${message.id}"><body>${message.id}</body></message>`,
       message,
     );
     if (this.world.random.chance(0.5)) this.#send(`<r xmlns="${NS.sm}"/>`);
+    return message;
   }
 
   /** Asks to see a friend's presence, or gives that up; requests that come are granted. */
@@ -112,6 +114,18 @@ export class Client {
       `<presence xmlns="${NS.client}" id="${status}"><status>${status}</status></presence>`,
       undefined,
     );
+  }
+
+  /** Sends a request, if it is connected. */
+  request(text: string): boolean {
+    if (!this.ready || this.#managed === undefined) return false;
+    this.#stanza(text, undefined);
+    return true;
+  }
+
+  /** Says something that is not a stanza, if it is connected. */
+  hint(text: string): void {
+    if (this.ready) this.#send(text);
   }
 
   /** Shows a friend that something is being written. */
@@ -294,6 +308,7 @@ export class Client {
         this.#managed = { previd: element.attrs['id']!, received: 0, acked: 0, unacked: [] };
         this.#begin();
         for (const stanza of login) this.#stanza(stanza, undefined);
+        if (this.habits.inactive) this.habits.indicated();
         return;
       case 'resumed': {
         this.#acknowledged(h);
@@ -302,6 +317,7 @@ export class Client {
         this.#begin();
         // XEP-0198 §5: what is above h is sent again, and nothing else.
         for (const { text } of managed!.unacked) this.#send(text);
+        this.habits.indicated();
         return;
       }
       case 'failed':
@@ -364,6 +380,7 @@ export class Client {
       return;
     }
     if (managed !== undefined) managed.received += 1;
+    if (stanza.name === 'iq') this.habits.answered(stanza);
     if (stanza.attrs['type'] === 'error')
       this.history.note(`${this.name} gets an error for ${stanza.name} ${stanza.attrs['id'] ?? ''}`);
     if (stanza.name === 'presence' && stanza.attrs['type'] === 'error' && stanza.attrs['id'] === this.status)

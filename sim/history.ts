@@ -11,6 +11,8 @@ export interface Message {
   readonly session: string;
   /** Its place among everything this client sent. */
   readonly number: number;
+  /** Virtual time at which it was first sent. */
+  readonly at: number;
   acked: boolean;
   /** The session was over before an acknowledgement came: it may have been taken or not. */
   maybe: boolean;
@@ -45,6 +47,8 @@ export class History {
   readonly #states = new Set<string>();
   #numbers = 0;
   received = 0;
+  /** Sent when nobody was blocked any more: none comes back. */
+  readonly greetings: Message[] = [];
   /** Acknowledged although not committed then: right only for those that come back as errors. */
   readonly early = new Set<Message>();
 
@@ -71,6 +75,7 @@ export class History {
       to,
       session: sessionOf(client),
       number: ++this.#numbers,
+      at: this.#world.scheduler.now,
       acked: false,
       maybe: false,
       bounced: false,
@@ -97,6 +102,10 @@ export class History {
       stanzaId,
     );
     if (found.length === 0) this.fault(3, `${client.name} got ${id}, which is not in its archive`);
+    const { pest, blockedSince } = client.habits;
+    const message = this.messages.get(id);
+    if (blockedSince !== undefined && message?.from === pest?.address && message!.at > blockedSince)
+      this.fault(2, `${client.name} got ${id} of ${pest!.name}, who has been blocked since ${blockedSince}`);
     const seen = this.#seenBy(client);
     const before = seen.ids.get(stanzaId) ?? 0;
     seen.ids.set(stanzaId, before + 1);
@@ -153,7 +162,7 @@ export class History {
     this.note(`${client.name} sees ${from} go`);
     if (!client.steady) return;
     const person = this.people.find(({ address, full }) => full === from || address === from);
-    if (person === undefined || !person.lives) return;
+    if (person === undefined || !person.lives || person.habits.hides(client)) return;
     const away = person.ready ? 0 : this.#world.scheduler.now - person.since;
     const sick =
       person.mux !== undefined && this.#world.healthySince(person.mux) > this.#world.scheduler.now - 60_000;

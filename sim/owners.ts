@@ -47,7 +47,9 @@ export class Owners {
     }
     if (before !== undefined && !graceful) {
       this.#lost.set(partition, now);
-      if (before.by !== by && !before.released && this.#isWell(before.by))
+      // Who was called dead when it was ill may be well by now: the database was away.
+      const called = this.#called.has(before.by.peer);
+      if (before.by !== by && !before.released && !called && this.#isWell(before.by))
         this.#world.fault(7, `partition ${partition} was taken from ${before.by.peer}, which is well`);
     }
     const since = before !== undefined && graceful ? before.since : now;

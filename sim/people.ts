@@ -12,6 +12,8 @@ export function addPeople(world: World, history: History): readonly Client[] {
     (_, i) => new Client(world, history, `user${i}`, i % 2 === 0),
   );
   history.people = people;
+  for (const [i, { steady, habits }] of people.entries())
+    if (steady) habits.pest = people.at((i - 2) % clients);
   world.holds = (mux, session) =>
     people.some((one) => one.ready && one.mux === mux && one.number === session);
   for (const [i, person] of people.entries()) {

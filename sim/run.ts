@@ -53,7 +53,7 @@ export async function simulate({ seed, broken, trace, log = quiet, frames }: Run
 
   const clock = scheduler.clock();
   const until = scheduler.now + troubled;
-  const repeat = (from: number, to: number, act: () => void) => {
+  const repeat = (from: number, to: number, act: () => unknown) => {
     const again = () => {
       if (scheduler.now >= until) return;
       act();
@@ -66,6 +66,12 @@ export async function simulate({ seed, broken, trace, log = quiet, frames }: Run
     repeat(500, 6_000, () => person.chatter());
     repeat(1_000, 10_000, () => person.befriend());
     repeat(5_000, 50_000, () => person.cut());
+    // Who waits for a commit says nothing else meanwhile: some stay silent while the database is away.
+    const dares = () => world.database.condition === 'up' || random.chance(0.2);
+    repeat(2_000, 12_000, () => dares() && person.habits.publish());
+    repeat(2_000, 12_000, () => dares() && person.habits.look(random.pick(people)));
+    repeat(6_000, 40_000, () => dares() && person.habits.turn());
+    repeat(4_000, 30_000, () => person.habits.indicate(!person.habits.inactive));
   }
   const vandal = new Vandal(world);
   repeat(1_000, 15_000, () => vandal.come());
@@ -75,10 +81,19 @@ export async function simulate({ seed, broken, trace, log = quiet, frames }: Run
   await scheduler.run(until);
 
   faults.heal();
+  for (const { habits } of people) habits.unblock();
   await scheduler.run(scheduler.now + presenceIn);
   seen(world, people, history, presenceIn);
+  // Some are looked at again only now.
+  for (const { habits } of people) if (habits.inactive) habits.indicate(false);
   await scheduler.run(scheduler.now + rest / 2);
-  for (const person of people) person.ask();
+  for (const person of people) {
+    const { pest, open } = person.habits;
+    const greeting = open ? pest?.chat(person.address) : undefined;
+    if (greeting !== undefined) history.greetings.push(greeting);
+    if (pest !== undefined) person.habits.look(pest, true);
+    person.ask();
+  }
   await scheduler.run(scheduler.now + rest / 2);
   watch.stop();
   seen(world, people, history, Infinity);

@@ -48,7 +48,10 @@ export class Watch {
     world.observe();
     world.owners.inspect();
     if (!this.#possible()) world.disturbed = now;
-    for (const person of this.#people) this.#patient(person);
+    for (const person of this.#people) {
+      this.#patient(person);
+      person.habits.persist();
+    }
     const { condition } = world.database;
     const alone = this.#faults.standing.length === 1 && world.net.plan.lost === 0;
     if (condition !== 'up' && alone && now - this.#asked > 10_000) this.#enliven();
@@ -95,7 +98,8 @@ export class Watch {
     );
     for (const person of idle)
       for (const friend of idle) {
-        if (!person.friends.includes(friend.address)) continue;
+        if (!person.friends.includes(friend.address) || friend.habits.inactive) continue;
+        if (friend.habits.hides(person)) continue;
         const { session } = friend;
         const id = `${person.name}-lives-${this.#asked}-${friend.name}`;
         person.compose(friend.address, id);
@@ -103,6 +107,7 @@ export class Watch {
         world.scheduler.clock().after(lively, () => {
           const same = person.ready && friend.ready && friend.session === session;
           if (!same || world.disturbed > asked || friend.since > asked || person.since > asked) return;
+          if (friend.habits.inactive || friend.habits.hides(person)) return;
           const came = this.#history.composed(id);
           if (!came && !(this.#quiet(person) && this.#quiet(friend))) return;
           this.lively += 1;

@@ -94,7 +94,8 @@ export function adoptRecord(session: Session, frame: Carried['record']): void {
     const itself = sent.feed === 'a' || sent.feed === 's';
     const settles = itself ? account.handOut(sent.pos) : 0;
     if (itself) held.add(sent.pos);
-    unacked.add({ ...sent, settles });
+    // A request whose answer the mux has not seen is open there, and is answered again.
+    unacked.add({ ...sent, settles, answers: 0 });
   }
   cursor.adopt(frame.feeds, frame.unacked);
   account.settleDelivered(session, held);

@@ -34,6 +34,11 @@ export async function resume(account: Account, from: Peer, frame: Resume): Promi
     fail('h-too-high', undefined, (session.unacked.m - (session.enabled?.m ?? 0)) >>> 0);
     return;
   }
+  // Asked again, because an answer is long in coming, and the same connection waits for it: it is given once.
+  const by = `${frame.conn} ${from}`;
+  if (claims.get(session) === by) return;
+  claims.set(session, by);
+  const settled = () => void (claims.get(session) === by && claims.delete(session));
   takeOver(session, from);
   session.acknowledge(acked);
   const { generation } = session;
@@ -45,11 +50,13 @@ export async function resume(account: Account, from: Peer, frame: Resume): Promi
     work.after(() => session.accepted(n));
   } else session.recordDirty = true;
   work.onFailure(() => {
+    settled();
     fail('item-not-found');
     // Its client has been told that it is over.
     if (session.generation === generation) void endSession(session);
   });
   work.after(() => {
+    settled();
     // Another connection came for it meanwhile, or it ended.
     if (session.ended || session.generation !== generation) {
       fail('item-not-found');
@@ -117,6 +124,9 @@ function acknowledged(session: Session, h: number): number | 'freed' | undefined
   unacked.m = m;
   return m;
 }
+
+/** Connections whose resumption waits for its commit, by their session. */
+const claims = new WeakMap<Session, string>();
 
 /** Whoever had the session so far has nothing to say any more; the next link begins with `resumed`. */
 function takeOver(session: Session, mux: Peer): void {

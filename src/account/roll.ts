@@ -4,6 +4,8 @@ import type { Sent } from '../link/frames.ts';
 export interface Rolled extends Sent {
   /** Id of the stored message that its acknowledgement settles; 0: none. */
   readonly settles: number;
+  /** The inbound number of the request that it answers; 0: none. */
+  readonly answers: number;
 }
 
 /** What a session sent and the client has not acknowledged, in order of m; counts stanzas and characters. */
@@ -19,9 +21,9 @@ export class Roll implements Iterable<Rolled> {
     return this.#items.length - this.#head;
   }
 
-  push(text: string, feed: string | undefined, pos: number, settles: number): number {
+  push(text: string, feed: string | undefined, pos: number, settles: number, answers: number): number {
     this.m += 1;
-    this.add({ m: this.m, text, feed, pos, settles });
+    this.add({ m: this.m, text, feed, pos, settles, answers });
     return this.m;
   }
 

@@ -104,7 +104,7 @@ export class Session {
     if (this.ended) return;
     // What waited comes first: the client wakes up for this one anyway.
     if (this.lull !== undefined && this.lull.size > 0) for (const held of this.lull.take()) this.send(held);
-    const m = this.unacked.push(text, feed, pos, settles);
+    const m = this.unacked.push(text, feed, pos, settles, answers);
     if (answers > 0 && this.answers?.has(answers) === true) this.answers.set(answers, m);
     this.#out(m, text, feed, pos, answers);
     const { limits } = this.partition.env;
@@ -202,7 +202,8 @@ export class Session {
 
   /** Unacknowledged stanzas above m again, with their numbers, to a mux that took the session over. */
   resend(above = 0): void {
-    for (const { m, text, feed, pos } of this.unacked) if (m > above) this.#out(m, text, feed, pos, 0);
+    for (const { m, text, feed, pos, answers } of this.unacked)
+      if (m > above) this.#out(m, text, feed, pos, answers);
   }
 
   #out(m: number, text: string, feed: string | undefined, pos: number, answers: number): void {

@@ -309,6 +309,12 @@ export const fixed = {
     of: 'time for which the next owner’s answer is waited for',
     overflow: 'it finds the partition in the table; what was carried over is lost',
   },
+  earlyTakes: {
+    value: 256,
+    unit: 'partitions',
+    of: 'partitions handed to a server that is in the table and still starting',
+    overflow: 'it finds further ones in the table; what was carried over with them is lost',
+  },
   partitionLoads: {
     value: 32,
     unit: 'partitions',

@@ -259,7 +259,10 @@ export class Mux implements Core {
       )
         return this.#late(from, frame);
       const session = forLogin(conn, conn.login, frame);
-      if (session === undefined) return;
+      if (session === undefined) {
+        if (frame.t === 'resumed') this.#late(from, frame);
+        return;
+      }
       this.#logins.delete(conn.id);
       const { session: id } = session.link;
       // XEP-0198 §5: the connection that had the session so far.
@@ -280,7 +283,7 @@ export class Mux implements Core {
     } else forSession(session, frame);
   }
 
-  /** A frame for a connection that went meanwhile: a session that came too late must not live on. */
+  /** A frame for a connection that went, or went on, meanwhile: a session that came too late must not live on. */
   #late(from: Peer, frame: ForLogin): void {
     this.count('stale-frame', frame.t);
     if (frame.t !== 'bound' && frame.t !== 'resumed') return;

@@ -16,6 +16,12 @@ import { Serving } from './serving.ts';
 
 type Said = Take | Taken | { readonly t: 'look' } | { readonly t: 'rebalance' };
 
+/** A partition that came while this server was still entering the pool. */
+export interface Early {
+  readonly from: Peer;
+  readonly said: Take;
+}
+
 /** A pool, put together: see `Pool`. */
 export class LeasedPool implements Pool {
   readonly accounts: Range;
@@ -32,7 +38,7 @@ export class LeasedPool implements Pool {
   #state: 'open' | 'closing' | 'over' = 'open';
   #closed: Promise<void> | undefined;
 
-  constructor(options: PoolOptions, accounts: Range, leasing: Lane, lane: Lane) {
+  constructor(options: PoolOptions, accounts: Range, leasing: Lane, lane: Lane, early: readonly Early[]) {
     const { store, mesh, clock, log, host, health } = options;
     const count = options.count ?? (() => {});
     this.#options = options;
@@ -83,7 +89,10 @@ export class LeasedPool implements Pool {
       stalled: () => this.#rounds.restart(),
     });
     mesh.serve('placement', (from, frame) => this.#hear(from, frame as Said));
-    clock.soon(() => void this.#start());
+    clock.soon(() => {
+      for (const { from, said } of early) this.#hear(from, said);
+      void this.#start();
+    });
   }
 
   get leased(): boolean {

@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.ts';
+import { fixed } from '../base/fixed.ts';
 import type { Log } from '../base/log.ts';
 import type { Random } from '../base/random.ts';
 import type { Health } from '../mesh/health.ts';
@@ -6,7 +7,7 @@ import type { Member, Mesh, Peer } from '../mesh/mesh.ts';
 import { openLane } from '../store/lane.ts';
 import type { Store } from '../store/store.ts';
 import { enter } from './enter.ts';
-import { LeasedPool } from './leased.ts';
+import { LeasedPool, type Early } from './leased.ts';
 import { openRange } from './partitions.ts';
 import type { Range } from './placement.ts';
 
@@ -109,13 +110,19 @@ export interface Pool {
  * @throws Failure('server-name-taken') where a live server has this name; Failure('store-unavailable')
  */
 export async function openPool(options: PoolOptions): Promise<Pool> {
-  const { store, clock, log, self } = options;
+  const { store, clock, log, mesh, self } = options;
   const leasing = await openLane(store, { clock, log, limits: { pause: [20, 500], apart: 0 } });
   const lane = await openLane(store, { clock, log, limits: { pause: [20, 500], apart: 0 } });
+  const early: Early[] = [];
+  // From the moment at which its row is there, the others hand it partitions: before there is anything to serve them with.
+  mesh.serve('placement', (from, frame) => {
+    if (early.length < fixed.earlyTakes.value && (frame as Early['said']).t === 'take')
+      early.push({ from, said: frame as Early['said'] });
+  });
   try {
     await enter(options, lane);
     const accounts = await openRange(store, lane, clock, self.peer, options.partitions);
-    return new LeasedPool(options, accounts, leasing, lane);
+    return new LeasedPool(options, accounts, leasing, lane, early);
   } catch (error) {
     await Promise.all([leasing.close(), lane.close()]);
     throw error;

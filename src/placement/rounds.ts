@@ -41,7 +41,7 @@ export class Rounds {
   /** Since when a partition has been nobody's. */
   readonly #free = new Map<number, number>();
   /** Ours according to its row, from a live server whose message is waited for. */
-  readonly #awaited = new Map<number, { readonly from: Peer; readonly since: number }>();
+  readonly #awaited = new Map<number, { readonly from: Peer | undefined; readonly since: number }>();
   /** The dead owners of what we are claiming that have nothing open any more. */
   readonly #evicted = new Set<Peer>();
   #live: ServerRecord[] = [];
@@ -204,11 +204,12 @@ export class Rounds {
         this.#awaited.delete(partition);
         continue;
       }
-      // A live owner sends what it carries over: its message may still be on the way.
-      if (before !== undefined && before.owner !== mesh.self && !this.#awaited.has(partition))
-        this.#awaited.set(partition, { from: before.owner, since: now });
+      // A live owner sends what it carries over: its message may still be on the way. What is ours at the first look was given.
+      if (before?.owner !== mesh.self && !this.#awaited.has(partition))
+        this.#awaited.set(partition, { from: before?.owner, since: now });
       const awaited = this.#awaited.get(partition);
-      if (awaited !== undefined && this.#alive(awaited.from) && now - awaited.since < behind) continue;
+      const may = awaited !== undefined && (awaited.from === undefined || this.#alive(awaited.from));
+      if (may && now - awaited.since < behind) continue;
       this.#awaited.delete(partition);
       serving.take(partition, epoch, []);
     }

@@ -325,3 +325,19 @@ test('an <r/> whose <enabled/> takes long is answered behind it all the same', (
   rig.clock.run(1_100);
   assert.equal(client.read(), `<enabled xmlns="${sm}"/>${ack(0)}`);
 });
+
+test('a resumption that succeeds after its client was told that it failed does not live on', () => {
+  const rig = new Rig();
+  const client = rig.authenticate();
+  client.send(`<resume xmlns='${sm}' previd='x' h='0'/>`);
+  const { conn } = rig.one('resume');
+  rig.say({ t: 'unresumed', conn, condition: 'item-not-found', h: undefined, sent: undefined });
+  assert.match(client.read(), /<failed [^>]*><item-not-found /);
+  const numbers = { n: 0, enabledN: 0, enabledM: 0, m: 0 };
+  const resumed = { ...link(100, 2), ...numbers, previd: 'x', record: '', feeds: [], open: [] };
+  rig.say({ t: 'resumed', conn, ...resumed });
+  const { session, generation } = rig.one('detach');
+  assert.deepEqual([session, generation], [100, 2]);
+  client.send(bindIq);
+  rig.one('bind');
+});

@@ -258,6 +258,19 @@ describe('a pool', { timeout: 120_000 }, () => {
     assert.equal(rig.carriedLost, 0);
   });
 
+  it('loses nothing carried to a server that is in the table and still starting', async () => {
+    const { rig, servers } = await running(['a', 'b']);
+    const c = rig.start('c');
+    await rig.until(() => rig.state(c) === 'up', 2000);
+    // The others have seen its row long before it has read the rest.
+    c.slow = 4000;
+    await rig.until(() => rig.counts(c)[0]! > 0, 5000);
+    assert.equal(c.pool, undefined);
+    c.slow = 2;
+    await rig.until(() => rig.whole() && even(rig, [...servers, c]), 15_000);
+    assert.equal(rig.carriedLost, 0);
+  });
+
   it('hands over whatever becomes of the commits that do it', async () => {
     for (let seed = 1; seed <= 12; seed++) {
       // oxlint-disable no-await-in-loop -- one after the other

@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import { resume } from '../../src/account/resume.ts';
+import { systemRandom, token } from '../../src/base/random.ts';
+import { hashOf, previdOf } from '../../src/account/ticket.ts';
+import type { Resume } from '../../src/link/frames.ts';
+import { NS } from '../../src/xmpp/namespaces.ts';
+import { Rig, type Client } from './rig.ts';
+
+const secret = token(systemRandom);
+
+interface Said {
+  readonly t: string;
+  readonly conn: number;
+  readonly generation: number;
+  readonly text: string;
+  readonly answers: number;
+}
+
+void describe('a session that is resumed (XEP-0198 §5)', () => {
+  let rig: Rig;
+  let phone: Client;
+  let said: Said[];
+  beforeEach(async () => {
+    rig = await Rig.open();
+    phone = await rig.login('alice', 'phone');
+    phone.session.token = hashOf(secret);
+    phone.session.enabled = { n: 0, m: 0 };
+    said = [];
+    const mesh = {
+      self: 'one/1',
+      peers: () => ['mux/1'],
+      send: (_: string, __: string, frame: Said) => said.push(frame),
+    };
+    Object.assign(phone.session.partition.env, { mesh, secret: new Uint8Array(32) });
+  });
+  afterEach(() => rig.close());
+
+  const ask = (conn: number) => {
+    const { session } = phone;
+    const previd = previdOf(session.id, secret);
+    const frame = { t: 'resume', conn, previd, h: session.unacked.m } as Resume;
+    session.account.mailbox.run(() => resume(session.account, 'mux/1', frame));
+  };
+  const answers = () =>
+    said.filter(({ t }) => t === 'resumed' || t === 'unresumed').map(({ t, conn }) => `${t} ${conn}`);
+
+  void it('asked for twice by one connection while its commit is under way, is given to it once', async () => {
+    // Something to commit first, so that the answer waits.
+    phone.send('<message to="bob@example.org" type="chat" id="1"><body>1</body></message>');
+    ask(7);
+    ask(7);
+    await rig.still();
+    assert.deepEqual(answers(), ['resumed 7']);
+    ask(7);
+    await rig.still();
+    assert.deepEqual(answers(), ['resumed 7', 'resumed 7'], 'later it is another resumption');
+  });
+
+  void it('goes to the last connection that asks, and the others are told', async () => {
+    phone.send('<message to="bob@example.org" type="chat" id="1"><body>1</body></message>');
+    ask(7);
+    ask(8);
+    await rig.still();
+    assert.deepEqual(answers(), ['unresumed 7', 'resumed 8']);
+  });
+
+  void it('is sent again what its mux has not got, with the number of the request that it answers', async () => {
+    const { session } = phone;
+    session.mux = undefined;
+    await phone.says(
+      `<iq type="set" id="b"><block xmlns="${NS.blocking}"><item jid="bob@example.org"/></block></iq>`,
+    );
+    const n = session.inN;
+    session.mux = 'mux/1';
+    session.resend();
+    const result = said.find(({ t, text }) => t === 'out' && text.includes('id="b"'));
+    assert.equal(result?.answers, n);
+  });
+});
