@@ -17,16 +17,18 @@ export function openBrowser(): Promise<Browser> {
   });
 }
 
-/** The page's own script with one plugin more, which lets a test see what Converse.js keeps to itself. */
-async function probed(route: Route): Promise<void> {
+/** The page's own script with one plugin more, which lets a test see what Converse.js keeps to itself; and over BOSH. */
+async function probed(route: Route, way: 'ws' | 'bosh'): Promise<void> {
   const answer = await route.fetch();
   const begin = 'await converse.initialize({';
   const plugin = `converse.plugins.add('probe', { initialize() { globalThis.probe = this._converse; } });`;
   const text = await answer.text();
   if (!text.includes(begin)) throw new Error('start.js begins otherwise');
+  const body = text.replace(begin, `${plugin}\n${begin} whitelisted_plugins: ['probe'],`);
+  const bosh = 'bosh_service_url: `${location.origin}/bosh`,';
   await route.fulfill({
     response: answer,
-    body: text.replace(begin, `${plugin}\n${begin} whitelisted_plugins: ['probe'],`),
+    body: way === 'bosh' ? body.replace(/websocket_url: .*/, bosh) : body,
   });
 }
 
@@ -36,11 +38,24 @@ const texts = "[...document.querySelectorAll('.chat-msg__text')].map((one) => on
 /** One person at the web client. */
 export class Person {
   readonly page: Page;
+  /** Errors in the browser's console since the page was opened, those that nobody caught too. */
+  readonly complaints: string[] = [];
+  /** What went and came over its WebSockets, a stanza each. */
+  readonly told: string[] = [];
+  readonly heard: string[] = [];
   readonly #context: BrowserContext;
 
   private constructor(context: BrowserContext, page: Page) {
     this.#context = context;
     this.page = page;
+    page.on('console', (said) => {
+      if (said.type() === 'error') this.complaints.push(said.text());
+    });
+    page.on('pageerror', (error) => this.complaints.push(String(error)));
+    page.on('websocket', (socket) => {
+      socket.on('framesent', ({ payload }) => this.told.push(String(payload)));
+      socket.on('framereceived', ({ payload }) => this.heard.push(String(payload)));
+    });
   }
 
   static async login(
@@ -49,7 +64,11 @@ export class Person {
     user: string,
     way: 'ws' | 'bosh' = 'ws',
   ): Promise<Person> {
-    const context = await browser.newContext({ viewport: { width: 1200, height: 800 } });
+    // Dialogs that still fade in cannot be closed, says Bootstrap; a person is slower than that, a test is not.
+    const context = await browser.newContext({
+      viewport: { width: 1200, height: 800 },
+      reducedMotion: 'reduce',
+    });
     const page = await context.newPage();
     page.setDefaultTimeout(20_000);
     // Kept so that a test can cut the connection as a lost network does.
@@ -61,21 +80,15 @@ export class Person {
           openSockets.push(this);
         }
       };`);
-    if (way === 'bosh')
-      await page.route('**/start.js', async (route) => {
-        const answer = await route.fetch();
-        const text = await answer.text();
-        const body = text.replace(/websocket_url: .*/, 'bosh_service_url: `${location.origin}/bosh`,');
-        await route.fulfill({ response: answer, body });
-      });
-    await page.route('**/start.js', probed);
+    await page.route('**/start.js', (route) => probed(route, way));
+    const person = new Person(context, page);
     // Browsers give a page the cryptography that SCRAM needs only from localhost or over TLS.
     await page.goto(target.page.replace('127.0.0.1', 'localhost'));
     await page.fill('input[name=jid]', `${user}@${target.domain}`);
     await page.fill('input[name=password]', 'secret');
     await page.press('input[name=password]', 'Enter');
     await page.waitForSelector('#converse-roster', { state: 'attached' });
-    return new Person(context, page);
+    return person;
   }
 
   /** Evaluates in the page, where `probe` is Converse.js with its interfaces and its models. */
@@ -90,6 +103,39 @@ export class Person {
 
   async picture(name: string): Promise<void> {
     await this.page.screenshot({ path: join(artifacts, `${name}.png`) });
+  }
+
+  /** Changes the picture and the name as people do: in the dialog behind one's own name. */
+  async profile(picture: Buffer, name: string): Promise<void> {
+    const closed = () => this.page.waitForSelector('.modal.show, .modal-backdrop', { state: 'detached' });
+    // One that opens while another one closes stays behind the page.
+    await closed();
+    await this.page.click('.show-profile');
+    const form = '.modal.show #profile-tabpanel';
+    await this.page.waitForSelector(`${form} converse-image-picker`);
+    await this.page.setInputFiles(`${form} input[name=avatar_image]`, {
+      name: 'me.png',
+      mimeType: 'image/png',
+      buffer: picture,
+    });
+    await this.page.fill(`${form} input[name=fn]`, name);
+    await this.page.click(`${form} button[type=submit]`);
+    await closed();
+  }
+
+  /** The errors that it was answered with, each with what it had asked. */
+  refusals(): { asked: string; answer: string }[] {
+    const id = (text: string) => /^<\w+[^>]* id="([^"]*)"/.exec(text)?.[1];
+    return this.heard
+      .filter((text) => /^<\w+[^>]* type="error"/.test(text))
+      .map((answer) => ({ answer, asked: this.told.find((text) => id(text) === id(answer)) ?? '' }));
+  }
+
+  /** The picture that the list of contacts shows of somebody (a data URL); null where it shows initials. */
+  face(address: string): Promise<string | null> {
+    return this.page.evaluate(
+      `document.querySelector('#converse-roster [data-jid="${address}"] converse-avatar image')?.getAttribute('href') ?? null`,
+    );
   }
 
   async ask(address: string): Promise<void> {
