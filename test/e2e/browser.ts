@@ -17,18 +17,21 @@ export function openBrowser(): Promise<Browser> {
   });
 }
 
-/** The page's own script with one plugin more, which lets a test see what Converse.js keeps to itself; and over BOSH. */
-async function probed(route: Route, way: 'ws' | 'bosh'): Promise<void> {
+/**
+ * The page's own script with one plugin more, which lets a test see what Converse.js keeps to itself; `bosh`: and with the
+ * other way to the server.
+ */
+async function changed(route: Route, way: 'ws' | 'bosh'): Promise<void> {
   const answer = await route.fetch();
   const begin = 'await converse.initialize({';
   const plugin = `converse.plugins.add('probe', { initialize() { globalThis.probe = this._converse; } });`;
   const text = await answer.text();
   if (!text.includes(begin)) throw new Error('start.js begins otherwise');
   const body = text.replace(begin, `${plugin}\n${begin} whitelisted_plugins: ['probe'],`);
-  const bosh = 'bosh_service_url: `${location.origin}/bosh`,';
   await route.fulfill({
     response: answer,
-    body: way === 'bosh' ? body.replace(/websocket_url: .*/, bosh) : body,
+    body:
+      way === 'ws' ? body : body.replace(/websocket_url: .*/, 'bosh_service_url: `${location.origin}/bosh`,'),
   });
 }
 
@@ -80,7 +83,7 @@ export class Person {
           openSockets.push(this);
         }
       };`);
-    await page.route('**/start.js', (route) => probed(route, way));
+    await page.route('**/start.js', (route) => changed(route, way));
     const person = new Person(context, page);
     // Browsers give a page the cryptography that SCRAM needs only from localhost or over TLS.
     await page.goto(target.page.replace('127.0.0.1', 'localhost'));

@@ -154,7 +154,8 @@ export class Wire {
   /** Cuts the connection as a lost network does. */
   cut(): void {
     if (this.#ws) this.#ws.terminate();
-    else if (this.#socket instanceof TLSSocket) this.#socket.destroy();
+    // Node 24 never closes the handle of a socket that is reset while it is being shut down, and then never ends.
+    else if (this.#socket instanceof TLSSocket || this.#socket?.writableEnded) this.#socket.destroy();
     else this.#socket?.resetAndDestroy();
     this.#end();
   }
