@@ -17,16 +17,21 @@ export function openBrowser(): Promise<Browser> {
   });
 }
 
-/** The page's own script with one plugin more, which lets a test see what Converse.js keeps to itself. */
-async function probed(route: Route): Promise<void> {
+/**
+ * The page's own script with one plugin more, which lets a test see what Converse.js keeps to itself; `bosh`: and with the
+ * other way to the server.
+ */
+async function changed(route: Route, way: 'ws' | 'bosh'): Promise<void> {
   const answer = await route.fetch();
   const begin = 'await converse.initialize({';
   const plugin = `converse.plugins.add('probe', { initialize() { globalThis.probe = this._converse; } });`;
   const text = await answer.text();
   if (!text.includes(begin)) throw new Error('start.js begins otherwise');
+  const body = text.replace(begin, `${plugin}\n${begin} whitelisted_plugins: ['probe'],`);
   await route.fulfill({
     response: answer,
-    body: text.replace(begin, `${plugin}\n${begin} whitelisted_plugins: ['probe'],`),
+    body:
+      way === 'ws' ? body : body.replace(/websocket_url: .*/, 'bosh_service_url: `${location.origin}/bosh`,'),
   });
 }
 
@@ -61,14 +66,7 @@ export class Person {
           openSockets.push(this);
         }
       };`);
-    if (way === 'bosh')
-      await page.route('**/start.js', async (route) => {
-        const answer = await route.fetch();
-        const text = await answer.text();
-        const body = text.replace(/websocket_url: .*/, 'bosh_service_url: `${location.origin}/bosh`,');
-        await route.fulfill({ response: answer, body });
-      });
-    await page.route('**/start.js', probed);
+    await page.route('**/start.js', (route) => changed(route, way));
     // Browsers give a page the cryptography that SCRAM needs only from localhost or over TLS.
     await page.goto(target.page.replace('127.0.0.1', 'localhost'));
     await page.fill('input[name=jid]', `${user}@${target.domain}`);

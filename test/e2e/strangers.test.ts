@@ -8,7 +8,7 @@ import { freePorts, openTarget, type Target } from './server.ts';
 import { expectElement, open } from './stream.ts';
 import { Raw } from './upload.ts';
 import { Wire } from './wire.ts';
-import { attr, show } from './xml.ts';
+import { attr } from './xml.ts';
 
 const bot = 'bot.localhost';
 const secret = 'known-to-nobody-else';
@@ -119,18 +119,6 @@ void describe(
         const stranger = await way.open();
         assert.match(await stranger.ends(said), /policy-violation|^$/, what);
       }
-    });
-
-    void it('neither compression nor dialback is offered or taken', async () => {
-      const wire = await Wire.tcp(target.ports.xmpp);
-      const features = await open(wire, target.domain);
-      assert.doesNotMatch(show(features), /compress|dialback/);
-      wire.write("<compress xmlns='http://jabber.org/protocol/compress'><method>zlib</method></compress>");
-      await wire.ended();
-      const server = await ways[0]!.open();
-      await server.ends(
-        "<db:verify xmlns:db='jabber:server:dialback' from='a' to='b' id='1'>key</db:verify>",
-      );
     });
 
     void it('and nobody of them writes into the log', () => {
