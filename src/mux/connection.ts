@@ -251,7 +251,8 @@ export class Connection implements TransportHandlers, ParserEvents, Outlet, Flus
   }
 
   error(error: StreamError): void {
-    if (error.cause !== undefined)
+    // What a client writes wrongly is its own matter: anybody could fill the log with it.
+    if (error.condition === 'internal-server-error')
       this.core.log.error({ conn: this.id, err: error.cause }, 'the parser failed');
     this.fail(error.condition, error.text);
   }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Throttle } from '../../src/account/throttle.ts';
+import { fixed } from '../../src/base/fixed.ts';
 import { defaultLimits } from '../../src/base/limits.ts';
 import { TestClock } from '../mux/rig.ts';
 
@@ -83,4 +84,12 @@ test('somebody with many IPv6 addresses has one network', () => {
   const waits = Array.from({ length: 4 }, (_, n) => fails(one, `2001:db8:1:2::${n}`));
   assert.deepEqual(waits, [0, 0, 0, 10]);
   assert.equal(fails(one, '2001:db8:1:3::1'), 0);
+});
+
+test('names that are made up are remembered up to a bound; the oldest are forgotten', () => {
+  const { one } = throttle();
+  for (let n = 0; n < 3; n++) assert.equal(fails(one, home), 0);
+  assert.ok(fails(one, home) > 0);
+  for (let n = 0; n < fixed.failuresKept.value; n++) fails(one, home, `made-up-${n}@example.org`);
+  assert.equal(fails(one, home), 0, 'what was remembered first is gone');
 });

@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import assert from 'node:assert/strict';
 import type { Actor } from '../e2e/actor.ts';
 import { show } from '../e2e/xml.ts';
+import { requests, silent } from './announced.ts';
 import { ok, refused, said, type Scene } from './scene.ts';
 
 /** Something that people do, and what must be left of it. */
@@ -435,8 +436,8 @@ export const features: readonly Feature[] = [
     },
   },
   {
-    name: 'every item that the server lists answers',
-    clause: 'XEP-0030 §4.1',
+    name: 'every item and every feature that is announced answers',
+    clause: 'XEP-0030 §3.1, §4.1',
     use: async ({ alice }) => {
       const listed = await ok(
         alice,
@@ -446,10 +447,24 @@ export const features: readonly Feature[] = [
       );
       const hosts = [...show(listed).matchAll(/ jid="([^"]+)"/g)].map((found) => found[1]!);
       assert.ok(hosts.length >= 2, show(listed));
-      for (const host of hosts) {
-        await ok(alice, 'get', "<query xmlns='http://jabber.org/protocol/disco#info'/>", host);
-        await ok(alice, 'get', "<query xmlns='http://jabber.org/protocol/disco#items'/>", host);
+      const unknown: string[] = [];
+      for (const host of [...hosts, alice.domain, alice.bare]) {
+        const info = await ok(alice, 'get', "<query xmlns='http://jabber.org/protocol/disco#info'/>", host);
+        const items = await ok(alice, 'get', "<query xmlns='http://jabber.org/protocol/disco#items'/>", host);
+        for (const [, node] of show(items).matchAll(/ node="([^"]+)"/g))
+          await ok(
+            alice,
+            'get',
+            `<query xmlns='http://jabber.org/protocol/disco#info' node='${node}'/>`,
+            host,
+          );
+        for (const [, name] of show(info).matchAll(/<feature var="([^"]+)"/g)) {
+          const [type, payload] = requests[name!] ?? [];
+          if (payload !== undefined) await ok(alice, type!, payload, host);
+          else if (!silent.some((one) => one.test(name!))) unknown.push(`${name} @ ${host}`);
+        }
       }
+      assert.deepEqual(unknown, [], 'what is announced has a request here, or is said to have none');
     },
   },
 ];
