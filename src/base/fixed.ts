@@ -1,4 +1,6 @@
 import { extensions } from './extensions.ts';
+import { meshing } from './meshing.ts';
+import { placing } from './placing.ts';
 
 /**
  * The bounds that nobody sets: a standard says them, or what they cost is small and known. They stand here, and not
@@ -15,6 +17,8 @@ export interface Fixed {
 
 export const fixed = {
   ...extensions,
+  ...placing,
+  ...meshing,
   answerTime: {
     value: 1000,
     unit: 'ms',
@@ -165,30 +169,6 @@ export const fixed = {
     of: 'units with which a batch is not small',
     overflow: 'it begins at once',
   },
-  meshRounds: {
-    value: 4,
-    unit: 'rounds',
-    of: 'answers of a process to itself that go in one turn of the event loop',
-    overflow: 'the rest goes in the next turn, behind what waits for its own',
-  },
-  meshDismissed: {
-    value: 1000,
-    unit: 'processes',
-    of: 'dead processes of which nothing more is heard',
-    overflow: 'the one that died first is forgotten',
-  },
-  routesPeriod: {
-    value: 1000,
-    unit: 'ms',
-    of: 'time between two repetitions of the version of an owner’s routes',
-    overflow: 'who missed a change learns of it with the next one',
-  },
-  handOff: {
-    value: 5000,
-    unit: 'ms',
-    of: 'time that a partition has to come to rest before it is handed over',
-    overflow: 'it stays where it is, and is tried again',
-  },
   ahead: {
     value: 1000,
     unit: 'sessions',
@@ -231,156 +211,17 @@ export const fixed = {
     of: 'time after which presence that could not be handed over is said again',
     overflow: 'none',
   },
-  carried: {
-    value: 512 * 1024,
-    unit: 'bytes',
-    of: 'records of sessions that go to the next owner with a partition, those without a mux first',
-    overflow: 'the next owner has further ones from their muxes, or from the store',
-  },
-  leaseRenew: {
-    value: 1000,
-    unit: 'ms',
-    of: 'time between two renewals of a server’s lease',
-    overflow: 'a renewal that takes longer is waited for, and the next one follows at once',
-  },
-  lease: {
-    value: 5000,
-    unit: 'ms',
-    of: 'time for which another server must see a lease stand still, while the database answers',
-    overflow: 'that server is declared dead, and the others claim what it owned',
-  },
-  leaseOwn: {
-    value: 4000,
-    unit: 'ms',
-    of: 'time from the sending of the last renewal that succeeded for which an owner acknowledges',
-    overflow: 'it acknowledges nothing until the next renewal succeeded',
-  },
-  hearing: {
-    value: 2000,
-    unit: 'ms',
-    of: 'time since another process answered a server',
-    overflow: 'it does not renew its lease, declares nobody dead and claims nothing',
-  },
-  ringPeriod: {
-    value: 250,
-    unit: 'ms',
-    of: 'time between two heartbeats',
-    overflow: 'none: a process that has not answered yet is not asked again',
-  },
-  ringWatchers: {
-    value: 3,
-    unit: 'servers',
-    of: 'servers that watch one server; a mux is watched by all',
-    overflow: 'further ones learn of its death from these, or from the table',
-  },
-  lookPeriod: {
-    value: 1000,
-    unit: 'ms',
-    of: 'time between two looks at the tables of servers and partitions',
-    overflow: 'a look that takes longer is waited for',
-  },
-  lookSlow: {
-    value: 1000,
-    unit: 'ms',
-    of: 'time in which the database must answer a look for it to say something about leases',
-    overflow: 'the watch over the others’ leases begins anew',
-  },
-  lookGap: {
-    value: 2500,
-    unit: 'ms',
-    of: 'time between two looks for them to be one watch; a server whose lease moved no later is given partitions',
-    overflow: 'the watch over the others’ leases begins anew',
-  },
-  claimLeft: {
-    value: 1500,
-    unit: 'ms',
-    of: 'time that a server has to claim its part of what is nobody’s',
-    overflow: 'those whose leases move claim it; after twice that time anybody',
-  },
-  moves: {
-    value: 8,
-    unit: 'partitions',
-    of: 'partitions that a server gives away in a second to even out',
-    overflow: 'the next ones go in the next second; `rebalance` and `drain` have no such bound',
-  },
-  handoffWait: {
-    value: 1000,
-    unit: 'ms',
-    of: 'time for which the next owner’s answer is waited for',
-    overflow: 'it finds the partition in the table; what was carried over is lost',
-  },
-  earlyTakes: {
-    value: 256,
-    unit: 'partitions',
-    of: 'partitions handed to a server that is in the table and still starting',
-    overflow: 'it finds further ones in the table; what was carried over with them is lost',
-  },
-  partitionLoads: {
-    value: 32,
-    unit: 'partitions',
-    of: 'partitions being loaded at the same time',
-    overflow: 'further ones wait for their turn',
-  },
-  loadPause: {
-    value: 50,
-    unit: 'ms',
-    of: 'pause before a partition that could not be loaded is tried again; up to a second',
-    overflow: 'none',
-  },
-  announceApart: {
-    value: 20,
-    unit: 'ms',
-    of: 'time for which changes of what is owned wait for company while more is being loaded',
-    overflow: 'they are announced',
-  },
-  deadServers: {
-    value: 3_600_000,
-    unit: 'ms',
-    of: 'time for which a dead server is still listed',
-    overflow: 'its row goes, with those of its commit lanes',
-  },
-  leave: {
-    value: 5000,
-    unit: 'ms',
-    of: 'each step of a server’s leave: a look, handing everything over, its own row',
-    overflow: 'the step is given up; the others take over what is left',
-  },
-  sampled: {
-    value: 1000,
-    unit: 'ms',
-    of: 'time between two samples of CPU, event-loop delay, memory and queues',
-    overflow: 'none: ten of them weigh nine tenths of a server’s availability',
-  },
-  floor: {
-    value: 20,
-    unit: 'of 100',
-    of: 'availability of a server that is given partitions',
-    overflow:
-      'below it a server is constrained: it takes nothing new and gives one partition away each second',
-  },
   accountPause: {
     value: 250,
     unit: 'ms',
     of: 'time until an account that could not be read for its mux or client is read again',
     overflow: 'what came for it waits; a client that does not wait that long comes again',
   },
-  routeTime: {
-    value: 5000,
-    unit: 'ms',
-    of: 'time that a login waits for an owner of its account',
-    overflow: 'it fails with `temporary-auth-failure` (RFC 6120 §6.5.11)',
-  },
   keysKept: {
     value: 50_000,
     unit: 'accounts',
     of: 'accounts whose keys for logins are kept in memory',
     overflow: 'those used longest ago are read again when they are needed',
-  },
-  handOffs: {
-    value: 12,
-    unit: 'partitions',
-    of: 'partitions that a server hands over at a time',
-    overflow: 'the others are served until it is their turn',
   },
   tidyLeast: {
     value: 32 * 1024 * 1024,
@@ -436,102 +277,6 @@ export const fixed = {
     of: 'ids taken from the store at once; the next ones are asked for when half of them are gone',
     overflow: 'while the store gives none, what needs an id fails with `store-unavailable`',
   },
-  meshWindow: {
-    value: 4096,
-    unit: 'frames',
-    of: 'frames on the wire to one process',
-    overflow: 'further ones wait; sessions, lanes and outboxes in front of them have bounds of their own',
-  },
-  meshPeerBytes: {
-    value: 2 * 1024 * 1024,
-    unit: 'bytes',
-    of: 'frames on the wire to one process, where they leave this one',
-    overflow: 'further ones wait; a single bigger one goes alone',
-  },
-  meshBytes: {
-    value: 24 * 1024 * 1024,
-    unit: 'bytes',
-    of: 'frames on the wire to all processes together',
-    overflow: 'further ones wait; each process may have one under way',
-  },
-  meshBacklog: {
-    value: 16 * 1024 * 1024,
-    unit: 'bytes',
-    of: 'bytes given to NATS that it has not acknowledged',
-    overflow: 'packets are dropped until it does; the channel sends their frames again',
-  },
-  meshMembers: {
-    value: 1000,
-    unit: 'processes',
-    of: 'other processes that tell of themselves on the mesh',
-    overflow: 'further ones are not heard',
-  },
-  meshBeacon: {
-    value: 500,
-    unit: 'ms',
-    of: 'time between two beacons of a process',
-    overflow: 'a process that says nothing for `meshSilence` is gone',
-  },
-  meshSilence: {
-    value: 5000,
-    unit: 'ms',
-    of: 'silence of a process while this one can hear others',
-    overflow: 'it is gone: frames that it has not received return to their senders',
-  },
-  meshAnswer: {
-    value: 2500,
-    unit: 'ms',
-    of: 'time that NATS takes to answer a ping, or to accept a connection',
-    overflow: 'the connection is given up, and the next server of the list is tried',
-  },
-  meshFirst: {
-    value: 5000,
-    unit: 'ms',
-    of: 'time in which a starting process tries all servers of the list again and again',
-    overflow: 'it ends with `mesh-unavailable`',
-  },
-  meshLook: {
-    value: 500,
-    unit: 'ms',
-    of: 'time in which a process that is looked for, or its health port, must answer',
-    overflow: 'it counts as silent',
-  },
-  healthConnections: {
-    value: 64,
-    unit: 'connections',
-    of: 'connections to the health port at a time, each for half a second at most',
-    overflow: 'further ones are closed unanswered, which counts as silence',
-  },
-  meshSay: {
-    value: 10,
-    unit: 'ms',
-    of: 'time until the sender of a frame hears that it was received',
-    overflow: 'it is told in a packet of its own, where no other went there meanwhile',
-  },
-  meshUnsaid: {
-    value: 256,
-    unit: 'frames',
-    of: 'frames received whose sender has not heard so',
-    overflow: 'it is told at once',
-  },
-  meshProbe: {
-    value: 16,
-    unit: 'frames',
-    of: 'frames sent again to a process that has twice received none of what was sent again',
-    overflow: 'the others follow when it answers',
-  },
-  meshResend: {
-    value: 200,
-    unit: 'ms',
-    of: 'time without progress on the way to one process',
-    overflow: 'what was not received is sent again',
-  },
-  postRetry: {
-    value: 5000,
-    unit: 'ms',
-    of: 'time for which a letter is under way',
-    overflow: 'it is sent again; its recipient knows it by its origin',
-  },
   jids: {
     value: 4096,
     unit: 'addresses',
@@ -550,35 +295,11 @@ export const fixed = {
     of: 'one line of an import',
     overflow: 'that line is rejected',
   },
-  asks: {
-    value: 1000,
-    unit: 'questions',
-    of: 'questions to other servers that wait for their answers (administration)',
-    overflow: 'the next one fails with `overloaded`',
-  },
-  askTime: {
-    value: 5000,
-    unit: 'ms',
-    of: 'time that another server has for an answer',
-    overflow: 'the question fails with `server-timeout`; a list goes without its part',
-  },
-  askOwner: {
-    value: 10_000,
-    unit: 'ms',
-    of: 'time for which a change goes after an account whose owner is changing',
-    overflow: 'it fails with `server-unreachable`',
-  },
   statusTime: {
     value: 2000,
     unit: 'ms',
     of: 'time that the store has for its part of `muster status`',
     overflow: 'the server tells of itself alone, and that the store does not answer',
-  },
-  answerSize: {
-    value: 524_288,
-    unit: 'characters',
-    of: 'the list of sessions that one server tells another',
-    overflow: 'further sessions are not listed',
   },
   listing: {
     value: 1000,
