@@ -1,7 +1,9 @@
 import type { MuxInfo, PartitionInfo, PoolInfo, ServerInfo, Servers } from '../admin/administration.ts';
+import { owns } from '../base/config.ts';
 import { Failure } from '../base/failure.ts';
 import { nameOf } from '../mesh/ask.ts';
 import type { Member, Peer } from '../mesh/mesh.ts';
+import { kindOf, kinds, roleOf, type Kind } from '../placement/placement.ts';
 import type { PartitionRow, Pool, ServerRow } from '../placement/pool.ts';
 
 /** The pool's tables, from a server that is part of it or from the store alone. */
@@ -18,11 +20,13 @@ export async function overview(
 ): Promise<PoolInfo> {
   const [servers, partitions] = await Promise.all([tables.servers(), tables.partitions()]);
   const heard = new Set(members?.map(({ peer }) => peer));
-  const all = partitionInfos(servers, partitions);
+  // What no server has the role for is nobody's on purpose.
+  const wanted = kinds.filter((kind) => servers.some(has(kind)));
+  const all = partitionInfos(servers, partitions).filter(({ name }) => wanted.includes(kindOf(name)!));
   return {
     servers: servers.map((row) => serverInfo(row, heard.has(row.peer), now)).sort(byName),
     muxes: (members ?? [])
-      .filter(({ roles }) => !roles.includes('accounts'))
+      .filter(({ roles }) => !owns(roles))
       .map(({ peer, roles }): MuxInfo => ({ ...told(peer), roles }))
       .sort(byName),
     partitions: all.length,
@@ -49,8 +53,9 @@ export function openServers(pool: Pool): Servers {
     partitions: async () => partitionInfos(...(await Promise.all([pool.servers(), pool.partitions()]))),
     drain: async (name) => {
       const live = (await pool.servers()).filter(({ state }) => state !== 'dead');
-      if (live.some((row) => row.name === name))
-        if (!live.some((row) => row.name !== name && row.state === 'up'))
+      const others = live.filter((row) => row.name !== name && row.state === 'up');
+      for (const { roles } of live.filter((row) => row.name === name))
+        if (kinds.some((kind) => roles.includes(roleOf[kind]) && !others.some(has(kind))))
           throw new Failure('server-last', `no other server is up that could take what ${name} has`);
       await pool.drain(name);
     },
@@ -58,6 +63,8 @@ export function openServers(pool: Pool): Servers {
     rebalance: () => pool.rebalance(),
   };
 }
+
+const has = (kind: Kind) => (row: ServerRow) => row.roles.includes(roleOf[kind]);
 
 /** Where there is no pool, or none that can be told anything: `why` says so. */
 export function noServers(why: () => Failure): Servers {
