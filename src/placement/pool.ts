@@ -67,7 +67,7 @@ export interface ServerRow {
   readonly state: 'up' | 'draining' | 'dead';
   readonly availability: number;
   readonly sessions: number;
-  /** How many partitions it owns. */
+  /** How many partitions it owns, of all kinds. */
   readonly partitions: number;
   readonly version: string;
   /** Milliseconds since the epoch. */

@@ -20,9 +20,7 @@ export async function overview(
 ): Promise<PoolInfo> {
   const [servers, partitions] = await Promise.all([tables.servers(), tables.partitions()]);
   const heard = new Set(members?.map(({ peer }) => peer));
-  // What no server has the role for is nobody's on purpose.
-  const wanted = kinds.filter((kind) => servers.some(has(kind)));
-  const all = partitionInfos(servers, partitions).filter(({ name }) => wanted.includes(kindOf(name)!));
+  const all = partitionInfos(servers, partitions);
   return {
     servers: servers.map((row) => serverInfo(row, heard.has(row.peer), now)).sort(byName),
     muxes: (members ?? [])
@@ -34,12 +32,15 @@ export async function overview(
   };
 }
 
+/** Without rooms where no server has that role: they are nobody's on purpose. */
 export function partitionInfos(
   servers: readonly ServerRow[],
   partitions: readonly PartitionRow[],
 ): PartitionInfo[] {
   const live = new Set(servers.filter(({ state }) => state !== 'dead').map(({ peer }) => peer));
+  const wanted = (name: string) => kindOf(name) !== 'room' || servers.some(has('room'));
   return partitions
+    .filter(({ name }) => wanted(name))
     .map(({ partition, name, owner, epoch }): PartitionInfo => {
       const { name: server, incarnation } = told(owner);
       return { partition, name, server, incarnation, epoch, live: live.has(owner) };
