@@ -8,6 +8,7 @@ import type { Element } from '../xmpp/element.ts';
 import type { Jid } from '../xmpp/jid.ts';
 import { Doorstep } from './doorstep.ts';
 import type { Env } from './env.ts';
+import { Relays } from './relays.ts';
 import { Room } from './room.ts';
 import {
   memberRows,
@@ -24,6 +25,7 @@ import { Work } from './work.ts';
 /** What all partitions of a server have in common. */
 export interface Shared {
   readonly loads: Gate;
+  readonly queries: Gate;
   /** Rooms without anybody in that each partition may keep in memory. */
   keep(): number;
 }
@@ -37,6 +39,10 @@ export class Partition {
   readonly fences: readonly Fence[];
   readonly rooms: Entities<Room>;
   readonly doorstep: Doorstep;
+  /** Archive queries. */
+  readonly queries: Gate;
+  /** Requests from one occupant to another (relay.ts). */
+  readonly relays: Relays;
   /** It is being handed over: nothing new is taken in, and what was begun ends. */
   closing = false;
   #ended = false;
@@ -50,6 +56,8 @@ export class Partition {
     this.lane = lane;
     this.fences = [{ partition: id, epoch }];
     this.doorstep = new Doorstep(env.log);
+    this.queries = shared.queries;
+    this.relays = new Relays(this);
     this.rooms = new Entities({
       load: (address) => this.#load(address),
       idle: (room) => room.idle,
@@ -100,6 +108,18 @@ export class Partition {
     work.involve(room);
     work.after(effect);
     work.commit();
+  }
+
+  /** Resolves when what a room has in the lane now is stored and told. */
+  settled(room: Room): Promise<void> {
+    if (room.quiet) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      const work = new Work(this);
+      work.involve(room);
+      work.after(resolve);
+      work.onFailure(reject);
+      work.commit();
+    });
   }
 
   /** Departures up to this `v` are known to whoever had to know. */

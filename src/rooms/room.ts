@@ -2,6 +2,7 @@ import { createHmac } from 'node:crypto';
 import { Bucket } from '../base/bucket.ts';
 import { fixed } from '../base/fixed.ts';
 import type { Party, Joint, Source } from '../entity/joint.ts';
+import { domainOf } from '../placement/placement.ts';
 import { Jid } from '../xmpp/jid.ts';
 import type { Element } from '../xmpp/element.ts';
 import { parseStored } from '../xmpp/parser.ts';
@@ -314,6 +315,13 @@ export class Room implements Party {
     return row;
   }
 
+  /** What was said gets another text (retract.ts); it has to be stored already. */
+  rewrite(unit: Joint, pos: number, xml: string): void {
+    const at = this.recent.findIndex((row) => row.pos === pos);
+    if (at !== -1) this.recent[at] = { ...this.recent[at]!, xml };
+    unit.write(messageRows.rewrite, [this.partition.id, this.id, pos, xml]);
+  }
+
   /** Stanza n of this source has been taken in. */
   hear(source: number, n: number): void {
     this.heard.delete(source);
@@ -330,7 +338,18 @@ export class Room implements Party {
   configure(unit: Joint, config: Config, locked = false): void {
     this.config = config;
     this.locked = locked;
-    unit.write(roomRows.config, [this.partition.id, this.id, writeConfig(config), locked ? 1 : 0]);
+    const { name, description } = config;
+    unit.write(roomRows.config, [
+      this.partition.id,
+      this.id,
+      writeConfig(config),
+      locked ? 1 : 0,
+      // How others find it (listed.ts): not before it is configured.
+      locked ? '' : domainOf(this.address),
+      config.public && !locked ? 1 : 0,
+      name.toLowerCase(),
+      description.toLowerCase(),
+    ]);
   }
 
   setSubject(unit: Joint, subject: Subject | undefined): void {
