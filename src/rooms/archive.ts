@@ -141,7 +141,7 @@ function isOf(row: MessageRow, whose: Whose): boolean {
   return row.jid === whose.jid || row.jid.startsWith(`${whose.jid}/`);
 }
 
-/** XEP-0045 §7.2.3 and §13.3; who is away sees them by its affiliation. */
+/** XEP-0045 §7.2.3 and §14.5; who is away sees them by its affiliation. */
 function seesAddresses({ room, from, occupant }: Request): boolean {
   if (room.config.whois === 'anyone' || occupant?.role === 'moderator') return true;
   return rankOf[room.affiliation(from)] >= rankOf.admin;

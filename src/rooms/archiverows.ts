@@ -1,5 +1,5 @@
 import { fixed } from '../base/fixed.ts';
-import { sql } from '../store/store.ts';
+import { sql, type Store } from '../store/store.ts';
 import type { Range } from '../xmpp/mam.ts';
 import type { Room } from './room.ts';
 import type { MessageRow } from './rows.ts';
@@ -153,8 +153,17 @@ export async function hasId(room: Room, pos: number): Promise<boolean> {
 }
 
 /** The place before what was said at this time or later, in ms since the epoch. */
-export async function placeOf(room: Room, time: number): Promise<number> {
-  const { env, id } = room.partition;
-  const [row] = await env.store.query<{ pos: number }>(archiveRows.since, [id, room.id, time]);
-  return (row?.pos ?? room.pos + 1) - 1;
+export async function placeOf({ partition, id, pos }: Room, time: number): Promise<number> {
+  return ((await placeAt(partition.env.store, partition.id, id, time)) ?? pos + 1) - 1;
+}
+
+/** The position of the first message of a room at or behind a point of time. */
+export async function placeAt(
+  store: Store,
+  partition: number,
+  room: number,
+  time: number,
+): Promise<number | undefined> {
+  const [row] = await store.query<{ pos: number }>(archiveRows.since, [partition, room, time]);
+  return row?.pos;
 }

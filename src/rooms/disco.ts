@@ -12,9 +12,9 @@ import { rankOf } from './standing.ts';
 
 /** Where somebody asks by which nickname the room knows it (XEP-0045 §7.12). */
 const reserved = 'x-roomuser-item';
-/** XEP-0045 §15.3: what is sent comes back with the id that it had. */
+/** XEP-0045 §7.4: what is sent comes back with the id that it had. */
 const stableId = `${NS.muc}#stable_id`;
-/** XEP-0410 §4: the room answers who asks whether it is still in. */
+/** XEP-0410 §3.3: the room answers who asks whether it is still in. */
 const selfPing = `${NS.muc}#self-ping-optimization`;
 
 /** Service discovery (XEP-0045 §6) of what all these features announce. */
@@ -64,7 +64,7 @@ function roomInfo(request: Request, features: readonly string[]): Element {
   return about.withChildren([...about.children, buildForm('result', `${NS.muc}#roominfo`, form(request))]);
 }
 
-/** §4.2 and §15.4: what kind of a room it is. */
+/** §4.2 and §16.3: what kind of a room it is. */
 function kindOf({ config }: Room): string[] {
   return [
     config.public ? 'muc_public' : 'muc_hidden',
@@ -76,7 +76,7 @@ function kindOf({ config }: Room): string[] {
   ];
 }
 
-/** `muc#roominfo` (§15.5.4). What goes on inside is for who may look inside (§13.4). */
+/** `muc#roominfo` (§16.5). What goes on inside is for who may look inside (§14.4). */
 function form({ room, from, occupant }: Request): Field[] {
   const { config } = room;
   const inside = occupant !== undefined || mayLook(room, from);

@@ -1,4 +1,4 @@
-import { sleep } from '../base/clock.ts';
+import { sleep, type Timer } from '../base/clock.ts';
 import { fixed } from '../base/fixed.ts';
 import type { Gate } from '../base/gate.ts';
 import { Entities } from '../entity/entities.ts';
@@ -9,6 +9,7 @@ import type { Jid } from '../xmpp/jid.ts';
 import { Doorstep } from './doorstep.ts';
 import type { Env } from './env.ts';
 import { Relays } from './relays.ts';
+import { openRetention } from './retention.ts';
 import { Room } from './room.ts';
 import {
   memberRows,
@@ -46,6 +47,7 @@ export class Partition {
   /** It is being handed over: nothing new is taken in, and what was begun ends. */
   closing = false;
   #ended = false;
+  readonly #retention: Timer;
   /** Objects that speak for no room any more and have something in the lane, by address. */
   readonly #retired = new Map<string, Room>();
 
@@ -64,6 +66,7 @@ export class Partition {
       loads: shared.loads,
       keep: () => shared.keep(),
     });
+    this.#retention = openRetention(this);
   }
 
   /** Takes frames, letters and requests. */
@@ -146,6 +149,8 @@ export class Partition {
 
   stop(): void {
     this.#ended = true;
+    this.relays.stop();
+    this.#retention.cancel();
     for (const room of this.rooms.values()) room.dead = true;
   }
 
@@ -161,7 +166,10 @@ export class Partition {
     do {
       // oxlint-disable-next-line no-await-in-loop -- each round ends what the one before it caused
       await Promise.race([this.lane.flush(), sleep(clock, Math.max(1, deadline - clock.mono()))]);
-      if (still()) return true;
+      if (still()) {
+        this.relays.end();
+        return true;
+      }
       // oxlint-disable-next-line no-await-in-loop -- a load, or a task that reads
       await sleep(clock, 1);
     } while (clock.mono() < deadline && !this.#ended);

@@ -95,6 +95,8 @@ export class Room implements Party {
   locked: boolean;
   subject: Subject | undefined;
   readonly members = new Map<string, Member>();
+  /** Bare addresses by registered nickname. */
+  readonly registered = new Map<string, string>();
   /** By full address. */
   readonly occupants = new Map<string, Occupant>();
   readonly nicks = new Map<string, Occupant[]>();
@@ -132,13 +134,15 @@ export class Room implements Party {
     this.company = new Company(this);
     const rate = limits.roomRate;
     this.bucket = new Bucket({ burst: rate * 2, perSecond: rate }, clock.mono());
-    for (const { jid, affiliation, nick, reason, hats } of members)
+    for (const { jid, affiliation, nick, reason, hats } of members) {
       this.members.set(jid, {
         affiliation: affiliation as Affiliation,
         nick,
         reason,
         ...(hats === null ? {} : { hats: JSON.parse(hats) as Hat[] }),
       });
+      if (nick !== '') this.registered.set(nick, jid);
+    }
     for (const one of occupants) {
       const jid = Jid.parse(one.jid)!;
       if (one.gone === 1) this.company.departed(jid.full, one.nick, one.v, one.xml, one.shown === 1);
@@ -198,6 +202,9 @@ export class Room implements Party {
   setMember(unit: Joint, jid: string, member: Member): void {
     const { affiliation, nick, reason, hats } = member;
     const key = [this.partition.id, this.id, jid] as const;
+    const before = this.members.get(jid)?.nick ?? '';
+    if (before !== '' && this.registered.get(before) === jid) this.registered.delete(before);
+    if (nick !== '') this.registered.set(nick, jid);
     if (affiliation === 'none' && nick === '' && hats === undefined) {
       if (this.members.delete(jid)) unit.write(memberRows.remove, [...key]);
       return;
@@ -211,8 +218,7 @@ export class Room implements Party {
   holder(nick: string): string | undefined {
     const [there] = this.nicks.get(nick) ?? [];
     if (there !== undefined) return there.jid.bare;
-    for (const [jid, member] of this.members) if (member.nick === nick) return jid;
-    return undefined;
+    return this.registered.get(nick);
   }
 
   /** XEP-0421: the same for an account whenever it is in this room, and in no other. */
@@ -320,6 +326,11 @@ export class Room implements Party {
     const at = this.recent.findIndex((row) => row.pos === pos);
     if (at !== -1) this.recent[at] = { ...this.recent[at]!, xml };
     unit.write(messageRows.rewrite, [this.partition.id, this.id, pos, xml]);
+  }
+
+  /** The texts of what was said some time ago are gone from the store (retention.ts). */
+  fade(which: (row: MessageRow) => boolean): void {
+    for (const [at, row] of this.recent.entries()) if (which(row)) this.recent[at] = { ...row, xml: '' };
   }
 
   /** Stanza n of this source has been taken in. */

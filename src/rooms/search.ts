@@ -133,7 +133,7 @@ interface Wanted {
   readonly places: readonly number[];
 }
 
-/** §3.2.2; a field that nobody knows is ignored (§4). */
+/** §4.2.2; a field that nobody knows is ignored (§5). */
 function read(form: Form): Wanted {
   const text = form.value('q')?.trim() ?? '';
   const all = form.flag('all') ?? false;
@@ -151,12 +151,12 @@ function read(form: Form): Wanted {
   if (!/^\d{0,9}$/.test(least)) throw new StanzaError('bad-request', 'min_users is no number');
   const flag = (...names: readonly string[]) =>
     names.map((name) => form.flag(name)).find((value) => value !== undefined) ?? true;
-  // The table of §5.1 and the examples do not call it the same.
+  // The table of §6.1 and the examples do not call it the same.
   const places = [flag('sinaddress', 'sinaddr'), flag('sinname'), flag('sindescription')];
   return {
     byPeople: key === byUsers,
     types: kinds.length === 0 || kinds.includes(multiUser),
-    // Where all are wanted they are told, however empty (§4).
+    // Where all are wanted they are told, however empty (§5).
     least: least === '' ? 0 : Number(least),
     patterns: patternsOf(text),
     places: all ? [1, 1, 1] : places.map(Number),

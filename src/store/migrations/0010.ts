@@ -37,5 +37,8 @@ export const tenth: Migration = {
        primary key (partition, room, pos))`,
     `create unique index room_message_origin on room_message (partition, source, n, room, k)`,
     `create index room_message_sent on room_message (partition, room, sent)`,
+    // What retention looks for (rooms/retention.ts) is not much: most messages are in neither.
+    `create index room_message_unkept on room_message (partition, room, pos) where kind = 2 and xml <> ''`,
+    `create index room_message_stub on room_message (partition, room, pos) where xml = ''`,
   ],
 };
