@@ -23,7 +23,10 @@ interface Answer {
 const query = (fields: Record<string, string | readonly string[]> = {}, set = '', more = ''): string => {
   const entries = Object.entries({ FORM_TYPE: NS.mam, ...fields }).map(
     ([name, values]) =>
-      `<field var="${name}">${[values].flat().map((value) => `<value>${value}</value>`).join('')}</field>`,
+      `<field var="${name}">${[values]
+        .flat()
+        .map((value) => `<value>${value}</value>`)
+        .join('')}</field>`,
   );
   const page = set === '' ? '' : `<set xmlns="${NS.rsm}">${set}</set>`;
   return `<query xmlns="${NS.mam}" queryid="q"><x xmlns="${NS.dataForms}" type="submit">${entries.join('')}</x>${page}${more}</query>`;
@@ -57,12 +60,22 @@ test('the archive tells what was said, once each, from the room, with who said i
   const stanzaId = /<stanza-id [^>]*id="(\d+)"/.exec(live.find((text) => text.includes('one'))!)![1];
   assert.equal(String(mine.results[0]!.id), stanzaId);
   const [shown] = mine.results;
-  assert.match(shown!.text, /^<message from="cave@conference.example.org" to="bob@example.org\/home"><result /);
-  assert.match(shown!.text, /<forwarded [^>]*><delay [^>]*stamp="[^"]*"\/><message [^>]*from="[^"]*\/bob"><body>one</);
+  assert.match(
+    shown!.text,
+    /^<message from="cave@conference.example.org" to="bob@example.org\/home"><result /,
+  );
+  assert.match(
+    shown!.text,
+    /<forwarded [^>]*><delay [^>]*stamp="[^"]*"\/><message [^>]*from="[^"]*\/bob"><body>one</,
+  );
   assert.ok(mine.complete);
-  for (const { text } of mine.results) assert.doesNotMatch(text, /jid=|<message[^>]*><result.*<message[^>]* to=/);
+  for (const { text } of mine.results)
+    assert.doesNotMatch(text, /jid=|<message[^>]*><result.*<message[^>]* to=/);
   const seen = await ask(alice!, query());
-  assert.match(seen.results[0]!.text, /<item affiliation="none" jid="bob@example.org\/home" role="participant"\/>/);
+  assert.match(
+    seen.results[0]!.text,
+    /<item affiliation="none" jid="bob@example.org\/home" role="participant"\/>/,
+  );
   await configure(rig, { whois: 'anyone' });
   assert.match((await ask(bob!, query())).results[1]!.text, /jid="alice@example.org\/home"/);
 
@@ -70,7 +83,8 @@ test('the archive tells what was said, once each, from the room, with who said i
   const ends = [...metadata.matchAll(/ id="(\d+)"/g)].map(([, id]) => Number(id));
   assert.deepEqual(ends, [mine.results[0]!.id, mine.results[2]!.id]);
   const form = await bob!.asks('get', `<query xmlns="${NS.mam}"/>`);
-  for (const name of ['with', 'start', 'end', 'before-id', 'after-id', 'ids']) assert.ok(form.includes(`var="${name}"`));
+  for (const name of ['with', 'start', 'end', 'before-id', 'after-id', 'ids'])
+    assert.ok(form.includes(`var="${name}"`));
   await rig.close();
 });
 
@@ -102,7 +116,11 @@ test('with: an occupant for all, a real address for who may know', async () => {
   const rig = await Rig.open();
   const [alice, bob] = await rig.gather('alice', 'bob');
   const eve = rig.client('eve@far.example/x');
-  for (const [client, text] of [[alice!, 'a1'], [bob!, 'b1'], [alice!, 'a2']] as const)
+  for (const [client, text] of [
+    [alice!, 'a1'],
+    [bob!, 'b1'],
+    [alice!, 'a2'],
+  ] as const)
     // oxlint-disable-next-line no-await-in-loop -- in this order
     await client.says(`<message type="groupchat"><body>${text}</body></message>`);
   for (const client of [alice!, bob!]) client.take();
@@ -111,7 +129,9 @@ test('with: an occupant for all, a real address for who may know', async () => {
   assert.deepEqual(bodies(await ask(eve, query({ with: `${cave}/nobody` }))), []);
   assert.equal(refusal((await ask(eve, query({ with: 'alice@example.org' }))).fin), 'forbidden');
   assert.deepEqual(bodies(await ask(bob!, query({ with: 'bob@example.org' }))), ['b1']);
-  assert.deepEqual(bodies(await ask(alice!, query({ with: 'alice@example.org' }, '<max>1</max><before/>'))), ['a2']);
+  assert.deepEqual(bodies(await ask(alice!, query({ with: 'alice@example.org' }, '<max>1</max><before/>'))), [
+    'a2',
+  ]);
   assert.deepEqual(bodies(await ask(alice!, query({ with: 'bob@example.org/home' }))), ['b1']);
   assert.deepEqual(bodies(await ask(alice!, query({ with: 'bob@example.org/other' }))), []);
   await rig.close();
@@ -132,10 +152,17 @@ test('what no archive is to keep is never shown, and nobody’s id is mistaken',
   const [kept] = all.results;
   assert.deepEqual(bodies(await ask(alice!, query({ 'after-id': String(kept!.id + 1) }))), ['again']);
   assert.equal(refusal((await ask(alice!, query({ ids: String(kept!.id + 1) }))).fin), 'item-not-found');
-  assert.deepEqual(bodies(await ask(alice!, query({ ids: [String(kept!.id + 2), String(kept!.id)] }))), ['kept', 'again']);
-  for (const fields of [{ 'after-id': '5' }, { 'before-id': 'x' }, { ids: String(kept!.id + 9) }])
+  assert.deepEqual(bodies(await ask(alice!, query({ ids: [String(kept!.id + 2), String(kept!.id)] }))), [
+    'kept',
+    'again',
+  ]);
+  for (const [name, id] of [
+    ['after-id', '5'],
+    ['before-id', 'x'],
+    ['ids', String(kept!.id + 9)],
+  ] as const)
     // oxlint-disable-next-line no-await-in-loop -- one after the other
-    assert.equal(refusal((await ask(alice!, query(fields))).fin), 'item-not-found');
+    assert.equal(refusal((await ask(alice!, query({ [name]: id }))).fin), 'item-not-found');
   assert.equal(refusal((await ask(alice!, query({ what: 'x' }))).fin), 'feature-not-implemented');
   assert.equal(refusal((await ask(alice!, query({ start: 'x' }))).fin), 'bad-request');
   assert.equal(refusal((await ask(alice!, query({}, '<index>1</index>'))).fin), 'feature-not-implemented');
@@ -175,13 +202,20 @@ test('pages are what was said: any size, either way, flipped, by id and by time'
             (low === undefined || (how === 'ids' ? one.id > all[low]!.id : one.at >= all[low]!.at)) &&
             (high === undefined || (how === 'ids' ? one.id < all[high]!.id : one.at <= all[high]!.at)),
         );
-        if (low !== undefined) fields[how === 'ids' ? 'after-id' : 'start'] = how === 'ids' ? String(all[low]!.id) : stamp(all[low]!.at);
-        if (high !== undefined) fields[how === 'ids' ? 'before-id' : 'end'] = how === 'ids' ? String(all[high]!.id) : stamp(all[high]!.at);
+        if (low !== undefined)
+          fields[how === 'ids' ? 'after-id' : 'start'] =
+            how === 'ids' ? String(all[low]!.id) : stamp(all[low]!.at);
+        if (high !== undefined)
+          fields[how === 'ids' ? 'before-id' : 'end'] =
+            how === 'ids' ? String(all[high]!.id) : stamp(all[high]!.at);
         const seen: string[] = [];
         let place = backwards ? '<before/>' : '';
         for (let pages = 0; pages < 40; pages++) {
           // oxlint-disable-next-line no-await-in-loop -- a page after the other
-          const page = await ask(alice!, query(fields, `<max>${max}</max>${place}`, flip ? '<flip-page/>' : ''));
+          const page = await ask(
+            alice!,
+            query(fields, `<max>${max}</max>${place}`, flip ? '<flip-page/>' : ''),
+          );
           const told = flip ? bodies(page).toReversed() : bodies(page);
           if (backwards) seen.unshift(...told);
           else seen.push(...told);
@@ -190,7 +224,10 @@ test('pages are what was said: any size, either way, flipped, by id and by time'
           assert.equal(told.length, max);
           place = backwards ? `<before>${page.first}</before>` : `<after>${page.last}</after>`;
         }
-        assert.deepEqual(seen, wanted.map(({ body }) => body));
+        assert.deepEqual(
+          seen,
+          wanted.map(({ body }) => body),
+        );
       },
     ),
     { numRuns: 60 },

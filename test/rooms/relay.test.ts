@@ -54,7 +54,9 @@ test('what the account has to say is asked of the account; who is not in, or nob
   const asked = rig.passed.at(-1)!;
   assert.equal(attr(asked, 'to'), 'bob@example.org');
   const bare = rig.client('bob@example.org');
-  await bare.says(`<iq type="result" id="${attr(asked, 'id')}" to="${cave}/alice"><vCard xmlns="${NS.vcard}"/></iq>`);
+  await bare.says(
+    `<iq type="result" id="${attr(asked, 'id')}" to="${cave}/alice"><vCard xmlns="${NS.vcard}"/></iq>`,
+  );
   assert.match(alice!.take()[0]!, /from="cave@conference.example.org\/bob".*<vCard/);
   assert.equal(refusal((await ask(alice!, 'nobody'))[0]!), 'item-not-found');
   assert.equal(refusal((await ask(eve, 'bob'))[0]!), 'bad-request');

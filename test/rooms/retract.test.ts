@@ -24,7 +24,10 @@ test('who retracts what it said leaves a tombstone; nobody retracts what others 
   assert.match(heard.at(-1)!, /<retract [^>]*id="\d+"/);
   const [grave, ...rest] = await archived(alice!);
   assert.doesNotMatch(grave!, /secret/);
-  assert.match(grave!, /from="cave@conference.example.org\/bob"><occupant-id [^>]*\/><retracted [^>]*id="r1" stamp="[^"]*"/);
+  assert.match(
+    grave!,
+    /from="cave@conference.example.org\/bob"><occupant-id [^>]*\/><retracted [^>]*id="r1" stamp="[^"]*"/,
+  );
   assert.equal(rest.length, 2);
   // Neither who comes in nor who comes after a new owner reads it.
   const carol = rig.client('carol@example.org/home');
