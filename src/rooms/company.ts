@@ -153,8 +153,13 @@ export class Company {
       } else strangers.push(stay);
     }
     const host = this.#hosts.get(from);
+    const met = host?.met === true;
     if (host !== undefined) host.met = true;
-    this.#mirror(from, host?.jids ?? [], number, known);
+    if (number > 0 || (host !== undefined && !met)) this.#mirror(from, host?.jids ?? [], number, known);
+    if (number === 0) {
+      const occupants = [...known].flatMap((jid) => this.#room.occupants.get(jid) ?? []);
+      this.#send(from, { t: 'seats', seats: occupants.map((occupant) => this.#seat(occupant, '')) });
+    }
     for (const { jid, nick } of strangers)
       this.#send(from, { t: 'leave', jid, self: this.#farewell(jid, nick) });
   }

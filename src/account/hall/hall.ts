@@ -1,5 +1,5 @@
 import { fixed } from '../../base/fixed.ts';
-import type { Enter, Leave, Mirror, Past, Say, Show, Shown, ToHall } from '../../link/rooms.ts';
+import type { Enter, Leave, Mirror, Past, Say, Seat, Show, Shown, ToHall } from '../../link/rooms.ts';
 import type { Peer } from '../../mesh/mesh.ts';
 import { attribute } from '../../xmpp/serialise.ts';
 import { NS } from '../../xmpp/namespaces.ts';
@@ -28,6 +28,8 @@ export interface Floor {
  */
 export class Hall {
   readonly room: string;
+  /** The room's partition. */
+  readonly place: number | undefined;
   readonly feeds: { readonly message: string; readonly presence: string };
   readonly stays = new Map<string, Stay>();
   /** Who speaks for the room. */
@@ -51,6 +53,7 @@ export class Hall {
     this.room = room;
     this.feeds = { message: messageFeed(room), presence: presenceFeed(room) };
     this.#floor = floor;
+    this.place = floor.env.partitionOf(room);
   }
 
   // ── the owner ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -61,6 +64,37 @@ export class Hall {
     this.#parts = [];
     const stays = [...this.stays.values()].map(({ session, nick }) => ({ jid: session.full, nick }));
     this.#floor.ask(this, { t: 'report', number: this.#reporting, stays });
+  }
+
+  /** Tells of sessions that have come here: many may, one by one, when a partition changes hands. */
+  introduce(): void {
+    if (this.#telling) return;
+    this.#telling = true;
+    this.#floor.env.clock.soon(() => {
+      this.#telling = false;
+      // The answer to a report comes first.
+      if (this.#reporting > 0) return;
+      if (this.owner === undefined) {
+        if (this.stays.size > 0) this.report();
+        return;
+      }
+      const fresh = [...this.stays.values()].filter((stay) => !stay.known);
+      if (fresh.length === 0) return;
+      const stays = fresh.map(({ session, nick }) => ({ jid: session.full, nick }));
+      this.#floor.ask(this, { t: 'report', number: 0, stays });
+    });
+  }
+  #telling = false;
+
+  /** The room asks for these sessions, which are here. */
+  sought(from: Peer, run: number, jids: readonly string[]): void {
+    if (this.#reporting > 0) return;
+    if (from !== this.owner || run !== this.run) return this.report();
+    for (const jid of jids) {
+      const stay = this.stays.get(jid);
+      if (stay !== undefined) stay.known = false;
+    }
+    this.introduce();
   }
 
   /** It was asked and has not answered. */
@@ -77,6 +111,9 @@ export class Hall {
       return;
     }
     switch (frame.t) {
+      case 'seats':
+        for (const seat of frame.seats) this.#confirm(seat);
+        return;
       case 'enter':
         return this.#enter(frame);
       case 'leave':
@@ -117,17 +154,18 @@ export class Hall {
           this.#begin(seat, { self: seat.self, history: [], subject: frame.subject }, frame.pos);
           continue;
         }
-        this.#call(stay, seat.nick);
-        stay.sees = seat.sees;
-        if (stay.pos < 0) stay.pos = seat.joined;
         stay.asked = false;
         stay.past = [];
+        stay.known = true;
+        this.#seat(stay, seat);
       }
-    for (const [jid, stay] of this.stays)
-      if (known.has(jid)) {
-        stay.live = false;
-        this.pump(stay);
-      }
+    for (const [jid, stay] of this.stays) {
+      stay.live = false;
+      if (known.has(jid)) this.pump(stay);
+      // It came here since we reported, or is in no more: the room says which.
+      else stay.known = false;
+    }
+    this.introduce();
   }
 
   /** Everybody who is there, as of now. Whoever was shown and is not among them has gone, whether or not anybody saw it. */
@@ -196,6 +234,21 @@ export class Hall {
     if (same?.size === 0) this.#nicks.delete(stay.nick);
   }
 
+  /** The room knows a session that was introduced. */
+  #confirm(seat: Seat): void {
+    const stay = this.stays.get(seat.jid);
+    if (stay === undefined || stay.known) return;
+    stay.known = true;
+    this.#seat(stay, seat);
+    this.pump(stay);
+  }
+
+  #seat(stay: Stay, { nick, sees, joined }: Seat): void {
+    this.#call(stay, nick);
+    stay.sees = sees;
+    if (stay.pos < 0) stay.pos = joined;
+  }
+
   #enter({ seat, history, subject, pos }: Enter): void {
     this.#begin(seat, { self: seat.self, history, subject }, pos);
   }
@@ -209,6 +262,7 @@ export class Hall {
     if (session === undefined) return;
     // Who enters again has lost what it knew (XEP-0045 §7.2): it is told everything.
     const stay = new Stay(session, seat, pos, 0, this.v);
+    stay.known = true;
     stay.entering = entering;
     this.#add(stay);
     this.pump(stay);
@@ -216,8 +270,8 @@ export class Hall {
 
   #leave({ jid, self }: Leave): void {
     const stay = this.stays.get(jid);
-    const session = stay?.session ?? this.#floor.session(jid);
-    if (session === undefined) return;
+    if (stay === undefined) return;
+    const { session } = stay;
     this.drop(session);
     session.send(addressed('presence', session, self), 0, this.feeds.presence, feedOver);
     this.#floor.out(session, this.room);
@@ -325,7 +379,7 @@ export class Hall {
   /** Goes on with a session that is not live, as far as its client lets it. */
   pump(stay: Stay): void {
     const { session } = stay;
-    if (stay.live || this.#reporting > 0 || session.ended || session.dormant) return;
+    if (stay.live || !stay.known || this.#reporting > 0 || session.ended || session.dormant) return;
     if (!this.#pumpPresence(stay) || !this.#pumpEntering(stay) || !this.#pumpMessages(stay)) {
       session.want();
       return;
