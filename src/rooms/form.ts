@@ -4,7 +4,19 @@ import type { Element } from '../xmpp/element.ts';
 import { buildForm, type Field, type Form } from '../xmpp/forms.ts';
 import { NS } from '../xmpp/namespaces.ts';
 import type { Config } from './config.ts';
-import { addresses, choice, flag, isSet, number, one, several, short, text, wrong, type Entry } from './field.ts';
+import {
+  addresses,
+  choice,
+  flag,
+  isSet,
+  number,
+  one,
+  several,
+  short,
+  text,
+  wrong,
+  type Entry,
+} from './field.ts';
 import type { Affiliation, Role } from './standing.ts';
 
 /** XEP-0068: what the form is of (XEP-0045 §15.5.3). */
@@ -101,7 +113,11 @@ const entries: { readonly [Name in Plain]: Entry<Config[Name]> } = {
     read: (values, field) => addresses(values, field, fixed.roomContacts.value),
   },
   ldapGroup: text('muc#roominfo_ldapgroup', 'Associated LDAP Group', fixed.roomName.value),
-  pubsub: text('muc#roomconfig_pubsub', 'XMPP URI of Associated Publish-Subscribe Node', fixed.roomName.value),
+  pubsub: text(
+    'muc#roomconfig_pubsub',
+    'XMPP URI of Associated Publish-Subscribe Node',
+    fixed.roomName.value,
+  ),
   logs: text('muc#roominfo_logs', 'URL for Archived Discussion Logs', fixed.roomName.value),
 };
 
@@ -127,11 +143,8 @@ export interface Staff {
 
 /** The form with everything as it is (§10.1.3 and §10.2). */
 export function configForm(room: string, config: Config, staff: Required<Staff>, limits: Limits): Element {
-  const fields = names.flatMap((name): Field[] => {
-    const entry = entries[name] as Entry<never>;
-    const value = config[name] as never;
-    const { field, label, type, options } = entry;
-    const shown = { name: field, label, type, values: entry.show(value), options: options?.(value, limits) };
+  const fields = names.flatMap((name) => {
+    const shown = fieldOf(name, config, limits);
     return name === 'moderated' ? [shown, ...passwordFields(config)] : [shown];
   });
   fields.push(
@@ -142,6 +155,13 @@ export function configForm(room: string, config: Config, staff: Required<Staff>,
     title: `Configuration for ${room}`,
     instructions: 'Complete this form to change the configuration of the room.',
   });
+}
+
+function fieldOf<Name extends Plain>(name: Name, config: Config, limits: Limits): Field {
+  const entry: Entry<Config[Name]> = entries[name];
+  const { field, label, type, options } = entry;
+  const value = config[name];
+  return { name: field, label, type, values: entry.show(value), options: options?.(value, limits) };
 }
 
 function passwordFields({ password }: Config): Field[] {
@@ -175,8 +195,11 @@ export function changed(config: Config, form: Form, limits: Limits): Config {
 function passwordIn({ password }: Config, form: Form): string {
   const protect = form.values(guarded).length === 0 ? undefined : isSet(form.values(guarded), guarded);
   if (protect === false) return '';
-  const given = form.has(secret) ? short(one(form.values(secret), secret), secret, fixed.roomName.value) : password;
-  if (protect === true && given.trim() === '') throw wrong(secret, 'a room that is protected needs a password');
+  const given = form.has(secret)
+    ? short(one(form.values(secret), secret), secret, fixed.roomName.value)
+    : password;
+  if (protect === true && given.trim() === '')
+    throw wrong(secret, 'a room that is protected needs a password');
   return given;
 }
 
