@@ -330,6 +330,11 @@ export class Company {
     this.#faces.clear();
   }
 
+  /** Every server is told the whole room anew, as it is shown now; its sessions hear what they have not heard. */
+  retell(): void {
+    for (const [peer, { met, jids }] of this.#hosts) if (met) this.#mirror(peer, jids, 0, new Set());
+  }
+
   /** Servers, for who looks at the room from outside. */
   get size(): number {
     return this.#hosts.size;

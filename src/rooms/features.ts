@@ -1,8 +1,9 @@
+import { avatar } from './avatar.ts';
 import type { Feature } from './iq.ts';
 import { owner } from './owner.ts';
 
 /** Every feature of rooms that answers requests, in one table. */
-export const features: readonly Feature[] = [owner];
+export const features: readonly Feature[] = [owner, avatar];
 
 function table<H>(
   handlersOf: (feature: Feature) => Readonly<Record<string, H>> | undefined,
