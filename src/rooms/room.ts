@@ -49,6 +49,8 @@ export interface Occupant {
   n: number;
   /** The room's position then. */
   joined: number;
+  /** Milliseconds since the epoch. */
+  readonly since: number;
   /** The partition of its account. */
   readonly home: number | undefined;
   /** What its client says of itself. */
@@ -142,10 +144,10 @@ export class Room implements Party {
       const jid = Jid.parse(one.jid)!;
       if (one.gone === 1) this.company.departed(jid.full, one.nick, one.v, one.xml, one.shown === 1);
       else {
-        const { nick, v, source, n, joined } = one;
+        const { nick, v, source, n, joined, since } = one;
         const [role, shown, presence] = [one.role as Role, one.shown === 1, parseStored(one.xml)];
         const home = partition.env.partitionOf(jid.bare);
-        this.#seat({ jid, nick, role, shown, v, source, n, joined, home, presence, bucket: undefined });
+        this.#seat({ jid, nick, role, shown, v, source, n, joined, since, home, presence, bucket: undefined });
         this.company.expect(jid.full);
       }
     }
@@ -271,7 +273,7 @@ export class Room implements Party {
   }
 
   #write(unit: Joint, occupant: Occupant, gone: boolean, xml: string): void {
-    const { jid, nick, role, shown, v, source, n, joined } = occupant;
+    const { jid, nick, role, shown, v, source, n, joined, since } = occupant;
     const flags = [shown ? 1 : 0, gone ? 1 : 0];
     unit.write(occupantRows.put, [
       this.partition.id,
@@ -284,6 +286,7 @@ export class Room implements Party {
       source,
       n,
       joined,
+      since,
       xml,
     ]);
   }

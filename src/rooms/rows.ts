@@ -52,17 +52,19 @@ export interface OccupantRow {
   readonly source: number;
   readonly n: number;
   readonly joined: number;
+  readonly since: number;
   readonly xml: string;
 }
 
 export const occupantRows = {
-  ofRoom: sql`select jid, nick, role, shown, gone, v, source, n, joined, xml from room_occupant
+  ofRoom: sql`select jid, nick, role, shown, gone, v, source, n, joined, since, xml from room_occupant
     where partition = $1 and room = $2 order by v`,
-  put: sql`insert into room_occupant (partition, room, jid, nick, role, shown, gone, v, source, n, joined, xml)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+  put: sql`insert into room_occupant (partition, room, jid, nick, role, shown, gone, v, source, n, joined, since, xml)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
     on conflict (partition, room, jid) do update set
       nick = excluded.nick, role = excluded.role, shown = excluded.shown, gone = excluded.gone, v = excluded.v,
-      source = excluded.source, n = excluded.n, joined = excluded.joined, xml = excluded.xml`,
+      source = excluded.source, n = excluded.n, joined = excluded.joined,
+      since = excluded.since, xml = excluded.xml`,
   /** Those that went before a `v` of which everybody has been told. */
   purge: sql`delete from room_occupant where partition = $1 and room = $2 and gone = 1 and v <= $3`,
   removeAll: sql`delete from room_occupant where partition = $1 and room = $2`,
