@@ -147,7 +147,20 @@ export class Room implements Party {
         const { nick, v, source, n, joined, since } = one;
         const [role, shown, presence] = [one.role as Role, one.shown === 1, parseStored(one.xml)];
         const home = partition.env.partitionOf(jid.bare);
-        this.#seat({ jid, nick, role, shown, v, source, n, joined, since, home, presence, bucket: undefined });
+        this.#seat({
+          jid,
+          nick,
+          role,
+          shown,
+          v,
+          source,
+          n,
+          joined,
+          since,
+          home,
+          presence,
+          bucket: undefined,
+        });
         this.company.expect(jid.full);
       }
     }
@@ -315,6 +328,14 @@ export class Room implements Party {
     if (this.recent.length > fixed.roomRecent.value) this.recent.shift();
     this.hear(source, n);
     return row;
+  }
+
+  /** What was said above a position, up to another one, before a point of time (ms) is kept no more; its places stay. */
+  empty(unit: Joint, above: number, until: number, before: number): void {
+    unit.write(messageRows.empty, [this.partition.id, this.id, above, until, before]);
+    for (const [at, row] of this.recent.entries())
+      if (row.pos > above && row.pos <= until && row.sent < before)
+        this.recent[at] = { ...row, jid: '', nick: '', xml: '' };
   }
 
   /** Stanza n of this source has been taken in. */

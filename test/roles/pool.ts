@@ -21,6 +21,7 @@ import type { PartitionRow, Pool, ServerRow } from '../../src/placement/pool.ts'
 import { openAnnouncer, openTable } from '../../src/placement/table.ts';
 import { openAdministration } from '../../src/roles/administration.ts';
 import { answerPeers, openHere } from '../../src/roles/here.ts';
+import { openRoomsHere } from '../../src/roles/rooms.ts';
 import { intakesHere } from '../../src/roles/transfer.ts';
 import { openPeers } from '../../src/roles/peers.ts';
 import { openSqlite } from '../../src/store/embedded.ts';
@@ -205,6 +206,7 @@ async function openServer({ hub, store, pool, fence, peer }: ServerOptions) {
     store,
     directory,
     accounts,
+    roomsHere: openRoomsHere(undefined),
     pool: { pool, peers, routes },
     state: () => 'ready',
     uptime: () => 1000,
