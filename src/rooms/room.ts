@@ -50,6 +50,8 @@ export interface Occupant {
   n: number;
   /** The room's position then. */
   joined: number;
+  /** Milliseconds since the epoch. */
+  readonly since: number;
   /** The partition of its account. */
   readonly home: number | undefined;
   /** What its client says of itself. */
@@ -149,7 +151,7 @@ export class Room implements Party {
       const jid = Jid.parse(one.jid)!;
       if (one.gone === 1) this.company.departed(jid.full, one.nick, one.v, one.xml, one.shown === 1);
       else {
-        const { nick, v, source, n, joined } = one;
+        const { nick, v, source, n, joined, since } = one;
         const [role, shown, presence] = [one.role as Role, one.shown === 1, parseStored(one.xml)];
         const home = partition.env.partitionOf(jid.bare);
         this.#seat({
@@ -161,6 +163,7 @@ export class Room implements Party {
           source,
           n,
           joined,
+          since,
           home,
           presence,
           entered: true,
@@ -297,7 +300,7 @@ export class Room implements Party {
   }
 
   #write(unit: Joint, occupant: Occupant, gone: boolean, xml: string): void {
-    const { jid, nick, role, shown, v, source, n, joined } = occupant;
+    const { jid, nick, role, shown, v, source, n, joined, since } = occupant;
     const flags = [shown ? 1 : 0, gone ? 1 : 0];
     unit.write(occupantRows.put, [
       this.partition.id,
@@ -310,6 +313,7 @@ export class Room implements Party {
       source,
       n,
       joined,
+      since,
       xml,
     ]);
   }
@@ -350,6 +354,14 @@ export class Room implements Party {
   /** The texts of what was said some time ago are gone from the store (retention.ts). */
   fade(which: (row: MessageRow) => boolean): void {
     for (const [at, row] of this.recent.entries()) if (which(row)) this.recent[at] = { ...row, xml: '' };
+  }
+
+  /** What was said above a position, up to another one, before a point of time (ms) is kept no more; its places stay. */
+  empty(unit: Joint, above: number, until: number, before: number): void {
+    unit.write(messageRows.empty, [this.partition.id, this.id, above, until, before]);
+    for (const [at, row] of this.recent.entries())
+      if (row.pos > above && row.pos <= until && row.sent < before)
+        this.recent[at] = { ...row, jid: '', nick: '', xml: '' };
   }
 
   /** Stanza n of this source has been taken in. */
