@@ -3,6 +3,9 @@ import { attr, child, children, type Element, text } from './xml.ts';
 /** Attributes whose absence says something: where a pattern leaves them out they must be absent. */
 const telling = ['type', 'ask', 'approved', 'subscription'];
 
+/** `{word:=…}`: any value, which the transcript uses further down. */
+const keeps = /^\{(\w+):=[\w-]+\}$/;
+
 /**
  * Undefined when `got` fits `pattern`, else what does not fit. A pattern names what matters: attributes and children it
  * does not mention may be there, except the telling ones. `{any}` matches any value, `{maybe}` also none; `_absent` on a child says that no
@@ -32,7 +35,7 @@ export function mismatch(pattern: Element, got: Element): string | undefined {
     )
       return `${name} carries ${key}='${attr(got, key)}'`;
   const wanted = text(pattern).trim();
-  if (wanted && wanted !== '{any}' && wanted !== text(got).trim())
+  if (wanted && !same('', wanted, text(got).trim()))
     return `${name}: text '${wanted}' expected, '${text(got).trim()}' found`;
   return kin(pattern, got);
 }
@@ -63,8 +66,25 @@ function kin(pattern: Element, got: Element): string | undefined {
   return undefined;
 }
 
+/** What the `{word:=…}` of a pattern stand for in the element that fits it. */
+export function kept(pattern: Element, got: Element, found = new Map<string, string>()): Map<string, string> {
+  const note = (wanted: string, value: string): void => {
+    const word = keeps.exec(wanted)?.[1];
+    if (word !== undefined) found.set(word, value);
+  };
+  for (const one of Array.from(pattern.attributes)) note(one.value, attr(got, one.name) ?? '');
+  note(text(pattern).trim(), text(got).trim());
+  const left = children(got);
+  for (const one of children(pattern)) {
+    const at = left.findIndex((other) => mismatch(one, other) === undefined);
+    if (at >= 0) kept(one, left.splice(at, 1)[0]!, found);
+  }
+  return found;
+}
+
 function same(name: string, wanted: string, value: string): boolean {
-  if (wanted === '{any}') return true;
+  if (wanted === '{any}' || keeps.test(wanted)) return true;
+  if (wanted.endsWith('{any}')) return value.startsWith(wanted.slice(0, -'{any}'.length));
   // `one|other`: the standard leaves the choice (RFC 6121 uses MAY for several errors).
   return name === 'type' || name === 'condition' ? wanted.split('|').includes(value) : wanted === value;
 }
