@@ -13,7 +13,7 @@ const keeps = /^\{(\w+):=[\w-]+\}$/;
  */
 export function mismatch(pattern: Element, got: Element): string | undefined {
   const name = `<${pattern.localName}>`;
-  if (pattern.localName !== got.localName) return `${name} expected, <${got.localName}> found`;
+  if (!names(pattern).includes(got.localName ?? '')) return `${name} expected, <${got.localName}> found`;
   if (pattern.namespaceURI !== got.namespaceURI)
     return `${name} in ${pattern.namespaceURI} expected, found in ${got.namespaceURI}`;
   for (const one of Array.from(pattern.attributes)) {
@@ -50,7 +50,7 @@ function kin(pattern: Element, got: Element): string | undefined {
         ? other.localName === one.localName && other.namespaceURI === one.namespaceURI
         : mismatch(one, other) === undefined,
     );
-    if (plain) {
+    if (plain || one.hasAttribute('_none')) {
       if (at >= 0) return `<${one.localName}> must not be in <${got.localName}>`;
       continue;
     }
@@ -80,6 +80,11 @@ export function kept(pattern: Element, got: Element, found = new Map<string, str
     if (at >= 0) kept(one, left.splice(at, 1)[0]!, found);
   }
   return found;
+}
+
+/** `_names`: the standard leaves the choice between several. */
+function names(pattern: Element): string[] {
+  return (attr(pattern, '_names') ?? pattern.localName ?? '').split('|');
 }
 
 function same(name: string, wanted: string, value: string): boolean {

@@ -121,7 +121,7 @@ http_host = "127.0.0.1"
 http_default_host = "${domain}"
 VirtualHost "${domain}"
 Component "conference.${domain}" "muc"
-modules_enabled = { "muc_mam", "muc_moderation" }
+modules_enabled = { "muc_mam", "muc_moderation", "ping" }
 restrict_room_creation = false
 muc_tombstones = false
 muc_room_default_public = true

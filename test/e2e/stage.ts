@@ -167,8 +167,8 @@ export class Stage {
       if (name === 'conference') return `conference.${this.#target.domain}`;
       if (/^muc(#\w+)?$/.test(name)) return `http://jabber.org/protocol/${name}`;
       if (name.startsWith('#')) return this.#room(name.slice(1));
-      const error = /^((?:\||auth|cancel|modify|wait)+) ([a-z-]+)$/.exec(name);
-      if (error) return `<error type='${error[1]}'><${error[2]} xmlns='${stanzas}'/></error>`;
+      const error = /^((?:\||auth|cancel|modify|wait)+) ([a-z|-]+)$/.exec(name);
+      if (error) return `<error type='${error[1]}'>${condition(error[2]!)}</error>`;
       const kept = this.#kept.get(name);
       if (kept !== undefined) return kept;
       const actor = this.#actors.get(name);
@@ -204,4 +204,10 @@ export class Stage {
   #user(account: string): string {
     return `${account}-${this.#tag}`;
   }
+}
+
+/** A stanza error's condition, or one of several. */
+function condition(names: string): string {
+  const [first] = names.split('|');
+  return `<${first} xmlns='${stanzas}'${first === names ? '' : ` _names='${names}'`}/>`;
 }
