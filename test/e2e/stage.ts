@@ -4,7 +4,7 @@ import { Rooms } from './room.ts';
 import type { Script, Step } from './script.ts';
 import type { Target } from './server.ts';
 import type { Way } from './stream.ts';
-import { attr, parse, parseAll, show } from './xml.ts';
+import { attr, parse, parseAll, show, Splitter } from './xml.ts';
 
 const stanzas = 'urn:ietf:params:xml:ns:xmpp-stanzas';
 
@@ -55,6 +55,7 @@ export class Stage {
     if ((found = told(/^(.+) sends:$/))) return this.#send(found[1]!, this.#fill(xml));
     if ((found = told(/^(.+) receives:$/))) return this.#receives(found[1]!, xml);
     if ((found = told(/^(.+) receives in order:$/))) return this.#receives(found[1]!, xml, true);
+    if ((found = told(/^(.+) receives nothing like:$/))) return this.#nothingLike(found[1]!, xml);
     if ((found = told(/^(.+) receives nothing(?: else)?$/))) return this.#nothing(found[1]!);
     if ((found = told(/^(.+) receives nothing from (\w+)$/)))
       return this.#nothing(found[1]!, this.#fill(`{${found[2]}}`));
@@ -102,7 +103,9 @@ export class Stage {
   async #receives(name: string, xml: string, inOrder = false): Promise<void> {
     const actor = this.#actor(name);
     let last = 0;
-    for (const pattern of parseAll(this.#fill(xml))) {
+    // One after the other: a word that the first keeps may stand in the second.
+    for (const item of new Splitter(1).push(xml)) {
+      const pattern = parse(this.#fill(item.text));
       const got = await actor.expect(pattern);
       for (const [word, value] of kept(pattern, got)) this.#kept.set(word, value);
       if (inOrder && actor.arrival(got) < last) throw new Error(`${name} received too early\n${show(got)}`);
@@ -123,6 +126,13 @@ export class Stage {
     if (!from) return this.#quiet(name, actor);
     const bad = actor.rest().filter((one) => attr(one, 'from')?.startsWith(from));
     if (bad.length > 0) throw new Error(`${name} received\n${bad.map(show).join('\n')}`);
+  }
+
+  async #nothingLike(name: string, xml: string): Promise<void> {
+    await this.#settle();
+    for (const pattern of parseAll(this.#fill(xml)))
+      for (const one of this.#actor(name).inbox)
+        if (mismatch(pattern, one) === undefined) throw new Error(`${name} received\n${show(one)}`);
   }
 
   #quiet(name: string, actor: Actor): void {
