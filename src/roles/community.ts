@@ -12,8 +12,10 @@ import { Lacks } from '../directory/lacks.ts';
 import { openAsk } from '../mesh/ask.ts';
 import type { Mesh } from '../mesh/mesh.ts';
 import type { Pool } from '../placement/pool.ts';
-import { domainOf } from '../placement/placement.ts';
+import { domainOf, roomHosts } from '../placement/placement.ts';
+import { officesOf } from '../post/offices.ts';
 import { openTable, type Table } from '../placement/table.ts';
+import { Rooms } from '../rooms/rooms.ts';
 import { openIds } from '../store/ids.ts';
 import { sql, type Store } from '../store/store.ts';
 import { openAdministering } from './administering.ts';
@@ -37,7 +39,7 @@ const rows = {
   promote: sql`update account set admin = 1 where partition = $1 and address = $2`,
 };
 
-/** The accounts of one server: their store, their directory, and the partitions of them that are served here. */
+/** The accounts and rooms of one server: their store, their directory, and the partitions that are served here. */
 export interface Community {
   readonly store: Store;
   readonly directory: EmbeddedDirectory;
@@ -62,7 +64,7 @@ export interface Community {
 }
 
 /**
- * Opens the accounts of this server over the mesh. What it owns depends on the store: the whole of a volume, or its share
+ * Opens the accounts and rooms of this server over the mesh. What it owns depends on the store: the whole of a volume, or its share
  * of a pool. `port`: of this server's HTTP listener, once it has one.
  */
 export async function openCommunity(
@@ -81,7 +83,9 @@ export async function openCommunity(
     const files = await openFileStore({ config, around, store, secret, port });
     const hosts = hostsOf(domains, files === undefined ? ['upload'] : []);
     const components = componentsOf(config, hosts);
-    const routes = openTable(mesh, new Set([...domains, ...hosts.keys()]), new Set(components?.keys()));
+    const served = new Set([...domains, ...hosts.keys()]);
+    const conferences = roomHosts(domains);
+    const routes = openTable(mesh, served, new Set(components?.keys()), conferences);
     const { partitionOf } = routes;
     const ids = await openIds(store, log);
     const newId = () => ids.next();
@@ -125,6 +129,10 @@ export async function openCommunity(
       partitionOf,
       domains,
       hosts,
+      roomHosts: conferences,
+      get rooms() {
+        return rooms;
+      },
       components,
       limits: config.limits,
       registration: config.registration,
@@ -153,9 +161,35 @@ export async function openCommunity(
         accounts: () => accounts,
       }),
     };
-    const accounts: Accounts = new Accounts(env);
+    const accounts: Accounts = new Accounts(env, (own) =>
+      officesOf((partition) => routes.kindOf(partition), partitionOf, {
+        account: () => own,
+        room: () => rooms?.office,
+      }),
+    );
+    const rooms: Rooms | undefined = config.roles.includes('rooms')
+      ? new Rooms({
+          clock,
+          random,
+          log,
+          store,
+          mesh,
+          routes,
+          partitionOf,
+          post: accounts.post,
+          domains,
+          hosts: conferences,
+          limits: config.limits,
+          version,
+          secret,
+          newId,
+          lost: (partition) => ownership.lost(partition),
+          count: () => {},
+        })
+      : undefined;
     const here = openHere(accounts);
-    const parts = { config, around, store, evict, mesh, routes, accounts, lacks, breaks };
+    const keepers = { account: accounts, room: rooms };
+    const parts = { config, around, store, evict, mesh, routes, keepers, lacks, breaks };
     const ownership: Ownership =
       volume === undefined ? await ownPool(parts) : await ownVolume({ ...parts, volume });
     answerPeers(ask, here, intakesHere(accounts), directory);
