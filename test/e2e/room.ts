@@ -1,4 +1,4 @@
-import { type Actor, settle } from './actor.ts';
+import type { Actor } from './actor.ts';
 import { attr, child, children, type Element, show, text } from './xml.ts';
 
 const muc = 'http://jabber.org/protocol/muc';
@@ -22,14 +22,17 @@ type Play = (found: RegExpExecArray, xml: string) => Promise<void>;
  */
 export class Rooms {
   readonly #actors: ReadonlyMap<string, Actor>;
+  readonly #quiet: () => Promise<void>;
   /** Rooms of this scene, and who created them. */
   readonly #owners = new Map<string, Actor>();
   readonly #known = new Set<string>();
   readonly #plays: readonly [RegExp, Play][];
   #counter = 0;
 
-  constructor(actors: ReadonlyMap<string, Actor>) {
+  /** `quiet` resolves when nothing can be on its way any more. */
+  constructor(actors: ReadonlyMap<string, Actor>, quiet: () => Promise<void>) {
     this.#actors = actors;
+    this.#quiet = quiet;
     this.#plays = [
       [/^(.+) opens (\S+) as (.+)$/, ([, name, room, nick], xml) => this.#open(name!, room!, nick!, xml)],
       [/^(.+) enters (\S+) as (.+)$/, ([, name, room, nick], xml) => this.#enter(name!, room!, nick!, xml)],
@@ -38,11 +41,11 @@ export class Rooms {
       [
         /^(.+) makes (\S+) (owner|admin|member|outcast|none) of (\S+)$/,
         ([, name, jid, affiliation, room]) =>
-          this.#grant(name!, room!, `<item jid='${jid}' affiliation='${affiliation}'/>`),
+          this.#grant(name!, room!, { jid: jid!, affiliation: affiliation! }),
       ],
       [
         /^(.+) makes (.+) (moderator|participant|visitor|none) in (\S+)$/,
-        ([, name, nick, role, room]) => this.#grant(name!, room!, `<item nick='${nick}' role='${role}'/>`),
+        ([, name, nick, role, room]) => this.#grant(name!, room!, { nick: nick!, role: role! }),
       ],
       [/^(.+) is refused in (\S+)$/, ([, name, room], xml) => this.#refused(name!, room!, xml)],
     ];
@@ -82,7 +85,7 @@ export class Rooms {
     await actor.expect(`<message type='groupchat' from='${room}{any}'><subject/></message>`);
     this.#owners.set(room, actor);
     result(await actor.ask('set', owner(lines), room));
-    await this.#flush();
+    await this.#quiet();
     this.#drop(() => true, room);
   }
 
@@ -93,7 +96,7 @@ export class Rooms {
       `<presence from='${room}/${nick}'><x xmlns='${muc}#user'><status code='110'/></x></presence>`,
     );
     await actor.expect(`<message type='groupchat' from='${room}{any}'><subject/></message>`);
-    await this.#flush();
+    await this.#quiet();
     this.#drop((one, by) => by === actor || attr(one, 'from') === `${room}/${nick}`, room);
   }
 
@@ -101,20 +104,28 @@ export class Rooms {
     const actor = this.#actor(name);
     actor.send(`<presence type='unavailable' to='${room}/${nick}'/>`);
     await actor.expect(`<presence type='unavailable' from='${room}/${nick}'/>`);
-    await this.#flush();
+    await this.#quiet();
     this.#drop((one) => attr(one, 'from') === `${room}/${nick}`, room);
   }
 
   async #configure(name: string, room: string, lines: string): Promise<void> {
     result(await this.#actor(name).ask('set', owner(lines), room));
-    await this.#flush();
+    await this.#quiet();
     this.#drop((one) => one.localName === 'message' && child(one, 'x', `${muc}#user`) !== undefined, room);
   }
 
-  async #grant(name: string, room: string, item: string): Promise<void> {
-    result(await this.#actor(name).ask('set', `<query xmlns='${muc}#admin'>${item}</query>`, room));
-    await this.#flush();
+  async #grant(name: string, room: string, item: Readonly<Record<string, string>>): Promise<void> {
+    const attrs = Object.entries(item).map(([key, value]) => `${key}='${value}'`);
+    const query = `<query xmlns='${muc}#admin'><item ${attrs.join(' ')}/></query>`;
+    result(await this.#actor(name).ask('set', query, room));
+    await this.#quiet();
     this.#drop((one) => child(one, 'x', `${muc}#user`) !== undefined, room);
+    const now = await this.#state(room);
+    const [who, what] = Object.values(item);
+    const [, list] = attrs;
+    const lines = now.split('\n').filter((line) => line.includes(` ${who} `));
+    const fits = what === 'none' ? lines.length === 0 : lines.length === 1 && lines[0]!.startsWith(list!);
+    if (!fits) throw new Error(`${who} is not ${what} in\n${now}`);
   }
 
   /** Each item is refused with its error, and the room is afterwards what it was. */
@@ -149,7 +160,7 @@ export class Rooms {
       const says = items.map((one) =>
         ['nick', 'jid', 'role', 'affiliation'].map((key) => attr(one, key) ?? '').join(' '),
       );
-      all.push(`${list}: ${says.sort().join(', ')}`);
+      all.push(`${list}: ${says.sort().join(' , ')} `);
     }
     return all.join('\n');
   }
@@ -158,12 +169,6 @@ export class Rooms {
     actor.send(
       `<presence to='${room}/${nick}' id='enter${++this.#counter}'><x xmlns='${muc}'>${more}</x></presence>`,
     );
-  }
-
-  async #flush(): Promise<void> {
-    await this.settle();
-    await settle([...this.#actors.values()]);
-    await this.settle();
   }
 
   /** Takes from all inboxes what came from this room and is of no interest. */

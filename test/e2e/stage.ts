@@ -19,7 +19,7 @@ export class Stage {
   readonly #tag: string;
   readonly #actors = new Map<string, Actor>();
   readonly #kept = new Map<string, string>();
-  readonly #rooms = new Rooms(this.#actors);
+  readonly #rooms = new Rooms(this.#actors, () => this.#settle());
   #stored = true;
 
   constructor(target: Target, script: Script, tag: string) {
