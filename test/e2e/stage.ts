@@ -104,7 +104,10 @@ export class Stage {
     const actor = this.#actor(name);
     let last = 0;
     // One after the other: a word that the first keeps may stand in the second.
-    for (const item of new Splitter(1).push(xml)) {
+    const later = new Set(Array.from(xml.matchAll(/\{(\w+):=/g), ([, word]) => word!));
+    const items = new Splitter(1).push(this.#fill(xml, later));
+    if (items.length === 0) throw new Error('receives nothing that could be read');
+    for (const item of items) {
       const pattern = parse(this.#fill(item.text));
       const got = await actor.expect(pattern);
       for (const [word, value] of kept(pattern, got)) this.#kept.set(word, value);
@@ -170,9 +173,9 @@ export class Stage {
       throw new Error(`${got.length} items, ${wanted.length} expected\n${got.map(show).join('\n')}`);
   }
 
-  #fill(xml: string): string {
+  #fill(xml: string, except: ReadonlySet<string> = new Set()): string {
     return xml.replace(/\{([^{}:]+)\}/g, (whole, name: string) => {
-      if (['any', 'maybe', 'absent'].includes(name)) return whole;
+      if (['any', 'maybe', 'absent'].includes(name) || except.has(name)) return whole;
       if (name === 'domain') return this.#target.domain;
       if (name === 'conference') return `conference.${this.#target.domain}`;
       if (/^muc(#\w+)?$/.test(name)) return `http://jabber.org/protocol/${name}`;
