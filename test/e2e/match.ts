@@ -8,8 +8,9 @@ const keeps = /^\{(\w+):=[\w-]+\}$/;
 
 /**
  * Undefined when `got` fits `pattern`, else what does not fit. A pattern names what matters: attributes and children it
- * does not mention may be there, except the telling ones. `{any}` matches any value, `{maybe}` also none; `_absent` on a child says that no
- * such child may be there; `_exactly` says that no other child may be.
+ * does not mention may be there, except the telling ones. `{any}` matches any value, also as the end of one, `{maybe}` also none,
+ * `{yes}` and `{no}` what forms may write for them. On a child `_absent` says that none of its name may be there, `_none`
+ * that none may be that fits it whole; `_exactly` says that no other child may be.
  */
 export function mismatch(pattern: Element, got: Element): string | undefined {
   const name = `<${pattern.localName}>`;
@@ -89,6 +90,9 @@ function names(pattern: Element): string[] {
 
 function same(name: string, wanted: string, value: string): boolean {
   if (wanted === '{any}' || keeps.test(wanted)) return true;
+  // XEP-0004 §3.3: booleans have two notations.
+  if (wanted === '{yes}') return value === '1' || value === 'true';
+  if (wanted === '{no}') return value === '0' || value === 'false';
   if (wanted.endsWith('{any}')) return value.startsWith(wanted.slice(0, -'{any}'.length));
   // `one|other`: the standard leaves the choice (RFC 6121 uses MAY for several errors).
   return name === 'type' || name === 'condition' ? wanted.split('|').includes(value) : wanted === value;

@@ -175,7 +175,7 @@ export class Stage {
 
   #fill(xml: string, except: ReadonlySet<string> = new Set()): string {
     return xml.replace(/\{([^{}:]+)\}/g, (whole, name: string) => {
-      if (['any', 'maybe', 'absent'].includes(name) || except.has(name)) return whole;
+      if (['any', 'maybe', 'absent', 'yes', 'no'].includes(name) || except.has(name)) return whole;
       if (name === 'domain') return this.#target.domain;
       if (name === 'conference') return `conference.${this.#target.domain}`;
       if (/^muc(#\w+)?$/.test(name)) return `http://jabber.org/protocol/${name}`;
