@@ -1,35 +1,43 @@
 import type { Log } from '../base/log.ts';
 import { Mailbox, type Task } from '../entity/mailbox.ts';
 
+/** Somebody stands there as long as a task of its address has not ended. */
+interface Place {
+  readonly box: Mailbox;
+  tasks: number;
+}
+
 /** What comes for an address, one task at a time and in its order, whether or not there is a room. */
 export class Doorstep {
   readonly #log: Log;
-  readonly #boxes = new Map<string, Mailbox>();
+  readonly #places = new Map<string, Place>();
 
   constructor(log: Log) {
     this.#log = log;
   }
 
   run(address: string, task: Task): void {
-    let box = this.#boxes.get(address);
-    if (box === undefined) this.#boxes.set(address, (box = new Mailbox(this.#log)));
-    const mine = box;
-    mine.run(task);
-    this.#tidy(address, mine);
+    let place = this.#places.get(address);
+    if (place === undefined) this.#places.set(address, (place = { box: new Mailbox(this.#log), tasks: 0 }));
+    const mine = place;
+    mine.tasks += 1;
+    const ended = () => {
+      mine.tasks -= 1;
+      if (mine.tasks === 0) this.#places.delete(address);
+    };
+    mine.box.run(() => {
+      let pending: void | Promise<void> = undefined;
+      try {
+        pending = task();
+      } finally {
+        if (pending === undefined) ended();
+      }
+      return pending?.finally(ended);
+    });
   }
 
   /** Nothing is under way. */
   get idle(): boolean {
-    return this.#boxes.size === 0;
-  }
-
-  #tidy(address: string, box: Mailbox): void {
-    if (box.idle) {
-      if (this.#boxes.get(address) === box) this.#boxes.delete(address);
-    } else box.run(() => Promise.resolve().then(() => queueMicrotask(() => this.#after(address, box))));
-  }
-
-  #after(address: string, box: Mailbox): void {
-    if (box.idle && this.#boxes.get(address) === box) this.#boxes.delete(address);
+    return this.#places.size === 0;
   }
 }

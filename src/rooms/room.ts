@@ -53,6 +53,8 @@ export interface Occupant {
   readonly home: number | undefined;
   /** What its client says of itself. */
   presence: Element;
+  /** It has been told that it is in. */
+  entered: boolean;
   /** How fast it may speak; made when it does. */
   bucket: Bucket | undefined;
 }
@@ -145,7 +147,20 @@ export class Room implements Party {
         const { nick, v, source, n, joined } = one;
         const [role, shown, presence] = [one.role as Role, one.shown === 1, parseStored(one.xml)];
         const home = partition.env.partitionOf(jid.bare);
-        this.#seat({ jid, nick, role, shown, v, source, n, joined, home, presence, bucket: undefined });
+        this.#seat({
+          jid,
+          nick,
+          role,
+          shown,
+          v,
+          source,
+          n,
+          joined,
+          home,
+          presence,
+          entered: true,
+          bucket: undefined,
+        });
         this.company.expect(jid.full);
       }
     }
@@ -175,6 +190,10 @@ export class Room implements Party {
     if (this.dead || this.removed) return;
     this.dead = true;
     this.partition.renew(this);
+  }
+
+  withdrawn(): void {
+    this.reset();
   }
 
   /** Behind what the room has in the lane. */

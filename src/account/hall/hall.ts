@@ -36,6 +36,8 @@ export class Hall {
   pos = 0;
   v = 0;
   readonly #floor: Floor;
+  /** The stays by their nicknames. */
+  readonly #nicks = new Map<string, Set<Stay>>();
   /** Who is shown, and who went of late, each in the order of `v`. */
   #shown = new Map<string, Shown>();
   #gone = new Map<string, Shown>();
@@ -115,7 +117,7 @@ export class Hall {
           this.#begin(seat, { self: seat.self, history: [], subject: frame.subject }, frame.pos);
           continue;
         }
-        stay.nick = seat.nick;
+        this.#call(stay, seat.nick);
         stay.sees = seat.sees;
         if (stay.pos < 0) stay.pos = seat.joined;
         stay.asked = false;
@@ -161,15 +163,37 @@ export class Hall {
 
   #add(stay: Stay): void {
     const { session } = stay;
+    const before = this.stays.get(session.full);
+    if (before !== undefined) this.#uncall(before);
     this.stays.set(session.full, stay);
+    this.#call(stay, stay.nick);
     (session.stays ??= new Map()).set(this.room, stay);
   }
 
   /** The session is over, here or altogether. */
   drop(session: Session): void {
-    if (this.stays.get(session.full)?.session === session) this.stays.delete(session.full);
+    const stay = this.stays.get(session.full);
+    if (stay?.session === session) {
+      this.stays.delete(session.full);
+      this.#uncall(stay);
+    }
     session.stays?.delete(this.room);
     if (session.stays?.size === 0) session.stays = undefined;
+  }
+
+  /** It goes by this nickname. */
+  #call(stay: Stay, nick: string): void {
+    this.#uncall(stay);
+    stay.nick = nick;
+    const same = this.#nicks.get(nick);
+    if (same === undefined) this.#nicks.set(nick, new Set([stay]));
+    else same.add(stay);
+  }
+
+  #uncall(stay: Stay): void {
+    const same = this.#nicks.get(stay.nick);
+    same?.delete(stay);
+    if (same?.size === 0) this.#nicks.delete(stay.nick);
   }
 
   #enter({ seat, history, subject, pos }: Enter): void {
@@ -202,18 +226,23 @@ export class Hall {
   // ── what happens ────────────────────────────────────────────────────────────────────────────────────────────────
 
   #show({ shown, self, except, sees, renames, hidden }: Show): void {
-    const { nick } = shown;
-    for (const stay of this.stays.values()) if (stay.nick === nick && shown.gone !== true) stay.sees = sees;
-    if (hidden !== true) this.#showAll(shown, except);
-    this.#showRest(shown, self, except, hidden === true);
-    if (renames === undefined) return;
-    for (const stay of this.stays.values()) if (stay.nick === nick) stay.nick = renames;
+    const { nick, v } = shown;
+    this.v = Math.max(this.v, v);
+    const own = this.#nicks.get(nick);
+    if (shown.gone !== true) for (const stay of own ?? []) stay.sees = sees;
+    if (hidden !== true) this.#showOthers(shown, except);
+    for (const stay of own ?? []) {
+      const { session } = stay;
+      if (!stay.live || session.full === except) continue;
+      stay.v = v;
+      session.send(addressed('presence', session, self), 0, this.feeds.presence, v);
+    }
+    if (renames !== undefined) for (const stay of [...(own ?? [])]) this.#call(stay, renames);
   }
 
-  #showAll(shown: Shown, except: string | undefined): void {
+  #showOthers(shown: Shown, except: string | undefined): void {
     const { nick, v } = shown;
     const { env } = this.#floor;
-    this.v = Math.max(this.v, v);
     this.#shown.delete(nick);
     this.#gone.delete(nick);
     if (shown.gone === true) {
@@ -227,41 +256,39 @@ export class Hall {
     const open = new Fan(env, 'presence', shown.open, this.feeds.presence, v);
     const full =
       shown.full === undefined ? open : new Fan(env, 'presence', shown.full, this.feeds.presence, v);
+    const idle: Stay[] = [];
     for (const stay of this.stays.values()) {
-      if (!stay.live || stay.nick === nick) continue;
-      if (stay.session.full === except || stay.session.lull !== undefined) continue;
-      if (this.#hold(stay)) continue;
+      if (!stay.live || stay.nick === nick || stay.session.full === except || this.#hold(stay)) continue;
       stay.v = v;
-      (stay.sees ? full : open).add(stay.session);
+      if (stay.session.lull === undefined) (stay.sees ? full : open).add(stay.session);
+      else idle.push(stay);
     }
     open.send();
     if (full !== open) full.send();
+    for (const stay of idle) this.#showLater(stay, shown);
   }
 
-  /** To the occupant's own sessions, and to those whose clients are not looking (XEP-0352). */
-  #showRest(shown: Shown, self: string, except: string | undefined, hidden: boolean): void {
-    const { nick, v } = shown;
-    const { presence } = this.feeds;
-    for (const stay of this.stays.values()) {
-      const { session } = stay;
-      if (!stay.live || session.full === except) continue;
-      if (stay.nick === nick) {
-        stay.v = v;
-        session.send(addressed('presence', session, self), 0, presence, v);
-      } else if (!hidden && session.lull !== undefined) {
-        stay.v = v;
-        const text = addressed('presence', session, tailOf(shown, stay));
-        // What says more than who is there is not held back.
-        if (shown.open.includes('<status')) session.send(text, 0, presence, v);
-        else session.sendLater(`${this.room}/${nick}`, text);
-      }
-    }
+  /** Its client is not looking (XEP-0352); but what says more than who is there is not held back. */
+  #showLater(stay: Stay, shown: Shown): void {
+    const { session } = stay;
+    const text = addressed('presence', session, tailOf(shown, stay));
+    if (shown.open.includes('<status')) session.send(text, 0, this.feeds.presence, shown.v);
+    else session.sendLater(`${this.room}/${shown.nick}`, text);
   }
 
   #say({ pos, tail, to }: Say): void {
     const { env } = this.#floor;
     const fan = new Fan(env, 'message', tail, pos === 0 ? undefined : this.feeds.message, pos);
+    // Something was stored that nobody told: who is in asks for it.
+    const gap = pos > this.pos + 1;
     if (pos > 0) this.pos = pos;
+    if (gap) {
+      for (const stay of this.stays.values()) {
+        stay.live = false;
+        this.pump(stay);
+      }
+      return;
+    }
     if (to === undefined)
       for (const stay of this.stays.values()) {
         if (!stay.live || (pos > 0 && pos <= stay.pos) || this.#hold(stay)) continue;
@@ -319,9 +346,11 @@ export class Hall {
     for (const one of rest) {
       if (!hasRoom(session)) return false;
       stay.v = one.v;
-      // Its own is told at the end of its entering; and where it did not enter just now, it knows itself.
-      if (one.nick === stay.nick) continue;
-      session.send(addressed('presence', session, tailOf(one, stay)), 0, this.feeds.presence, one.v);
+      const own = one.nick === stay.nick;
+      // Its own is told at the end of its entering.
+      if (own && (stay.entering !== undefined || one.gone === true)) continue;
+      const tail = own ? selfOf(one) : tailOf(one, stay);
+      session.send(addressed('presence', session, tail), 0, this.feeds.presence, one.v);
     }
     stay.v = this.v;
     return true;
@@ -355,6 +384,12 @@ export class Hall {
     }
     return false;
   }
+}
+
+/** As its own sessions see it: with status 110 (XEP-0045 §7.2.2), which stands in the last element. */
+function selfOf({ open, full = open }: Shown): string {
+  const end = '</x></presence>';
+  return full.endsWith(end) ? `${full.slice(0, -end.length)}<status code="110"/>${end}` : full;
 }
 
 function tailOf({ open, full }: Shown, { sees }: Stay): string {
