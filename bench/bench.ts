@@ -6,6 +6,7 @@ import { login } from './login.ts';
 import { message } from './message.ts';
 import { crowd } from './crowd.ts';
 import { kill } from './kill.ts';
+import { room } from './room.ts';
 import { storm } from './storm.ts';
 import { ejabberd } from './peers/ejabberd.ts';
 import { floor } from './peers/floor.ts';
@@ -22,7 +23,7 @@ const HELP = `npm run bench [-- NAME…] [options]
                     kill, crowd, storm
   --peer PEER       ejabberd, prosody, or one variant as ejabberd/sqlite; muster-pool; repeatable;
                     none = Muster alone;
-                    floor = a bare relay, for messages only
+                    floor = a bare relay, for messages and rooms
   --alone           the peers without standalone Muster
   --before DIR      also the build of another clone, as muster/before, in the same rounds
   --servers N       accounts servers of the pool (3)
@@ -42,8 +43,9 @@ Needs Linux, and root where Debian's ejabberd and prosody are to be installed.
 type Bench = (setup: Setup) => Promise<Report>;
 /** Those that compare servers, and those of a pool alone. */
 const comparing: Record<string, Bench> = { message, idle, login };
+const rooms: Record<string, Bench> = { room };
 const pooled: Record<string, Bench> = { kill, crowd, storm };
-const benches: Record<string, Bench> = { ...comparing, ...pooled };
+const benches: Record<string, Bench> = { ...comparing, ...rooms, ...pooled };
 /** What a bench of a pool starts with where nothing is said. */
 const muxes: Record<string, number> = { crowd: 1, storm: 3 };
 

@@ -33,6 +33,12 @@ export class Client {
   readonly index: number;
   /** Our full address, once bound. */
   jid = '';
+  /** Presence stanzas that have come in so far. */
+  presences = 0;
+  /** Bytes that have come in, over this connection. */
+  get bytes(): number {
+    return this.#socket?.bytesRead ?? 0;
+  }
   /** Which of the target's ports is ours; `resume` goes on to the next one. */
   #port: number;
   /** Names the session when it is resumed. */
@@ -96,11 +102,11 @@ export class Client {
     return answer.match(/subscription=['"]both/g)?.length ?? 0;
   }
 
-  /** Sends a request and returns the whole answer; throws on an error answer. */
-  async iq(type: 'get' | 'set', payload: string): Promise<string> {
+  /** Sends a request, to our own account where no `to` is given, and returns the whole answer; throws on an error answer. */
+  async iq(type: 'get' | 'set', payload: string, to?: string): Promise<string> {
     const id = `q${++questions}`;
     const answer = await this.ask(
-      `<iq type='${type}' id='${id}'>${payload}</iq>`,
+      `<iq type='${type}' id='${id}'${to === undefined ? '' : ` to='${to}'`}>${payload}</iq>`,
       (text) => text.startsWith('<iq') && attribute(text, 'id') === id,
     );
     if (attribute(answer, 'type') === 'error') throw new Error(`${this.user}: ${answer}`);
@@ -227,7 +233,10 @@ export class Client {
       this.#hooks.message(this, text);
     } else if (text.startsWith('<a ')) this.#hooks.acked(this, Number(attribute(text, 'h')));
     else if (text.startsWith('<r ') || text === '<r/>') this.#out = `<a xmlns='${SM}' h='${this.#inbound}'/>`;
-    else if (text.startsWith('<presence') || text.startsWith('<iq')) this.#inbound += 1;
+    else if (text.startsWith('<presence')) {
+      this.#inbound += 1;
+      this.presences += 1;
+    } else if (text.startsWith('<iq')) this.#inbound += 1;
     else if (text.startsWith('<enabled')) this.#inbound = 0;
     else if (text.startsWith('<stream:error')) this.#gone(text);
     if (this.#wait?.match(text)) {

@@ -3,6 +3,7 @@
  * parent (`load.ts`) and answers each with a result or an error text.
  */
 import { Client, type Hooks, type Target } from './client.ts';
+import { Gathering, type Joins, type Talk } from './gathering.ts';
 import { latency, type Latency } from './stats.ts';
 import { type Flow, Traffic } from './traffic.ts';
 import { type Returned, type Seen, Vigil } from './vigil.ts';
@@ -16,7 +17,12 @@ export type Order =
   | { do: 'vigil'; target: Target; password: string; jitter: number }
   | { do: 'watch'; rate: number; seconds: number; patience: number }
   | { do: 'returned' }
-  | { do: 'archive' }
+  | { do: 'archive'; room?: string }
+  | { do: 'create'; room: string; fields: Record<string, readonly string[]> }
+  | { do: 'join'; room: string; from: number; count: number; at: number; rate?: number; patience: number }
+  | { do: 'flood'; room: string; flight: number; seconds: number; patience: number }
+  | { do: 'drip'; room: string; rate: number; seconds: number; patience: number }
+  | { do: 'hear'; room: string; id: string; speak: boolean; count: number; patience: number }
   | { do: 'close' };
 
 /** How a batch of logins went. */
@@ -34,11 +40,17 @@ export interface Answers {
   saturate: Flow;
   steady: Flow;
   login: Logins;
-  /** Archived messages that the first pair's two sides can page through (the newest page only). */
   vigil: null;
   watch: Seen;
   returned: Returned;
+  /** Archived messages that the first pair's two sides, or the first two in a room, can page through: the newest page. */
   archive: { sender: number; recipient: number };
+  create: null;
+  join: Joins;
+  flood: Talk;
+  drip: Talk;
+  /** When it was sent from here, and when the last one here had it: ms since the epoch. */
+  hear: { sent: number; heard: number; last: number };
   close: null;
 }
 
@@ -46,10 +58,11 @@ const STRIDE = 37;
 const clients: Client[] = [];
 let traffic: Traffic | undefined;
 let vigil: Vigil | undefined;
+const gathering = new Gathering(clients);
 const lost: string[] = [];
 
 const hooks: Hooks = {
-  message: (client, text) => (vigil ?? traffic)?.message(client, text),
+  message: (client, text) => (vigil ?? traffic ?? gathering).message(client, text),
   acked: (client, h) => (vigil ?? traffic)?.acked(client, h),
   lost: (client, reason) => {
     if (vigil) vigil.lost(client);
@@ -80,7 +93,21 @@ async function run(order: Order): Promise<Answers[Order['do']]> {
     case 'returned':
       return watched().returned();
     case 'archive':
-      return { sender: await archived(clients[0]), recipient: await archived(clients[1]) };
+      return {
+        sender: await archived(clients[0], order.room),
+        recipient: await archived(clients[1], order.room),
+      };
+    case 'create':
+      await gathering.create(order.room, order.fields);
+      return null;
+    case 'join':
+      return gathering.join(order.room, order.from, order.count, order.at, order.rate, order.patience);
+    case 'flood':
+      return gathering.saturate(order.room, order.flight, order.seconds, order.patience);
+    case 'drip':
+      return gathering.steady(order.room, order.rate, order.seconds, order.patience);
+    case 'hear':
+      return gathering.hear(order.room, order.id, order.speak, order.count, order.patience);
     case 'close':
       await Promise.all(clients.splice(0).map((client) => client.close()));
       return null;
@@ -136,13 +163,14 @@ async function logins(order: Order & { do: 'login' }): Promise<Logins> {
   return { done: times.length, seconds: since(started), latency: latency(times), contacts };
 }
 
-/** XEP-0313 §4: the newest page of a client's archive. Proves that a bench with archive measured one. */
-async function archived(client: Client | undefined): Promise<number> {
+/** XEP-0313 §4: the newest page of a client's archive, or of a room's. Proves that a bench with archive measured one. */
+async function archived(client: Client | undefined, room?: string): Promise<number> {
   if (!client) return 0;
   let found = 0;
   const id = 'archive';
   const page = "<set xmlns='http://jabber.org/protocol/rsm'><max>10</max><before/></set>";
-  const query = `<iq type='set' id='${id}'><query xmlns='urn:xmpp:mam:2'>${page}</query></iq>`;
+  const to = room === undefined ? '' : ` to='${room}'`;
+  const query = `<iq type='set' id='${id}'${to}><query xmlns='urn:xmpp:mam:2'>${page}</query></iq>`;
   await client.ask(query, (text) => {
     if (text.startsWith('<message') && text.includes('urn:xmpp:forward:0')) found += 1;
     return text.startsWith('<iq') && text.includes(id);

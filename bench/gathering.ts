@@ -1,0 +1,296 @@
+import type { Client } from './client.ts';
+import { attribute } from './scan.ts';
+import { type Latency, latency } from './stats.ts';
+
+/** What a stretch of groupchat came to. A delivery is one message at one occupant, its sender included. */
+export interface Talk {
+  messages: number;
+  deliveries: number;
+  /** Deliveries that did not come in time. */
+  missing: number;
+  /** From the first message to the last delivery. */
+  seconds: number;
+  /** From the write of a message to its arrival at an occupant, ms. */
+  delivery: Latency;
+  /** Bytes that came in for a delivery, acknowledgements included. */
+  bytes: number;
+  /** By how much the sender of a given rate fell behind at worst, in milliseconds. */
+  behind: number;
+}
+
+/** What a number of joins came to. */
+export interface Joins {
+  done: number;
+  /** Those that saw no subject in time. */
+  late: number;
+  seconds: number;
+  /** From the write of the join to the subject, which ends it (XEP-0045 §7.1), ms. */
+  latency: Latency;
+  /** Presence stanzas that came in meanwhile, over all occupants here. */
+  presences: number;
+}
+
+/** A message under way. */
+interface Letter {
+  at: number;
+  /** Occupants who have it, and when the last of them got it (ms since the epoch). */
+  heard: number;
+  last: number;
+  done: (() => void) | undefined;
+}
+
+const MUC = 'http://jabber.org/protocol/muc';
+const BODY = 'The quick brown fox jumps over the lazy dog, and then once more. ';
+
+/** Clients in rooms: they join, write, and keep count of what arrives. Rooms are bare addresses. */
+export class Gathering {
+  #clients: readonly Client[];
+  #rooms = new Map<string, Client[]>();
+  #letters = new Map<string, Letter>();
+  #delivery: number[] = [];
+  #next = 0;
+
+  constructor(clients: readonly Client[]) {
+    this.#clients = clients;
+  }
+
+  /**
+   * The first client makes the room, and unlocks it with as many of `fields` as the server's form has, or with an empty
+   * form where there are none: an instant room (XEP-0045 §10.1.2, §10.1.3).
+   */
+  async create(room: string, fields: Record<string, readonly string[]>): Promise<void> {
+    const owner = this.#clients[0] as Client;
+    await this.#enter(owner, room);
+    const ns = `${MUC}#owner`;
+    let filled = '';
+    if (Object.keys(fields).length > 0) {
+      const form = await owner.iq('get', `<query xmlns='${ns}'/>`, room);
+      for (const [name, values] of Object.entries(fields)) {
+        if (!form.includes(name)) continue;
+        filled += `<field var='${name}'>${values.map((value) => `<value>${value}</value>`).join('')}</field>`;
+      }
+      filled = `<field var='FORM_TYPE' type='hidden'><value>${MUC}#roomconfig</value></field>${filled}`;
+    }
+    await owner.iq(
+      'set',
+      `<query xmlns='${ns}'><x xmlns='jabber:x:data' type='submit'>${filled}</x></query>`,
+      room,
+    );
+    this.#rooms.set(room, [owner]);
+  }
+
+  /**
+   * `count` clients from the `from`-th on join, `at` of them at a time. With `rate` they do so evenly, that many a second,
+   * whatever the server does; and the last presence that the standard demands of it is waited for (XEP-0045 §7.2.2,
+   * §7.2.3), as is every join, up to `patience` seconds.
+   */
+  async join(
+    room: string,
+    from: number,
+    count: number,
+    at: number,
+    rate: number | undefined,
+    patience: number,
+  ): Promise<Joins> {
+    const present = this.#rooms.get(room) ?? [];
+    this.#rooms.set(room, present);
+    const before = this.#presences();
+    const times: number[] = [];
+    const start = performance.now();
+    let late = 0;
+    const one = async (client: Client) => {
+      const began = performance.now();
+      const joined = this.#enter(client, room).then(() => {
+        times.push(performance.now() - began);
+        present.push(client);
+      });
+      if (!(await within(joined, patience))) late += 1;
+    };
+    const comers = this.#clients.slice(from, from + count).filter((client) => !present.includes(client));
+    if (rate === undefined) await parallel(comers, at, one);
+    else {
+      const joins: Promise<void>[] = [];
+      for (const [n, client] of comers.entries()) {
+        await pause(Math.max(0, start + (n * 1000) / rate - performance.now()));
+        joins.push(one(client));
+      }
+      await Promise.all(joins);
+      await this.#settled(before + due(present.length - times.length, times.length), patience);
+    }
+    const seconds = (performance.now() - start) / 1000;
+    const presences = this.#presences() - before;
+    return { done: times.length, late, seconds, latency: latency(times), presences };
+  }
+
+  /** Keeps `flight` messages under way for `seconds`, each until everybody has it: what the server can do at most. */
+  async saturate(room: string, flight: number, seconds: number, patience: number): Promise<Talk> {
+    const talk = this.#begin(room);
+    const end = talk.start + seconds * 1000;
+    const more = () => {
+      if (performance.now() < end) this.#say(room, more);
+    };
+    for (let n = 0; n < flight; n++) more();
+    await pause(seconds * 1000);
+    return this.#finish(room, talk, patience, 0);
+  }
+
+  /** Sends `rate` messages per second, evenly, each by another occupant, whatever the server does. */
+  async steady(room: string, rate: number, seconds: number, patience: number): Promise<Talk> {
+    const talk = this.#begin(room);
+    const total = Math.max(1, Math.round(rate * seconds));
+    let behind = 0;
+    for (let sent = 0; sent < total;) {
+      const passed = performance.now() - talk.start;
+      const now = Math.min(total, Math.floor((passed / 1000) * rate) + 1);
+      if (sent < now) behind = Math.max(behind, passed - (sent / rate) * 1000);
+      for (; sent < now; sent++) this.#say(room, undefined);
+      await pause(1);
+    }
+    return this.#finish(room, talk, patience, behind);
+  }
+
+  /** Sends the message `id` where it is ours to send, and waits until `count` occupants here have it. */
+  async hear(
+    room: string,
+    id: string,
+    speak: boolean,
+    count: number,
+    patience: number,
+  ): Promise<{ sent: number; heard: number; last: number }> {
+    const letter: Letter = { at: performance.now(), heard: 0, last: 0, done: undefined };
+    this.#letters.set(id, letter);
+    const sent = Date.now();
+    if (speak) this.#write(this.#speaker(room), room, id);
+    const end = performance.now() + patience * 1000;
+    while (letter.heard < count && performance.now() < end) await pause(2);
+    this.#letters.delete(id);
+    return { sent, heard: letter.heard, last: letter.last };
+  }
+
+  /** A client got a message. */
+  message(_client: Client, text: string): void {
+    const id = attribute(text, 'id');
+    const letter = id === undefined ? undefined : this.#letters.get(id);
+    if (letter === undefined) return;
+    this.#delivery.push(performance.now() - letter.at);
+    letter.heard += 1;
+    letter.last = Date.now();
+    letter.done?.();
+  }
+
+  async #enter(client: Client, room: string): Promise<void> {
+    const subject = (text: string) => text.startsWith('<message') && text.includes('<subject');
+    const refused = (text: string) => text.startsWith('<presence') && attribute(text, 'type') === 'error';
+    const answer = await client.ask(
+      `<presence to='${room}/${client.user}'><x xmlns='${MUC}'><history maxstanzas='0'/></x></presence>`,
+      (text) => (subject(text) || refused(text)) && (attribute(text, 'from') ?? '').startsWith(room),
+    );
+    if (refused(answer)) throw new Error(`${client.user} does not get into ${room}: ${answer}`);
+  }
+
+  #begin(room: string) {
+    this.#delivery = [];
+    return { start: performance.now(), first: this.#next, bytes: this.#bytes(room) };
+  }
+
+  /** The next message, by the next occupant; `then` is called when everybody has it. */
+  #say(room: string, then: (() => void) | undefined): void {
+    const present = this.#rooms.get(room) ?? [];
+    const id = `g${this.#next++}`;
+    const letter: Letter = { at: performance.now(), heard: 0, last: 0, done: undefined };
+    letter.done = () => {
+      if (letter.heard < present.length) return;
+      this.#letters.delete(id);
+      then?.();
+    };
+    this.#letters.set(id, letter);
+    this.#write(this.#speaker(room), room, id);
+  }
+
+  #speaker(room: string): Client {
+    const present = this.#rooms.get(room) ?? [];
+    return present[this.#next % present.length] as Client;
+  }
+
+  #write(client: Client, room: string, id: string): void {
+    client.send(`<message to='${room}' type='groupchat' id='${id}'><body>${BODY}${id}</body></message>`);
+  }
+
+  async #finish(
+    room: string,
+    { start, first, bytes }: { start: number; first: number; bytes: number },
+    patience: number,
+    behind: number,
+  ): Promise<Talk> {
+    const end = performance.now() + patience * 1000;
+    while (this.#letters.size > 0 && performance.now() < end) await pause(5);
+    const seconds = (performance.now() - start) / 1000;
+    const messages = this.#next - first;
+    const deliveries = this.#delivery.length;
+    const expected = messages * (this.#rooms.get(room)?.length ?? 0);
+    this.#letters.clear();
+    return {
+      messages,
+      deliveries,
+      missing: expected - deliveries,
+      seconds,
+      delivery: latency(this.#delivery),
+      bytes: (this.#bytes(room) - bytes) / Math.max(1, deliveries),
+      behind,
+    };
+  }
+
+  #bytes(room: string): number {
+    return (this.#rooms.get(room) ?? []).reduce((sum, client) => sum + client.bytes, 0);
+  }
+
+  #presences(): number {
+    return this.#clients.reduce((sum, client) => sum + client.presences, 0);
+  }
+
+  /** Waits for this many presences, or until no more come for a second. */
+  async #settled(expected: number, patience: number): Promise<void> {
+    const end = performance.now() + patience * 1000;
+    for (let last = -1, since = 0; performance.now() < end;) {
+      const now = this.#presences();
+      if (now >= expected || (now === last && performance.now() - since > 1000)) return;
+      if (now !== last) [last, since] = [now, performance.now()];
+      await pause(10);
+    }
+  }
+}
+
+/**
+ * Presences that XEP-0045 demands when `joined` people come one after another into a room of `present`: each of them
+ * hears of those who are there (§7.2.2), and everybody, the newcomer too, hears of the newcomer (§7.2.3).
+ */
+export function due(present: number, joined: number): number {
+  return joined * (2 * present + joined);
+}
+
+async function within(work: Promise<void>, seconds: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<boolean>((resolve) => {
+    timer = setTimeout(() => resolve(false), seconds * 1000);
+  });
+  const done = await Promise.race([work.then(() => true), late]);
+  clearTimeout(timer);
+  return done;
+}
+
+/** Runs `work` for each of `list`, `at` of them at a time. */
+async function parallel<Item>(
+  list: readonly Item[],
+  at: number,
+  work: (item: Item) => Promise<void>,
+): Promise<void> {
+  const left = list.values();
+  const worker = async () => {
+    for (const item of left) await work(item);
+  };
+  await Promise.all(Array.from({ length: Math.min(at, list.length) }, worker));
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
