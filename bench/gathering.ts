@@ -149,7 +149,12 @@ export class Gathering {
     return this.#finish(room, talk, patience, behind);
   }
 
-  /** Sends the message `id` where it is ours to send, and waits until `count` occupants here have it. */
+  /** From now on notes who gets the message `id`. */
+  listen(id: string): void {
+    this.#letters.set(id, { at: performance.now(), heard: 0, last: 0, done: undefined });
+  }
+
+  /** Sends the message `id`, listened for, where it is ours to send, and waits until `count` occupants here have it. */
   async hear(
     room: string,
     id: string,
@@ -157,8 +162,8 @@ export class Gathering {
     count: number,
     patience: number,
   ): Promise<{ sent: number; heard: number; last: number }> {
-    const letter: Letter = { at: performance.now(), heard: 0, last: 0, done: undefined };
-    this.#letters.set(id, letter);
+    const letter = this.#letters.get(id);
+    if (letter === undefined) throw new Error(`nobody listens for ${id}`);
     const sent = Date.now();
     if (speak) this.#write(this.#speaker(room), room, id);
     const end = performance.now() + patience * 1000;

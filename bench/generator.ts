@@ -22,6 +22,7 @@ export type Order =
   | { do: 'join'; room: string; from: number; count: number; at: number; rate?: number; patience: number }
   | { do: 'flood'; room: string; flight: number; seconds: number; patience: number }
   | { do: 'drip'; room: string; rate: number; seconds: number; patience: number }
+  | { do: 'listen'; id: string }
   | { do: 'hear'; room: string; id: string; speak: boolean; count: number; patience: number }
   | { do: 'close' };
 
@@ -49,6 +50,7 @@ export interface Answers {
   join: Joins;
   flood: Talk;
   drip: Talk;
+  listen: null;
   /** When it was sent from here, and when the last one here had it: ms since the epoch. */
   hear: { sent: number; heard: number; last: number };
   close: null;
@@ -106,6 +108,9 @@ async function run(order: Order): Promise<Answers[Order['do']]> {
       return gathering.saturate(order.room, order.flight, order.seconds, order.patience);
     case 'drip':
       return gathering.steady(order.room, order.rate, order.seconds, order.patience);
+    case 'listen':
+      gathering.listen(order.id);
+      return null;
     case 'hear':
       return gathering.hear(order.room, order.id, order.speak, order.count, order.patience);
     case 'close':

@@ -35,7 +35,7 @@ interface Stand {
 
 /** Messages in rooms of several sizes: what a delivery costs, and how long it takes. */
 export async function room(setup: Setup): Promise<Report> {
-  const sizes = setup.quick ? [20, 200] : [20, 200, 2000];
+  const sizes = setup.people !== undefined ? [setup.people] : setup.quick ? [20, 200] : [20, 200, 2000];
   const stands: Stand[] = [];
   const notes = [
     `rooms of ${sizes.join(', ')} occupants on one server, in which one after the other writes (65 characters of text); a delivery is one message at one occupant, the sender included`,
@@ -97,7 +97,13 @@ async function stand(setup: Setup, peer: Peer, sizes: readonly number[]): Promis
   }
   const rest = await resting(running);
   const { name: title, conditions } = peer;
-  return { peer, running, load, rest, row: { name: title, version: running.version, conditions, figures: {} } };
+  return {
+    peer,
+    running,
+    load,
+    rest,
+    row: { name: title, version: running.version, conditions, figures: {} },
+  };
 }
 
 /** How many messages at the same time saturate a room. */

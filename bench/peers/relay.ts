@@ -41,8 +41,7 @@ function serve(socket: Socket): void {
       const room = place.slice(0, place.indexOf('/'));
       rooms.set(room, (rooms.get(room) ?? new Set()).add(socket));
       out += `${text}<message from='${room}' type='groupchat'><subject/></message>`;
-    }
-    else if (text.startsWith('<presence')) out += text;
+    } else if (text.startsWith('<presence')) out += text;
   };
   socket.setNoDelay(true);
   socket.setEncoding('latin1');
@@ -58,7 +57,10 @@ function serve(socket: Socket): void {
 function copy(room: string, text: string): void {
   const ids = `<stanza-id xmlns='urn:xmpp:sid:0' by='${room}' id='1764500000000000'/><occupant-id ${OCCUPANT}/>`;
   const head = `<message from='${room}/u1000' to='u1000@bench.test/bench'`;
-  const all = Buffer.from(head + text.slice(8).replace(` to='${room}'`, '').replace('</message>', `${ids}</message>`), 'latin1');
+  const all = Buffer.from(
+    head + text.slice(8).replace(` to='${room}'`, '').replace('</message>', `${ids}</message>`),
+    'latin1',
+  );
   for (const socket of rooms.get(room) ?? []) socket.write(all);
 }
 
