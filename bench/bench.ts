@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import Table from 'cli-table3';
 import { Arena, hows, type How, type Setup } from './arena.ts';
+import { city } from './city.ts';
 import { idle } from './idle.ts';
 import { login } from './login.ts';
 import { message } from './message.ts';
@@ -22,7 +23,7 @@ import { absolute, OURS, relative, type Report } from './table.ts';
 const HELP = `npm run bench [-- NAME…] [options]
 
   NAME              message, idle, login (all of these where none is named); of rooms: room, large, joins;
-                    of a pool: kill, crowd, storm
+                    of a pool: kill, crowd, storm, city
   --peer PEER       ejabberd, prosody, or one variant as ejabberd/sqlite; muster-pool; repeatable;
                     none = Muster alone;
                     floor = a bare relay, for messages and rooms
@@ -31,7 +32,7 @@ const HELP = `npm run bench [-- NAME…] [options]
   --servers N       accounts servers of the pool (3)
   --muxes M         its muxes (2; storm: 3; crowd: 1)
   --how HOW         kill: what happens to a server: kill (default), sigstop, drain; or roll, all of them in turn
-  --people N        large, joins: how many; room: the size of the only room
+  --people N        large, joins, city: how many; room: the size of the only room
   --rounds N        rounds of each bench (5; kill: 20; with --quick 2)
   --quick           smaller and shorter: shows that all works, no figures to keep; nothing is recorded
   --help
@@ -53,7 +54,7 @@ const beside: Record<string, readonly string[]> = {
   large: ['none'],
   joins: ['ejabberd/none', 'prosody/none'],
 };
-const pooled: Record<string, Bench> = { kill, crowd, storm };
+const pooled: Record<string, Bench> = { kill, crowd, storm, city };
 const benches: Record<string, Bench> = { ...comparing, ...rooms, ...pooled };
 /** What a bench of a pool starts with where nothing is said. */
 const muxes: Record<string, number> = { crowd: 1, storm: 3 };

@@ -1,4 +1,7 @@
-import type { Client } from './client.ts';
+import type { Person } from './client.ts';
+import { create, enter } from './enter.ts';
+import { parallel } from './parallel.ts';
+import { pause } from './proc.ts';
 import { attribute } from './scan.ts';
 import { type Latency, latency } from './stats.ts';
 
@@ -39,43 +42,24 @@ interface Letter {
   done: (() => void) | undefined;
 }
 
-const MUC = 'http://jabber.org/protocol/muc';
 const BODY = 'The quick brown fox jumps over the lazy dog, and then once more. ';
 
-/** Clients in rooms: they join, write, and keep count of what arrives. Rooms are bare addresses. */
+/** Persons in rooms: they join, write, and keep count of what arrives. Rooms are bare addresses. */
 export class Gathering {
-  #clients: readonly Client[];
-  #rooms = new Map<string, Client[]>();
+  #clients: readonly Person[];
+  #rooms = new Map<string, Person[]>();
   #letters = new Map<string, Letter>();
   #delivery: number[] = [];
   #next = 0;
 
-  constructor(clients: readonly Client[]) {
+  constructor(clients: readonly Person[]) {
     this.#clients = clients;
   }
 
-  /**
-   * The first client makes the room, and unlocks it with as many of `fields` as the server's form has, or with an empty
-   * form where there are none: an instant room (XEP-0045 §10.1.2, §10.1.3).
-   */
+  /** The first client makes the room: see `create` (enter.ts). */
   async create(room: string, fields: Record<string, readonly string[]>): Promise<void> {
-    const owner = this.#clients[0] as Client;
-    await this.#enter(owner, room);
-    const ns = `${MUC}#owner`;
-    let filled = '';
-    if (Object.keys(fields).length > 0) {
-      const form = await owner.iq('get', `<query xmlns='${ns}'/>`, room);
-      for (const [name, values] of Object.entries(fields)) {
-        if (!form.includes(name)) continue;
-        filled += `<field var='${name}'>${values.map((value) => `<value>${value}</value>`).join('')}</field>`;
-      }
-      filled = `<field var='FORM_TYPE' type='hidden'><value>${MUC}#roomconfig</value></field>${filled}`;
-    }
-    await owner.iq(
-      'set',
-      `<query xmlns='${ns}'><x xmlns='jabber:x:data' type='submit'>${filled}</x></query>`,
-      room,
-    );
+    const owner = this.#clients[0] as Person;
+    await create(owner, room, fields);
     this.#rooms.set(room, [owner]);
   }
 
@@ -98,9 +82,9 @@ export class Gathering {
     const times: number[] = [];
     const start = performance.now();
     let late = 0;
-    const one = async (client: Client) => {
+    const one = async (client: Person) => {
       const began = performance.now();
-      const joined = this.#enter(client, room).then(() => {
+      const joined = enter(client, room).then(() => {
         times.push(performance.now() - began);
         present.push(client);
       });
@@ -173,7 +157,7 @@ export class Gathering {
   }
 
   /** A client got a message. */
-  message(_client: Client, text: string): void {
+  message(_client: Person, text: string): void {
     const id = attribute(text, 'id');
     const letter = id === undefined ? undefined : this.#letters.get(id);
     if (letter === undefined) return;
@@ -181,16 +165,6 @@ export class Gathering {
     letter.heard += 1;
     letter.last = Date.now();
     letter.done?.();
-  }
-
-  async #enter(client: Client, room: string): Promise<void> {
-    const subject = (text: string) => text.startsWith('<message') && text.includes('<subject');
-    const refused = (text: string) => text.startsWith('<presence') && attribute(text, 'type') === 'error';
-    const answer = await client.ask(
-      `<presence to='${room}/${client.user}'><x xmlns='${MUC}'><history maxstanzas='0'/></x></presence>`,
-      (text) => (subject(text) || refused(text)) && (attribute(text, 'from') ?? '').startsWith(room),
-    );
-    if (refused(answer)) throw new Error(`${client.user} does not get into ${room}: ${answer}`);
   }
 
   #begin(room: string) {
@@ -212,12 +186,12 @@ export class Gathering {
     this.#write(this.#speaker(room), room, id);
   }
 
-  #speaker(room: string): Client {
+  #speaker(room: string): Person {
     const present = this.#rooms.get(room) ?? [];
-    return present[this.#next % present.length] as Client;
+    return present[this.#next % present.length] as Person;
   }
 
-  #write(client: Client, room: string, id: string): void {
+  #write(client: Person, room: string, id: string): void {
     client.send(`<message to='${room}' type='groupchat' id='${id}'><body>${BODY}${id}</body></message>`);
   }
 
@@ -281,21 +255,4 @@ async function within(work: Promise<void>, seconds: number): Promise<boolean> {
   const done = await Promise.race([work.then(() => true), late]);
   clearTimeout(timer);
   return done;
-}
-
-/** Runs `work` for each of `list`, `at` of them at a time. */
-async function parallel<Item>(
-  list: readonly Item[],
-  at: number,
-  work: (item: Item) => Promise<void>,
-): Promise<void> {
-  const left = list.values();
-  const worker = async () => {
-    for (const item of left) await work(item);
-  };
-  await Promise.all(Array.from({ length: Math.min(at, list.length) }, worker));
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

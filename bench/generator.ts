@@ -2,9 +2,13 @@
  * The child process that plays the clients, so that their CPU is not the server's. Takes one order at a time from its
  * parent (`load.ts`) and answers each with a result or an error text.
  */
-import { Client, type Hooks, type Target } from './client.ts';
+import { Client, type Hooks, type Person, type Target } from './client.ts';
 import { Gathering, type Joins, type Talk } from './gathering.ts';
+import { type Heard, Murmur } from './murmur.ts';
+import { parallel } from './parallel.ts';
+import { pause } from './proc.ts';
 import { latency, type Latency } from './stats.ts';
+import { type Entrance, Synthetic } from './synthetic.ts';
 import { type Flow, Traffic } from './traffic.ts';
 import { type Returned, type Seen, Vigil } from './vigil.ts';
 
@@ -24,6 +28,10 @@ export type Order =
   | { do: 'drip'; room: string; rate: number; seconds: number; patience: number }
   | { do: 'listen'; id: string }
   | { do: 'hear'; room: string; id: string; speak: boolean; count: number; patience: number }
+  | { do: 'conjure'; entrance: Entrance; password: string; from: number; count: number; at: number }
+  | { do: 'populate'; host: string; rooms: number; founders: boolean; at: number }
+  | { do: 'murmur'; rate: number; seconds: number }
+  | { do: 'heard' }
   | { do: 'close' };
 
 /** How a batch of logins went. */
@@ -53,6 +61,12 @@ export interface Answers {
   listen: null;
   /** When it was sent from here, and when the last one here had it: ms since the epoch. */
   hear: { sent: number; heard: number; last: number };
+  /** Logins of people without a connection. */
+  conjure: Logins;
+  populate: Joins;
+  /** Messages sent. */
+  murmur: number;
+  heard: Heard;
   close: null;
 }
 
@@ -61,10 +75,13 @@ const clients: Client[] = [];
 let traffic: Traffic | undefined;
 let vigil: Vigil | undefined;
 const gathering = new Gathering(clients);
+let murmur: Murmur | undefined;
+let synthetic: Synthetic | undefined;
+const puppets: Person[] = [];
 const lost: string[] = [];
 
 const hooks: Hooks = {
-  message: (client, text) => (vigil ?? traffic ?? gathering).message(client, text),
+  message: (client, text) => (vigil ?? traffic ?? murmur ?? gathering).message(client, text),
   acked: (client, h) => (vigil ?? traffic)?.acked(client, h),
   lost: (client, reason) => {
     if (vigil) vigil.lost(client);
@@ -113,6 +130,15 @@ async function run(order: Order): Promise<Answers[Order['do']]> {
       return null;
     case 'hear':
       return gathering.hear(order.room, order.id, order.speak, order.count, order.patience);
+    case 'conjure':
+      return conjure(order);
+    case 'populate':
+      murmur ??= new Murmur(synthetic ? puppets : clients, order.host, order.rooms);
+      return murmur.populate(order.founders, order.at);
+    case 'murmur':
+      return murmuring().speak(order.rate, order.seconds);
+    case 'heard':
+      return murmuring().heard();
     case 'close':
       await Promise.all(clients.splice(0).map((client) => client.close()));
       return null;
@@ -125,7 +151,7 @@ async function open(order: Order & { do: 'open' }): Promise<Logins> {
   const times: number[] = [];
   let contacts = 0;
   const offset = clients.length;
-  await parallel(order.count, order.at, async (n) => {
+  await parallel(numbers(order.count), order.at, async (n) => {
     const index = order.from + n;
     const client = new Client(order.target, `u${index}`, index, hooks);
     const from = performance.now();
@@ -144,13 +170,32 @@ async function open(order: Order & { do: 'open' }): Promise<Logins> {
   return { done: times.length, seconds: since(started), latency: latency(times), contacts };
 }
 
+/** People of a mux that there is not: see synthetic.ts. They are as those of `open`. */
+async function conjure(order: Order & { do: 'conjure' }): Promise<Logins> {
+  const started = performance.now();
+  const times: number[] = [];
+  const mux = (synthetic ??= await Synthetic.open(order.entrance));
+  const heard = (person: Person, text: string) => murmur?.message(person, text);
+  await parallel(numbers(order.count), order.at, async (n) => {
+    const index = order.from + n;
+    const from = performance.now();
+    const puppet = await mux.login(`u${index}`, index, order.password, heard);
+    await puppet.iq('get', "<query xmlns='jabber:iq:roster'/>");
+    puppet.send('<presence/>');
+    await puppet.manage();
+    times.push(performance.now() - from);
+    puppets[n] = puppet;
+  });
+  return { done: times.length, seconds: since(started), latency: latency(times), contacts: 0 };
+}
+
 /** Whole logins as a client that starts does them, each closed at once: stream management, roster, presence. */
 async function logins(order: Order & { do: 'login' }): Promise<Logins> {
   const started = performance.now();
   const times: number[] = [];
   const ends: Promise<void>[] = [];
   let contacts = 0;
-  await parallel(order.count, order.at, async (n) => {
+  await parallel(numbers(order.count), order.at, async (n) => {
     // A stride, so that logins at the same time are not of contacts, who would hear of each other.
     const index = (n * STRIDE) % order.users;
     const client = new Client(order.target, `u${index}`, index, hooks);
@@ -188,6 +233,11 @@ function chat(): Traffic {
   return traffic;
 }
 
+function murmuring(): Murmur {
+  if (!murmur) throw new Error('nobody is in a room');
+  return murmur;
+}
+
 function watched(): Vigil {
   if (!vigil) throw new Error('nobody keeps vigil');
   return vigil;
@@ -198,21 +248,13 @@ function source(index: number): string {
   return `127.0.1.${1 + (index % 8)}`;
 }
 
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
-}
-
 function since(started: number): number {
   return (performance.now() - started) / 1000;
 }
 
-/** Runs `work` for 0..count-1, `at` of them at a time. */
-async function parallel(count: number, at: number, work: (n: number) => Promise<void>): Promise<void> {
-  let next = 0;
-  const worker = async () => {
-    while (next < count) await work(next++);
-  };
-  await Promise.all(Array.from({ length: Math.min(at, count) }, worker));
+/** 0..count-1 */
+function numbers(count: number): Iterable<number> {
+  return Array(count).keys();
 }
 
 process.on('message', (order: Order | { do: 'stop' }) => {
