@@ -52,7 +52,7 @@ const rooms: Record<string, Bench> = { room, large, joins };
 const beside: Record<string, readonly string[]> = {
   room: ['floor', 'ejabberd/none', 'ejabberd/mnesia', 'prosody/none', 'prosody/internal'],
   large: ['none'],
-  joins: ['ejabberd/none', 'prosody/none'],
+  joins: ['ejabberd/none'],
 };
 const pooled: Record<string, Bench> = { kill, crowd, storm, city };
 const benches: Record<string, Bench> = { ...comparing, ...rooms, ...pooled };

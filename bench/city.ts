@@ -57,7 +57,7 @@ interface Quarter {
 /** A hundred thousand people in a thousand rooms of a pool. */
 export async function city(setup: Setup): Promise<Report> {
   const { shape } = setup;
-  const say = (text: string) => setup.say(`${text}`);
+  const say = (text: string) => setup.say(`city: ${text}`);
   const people = setup.people ?? (setup.quick ? 2000 : 100_000);
   const rooms = Math.max(1, Math.round(people / ROOM));
   // At least half of a small city is real; a great one has as many as the muxes may open files.

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Person } from '../../bench/client.ts';
 import { due } from '../../bench/gathering.ts';
 import { Load } from '../../bench/load.ts';
+import { Murmur } from '../../bench/murmur.ts';
 import { floor } from '../../bench/peers/floor.ts';
 import { conference, DOMAIN } from '../../bench/peers/peer.ts';
 
@@ -44,4 +46,43 @@ void test('every message in a room counts once for each occupant, in one process
     await second.close();
     await running.close();
   }
+});
+
+void test('people in many rooms notice what is missing, doubled or out of order', async () => {
+  const running = await floor.open({ dir: '', cert: '', key: '' });
+  await using first = new Load();
+  await using second = new Load();
+  try {
+    const open = { do: 'open', target: running.plain, password: 'x', at: 3, chat: false } as const;
+    await first.ask({ ...open, from: 0, count: 5 });
+    await second.ask({ ...open, from: 5, count: 4 });
+    const populate = { do: 'populate', host: conference(DOMAIN), rooms: 3, at: 2 } as const;
+    const found = await first.ask({ ...populate, founders: true });
+    const rest = await Promise.all([first, second].map((load) => load.ask({ ...populate, founders: false })));
+    assert.deepEqual([found.done, ...rest.map(({ done }) => done)], [3, 2, 4]);
+    const sent = await first.ask({ do: 'murmur', rate: 60, seconds: 0.2 });
+    assert.equal(sent, 12);
+    let deliveries = 0;
+    for (const load of [first, second]) {
+      while (deliveries < (load === first ? 20 : 36)) {
+        const heard = await load.ask({ do: 'heard' });
+        deliveries += heard.deliveries;
+        assert.deepEqual([heard.missing, heard.doubled], [0, 0]);
+        assert.ok(heard.waits.every((wait) => wait >= 0 && wait < 5000));
+      }
+    }
+    assert.equal(deliveries, 36, 'each of 12 messages to the three in its room');
+  } finally {
+    await first.close();
+    await second.close();
+    await running.close();
+  }
+});
+
+void test('a number that was skipped is missing, one that comes again is doubled', () => {
+  const person = { user: 'u0', index: 0 } as Person;
+  const murmur = new Murmur([person], 'conference.example.org', 1);
+  for (const number of [0, 1, 1, 4]) murmur.message(person, `<message id='h${number}-0'/>`);
+  const { deliveries, missing, doubled } = murmur.heard();
+  assert.deepEqual([deliveries, missing, doubled], [4, 2, 1]);
 });
