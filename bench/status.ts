@@ -20,10 +20,11 @@ export async function status(pool: Pool): Promise<Told> {
   throw new Error('no server answers `muster status`');
 }
 
-/** The name of the server that owns each partition, in order. */
+/** The name of the server that owns each partition of accounts, in order. */
 export async function owners(pool: Pool): Promise<string[]> {
   const { partitions } = (await status(pool)).pool;
-  return partitions.map(({ server, live }) => (live ? server : ''));
+  const accounts = partitions.filter(({ name }) => name.startsWith('account/'));
+  return accounts.map(({ server, live }) => (live ? server : ''));
 }
 
 /** The place in `owners` of an account's partition. */

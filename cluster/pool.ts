@@ -151,7 +151,7 @@ export async function openPool(options: PoolOptions): Promise<Pool> {
       const config = {
         domains: [domain],
         server: { name, address: '127.0.0.1' },
-        roles: mux ? ['mux'] : ['accounts', 'directory', 'admin'],
+        roles: mux ? ['mux'] : ['accounts', 'rooms', 'directory', 'admin'],
         data: path(name),
         ...(mux ? {} : { store: through(primary.url, links.hosts.postgres) }),
         mesh: through(nats.url[role], links.hosts.nats),

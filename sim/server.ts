@@ -101,8 +101,8 @@ export async function openServer(world: World, process: Server): Promise<Opened>
     health: (at) => world.health(process, at),
     partitions,
   }));
-  world.range ??= pool.accounts;
-  routes.learn(pool.accounts);
-  late.announcer = openAnnouncer(mesh, clock, pool.accounts, () => accounts.owned());
+  world.range ??= pool.ranges.account;
+  routes.learn(pool.ranges);
+  late.announcer = openAnnouncer(mesh, clock, pool.ranges, () => accounts.owned());
   return { accounts, pool };
 }

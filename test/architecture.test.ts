@@ -18,6 +18,7 @@ const ranks: Readonly<Record<string, number>> = {
   mux: 4,
   transfer: 4,
   account: 3,
+  rooms: 3,
   entity: 2,
   post: 2,
   placement: 2,

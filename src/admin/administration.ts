@@ -126,11 +126,11 @@ export interface Status {
 }
 
 export interface PoolInfo {
-  /** Those with accounts, by name, and the dead of the last time. */
+  /** Those with accounts or rooms, by name, and the dead of the last time. */
   readonly servers: readonly ServerInfo[];
-  /** Processes that hold connections and have no accounts, by name. */
+  /** Processes that hold connections and nothing else, by name. */
   readonly muxes: readonly MuxInfo[];
-  /** Partitions of accounts, and those of them that have no live owner. */
+  /** Partitions of all kinds that some server has the role for, and those of them that have no live owner. */
   readonly partitions: number;
   readonly ownerless: number;
 }

@@ -96,8 +96,13 @@ export type ListenName = Exclude<keyof Config['listen'], 'health' | 'files'>;
 export const contactKinds = ['abuse', 'admin', 'feedback', 'sales', 'security', 'status', 'support'] as const;
 export type ContactKind = (typeof contactKinds)[number];
 
-export const roles = ['mux', 'accounts', 'directory', 'admin'] as const;
+export const roles = ['mux', 'accounts', 'rooms', 'directory', 'admin'] as const;
 export type Role = (typeof roles)[number];
+
+/** Whether a process with these roles owns partitions, of accounts or of rooms: it has the store, which a mux has not. */
+export function owns(named: readonly string[]): boolean {
+  return named.includes('accounts') || named.includes('rooms');
+}
 
 /** True where only this machine can reach the address. */
 export function loopback(host: string): boolean {

@@ -91,7 +91,7 @@ export const placing = {
     overflow: 'it finds the partition in the table; what was carried over is lost',
   },
   earlyTakes: {
-    value: 256,
+    value: 512,
     unit: 'partitions',
     of: 'partitions handed to a server that is in the table and still starting',
     overflow: 'it finds further ones in the table; what was carried over with them is lost',

@@ -5,7 +5,7 @@ import type { Log } from '../base/log.ts';
 import type { Mesh, Peer } from './mesh.ts';
 
 /**
- * Questions between owners of accounts, over the mesh's service `admin`. A question is asked once: where no answer comes,
+ * Questions between owners, over the mesh's service `admin`. A question is asked once: where no answer comes,
  * it may have been answered or not, so that what is asked twice must do no harm the second time.
  */
 export interface Ask {

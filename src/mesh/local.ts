@@ -58,7 +58,7 @@ export class Hub {
 }
 
 const now: readonly number[] = [0];
-const everything: readonly string[] = ['mux', 'accounts'];
+const everything: readonly string[] = ['mux', 'accounts', 'rooms'];
 
 class LocalWire implements Wire {
   readonly self: Member;

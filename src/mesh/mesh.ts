@@ -10,18 +10,18 @@ export type Peer = string;
 export type Service = keyof typeof speakers;
 
 /**
- * Who may speak to a service: owners of accounts (`accounts`), muxes (`mux`), or anybody. A mux that sends what only an
- * owner may say is not heard (channel.ts), whatever the engine's own permissions let through.
+ * Who may speak to a service: owners of accounts (`accounts`), owners of anything (`owners`), muxes (`mux`), or anybody. A
+ * mux that sends what only an owner may say is not heard (channel.ts), whatever the engine's own permissions let through.
  */
 export const speakers = {
   mux: 'accounts',
   account: 'mux',
-  post: 'accounts',
-  routes: 'accounts',
+  post: 'owners',
+  routes: 'owners',
   /** Asks an owner for all its routes. */
   asks: 'anybody',
-  placement: 'accounts',
-  admin: 'accounts',
+  placement: 'owners',
+  admin: 'owners',
 } as const;
 
 /** What a process tells all others of itself, again and again. */

@@ -1,3 +1,4 @@
+import { owns } from '../base/config.ts';
 import { fixed } from '../base/fixed.ts';
 import { speakers, type Member, type Packet, type Returned, type Service, type Wire } from './mesh.ts';
 
@@ -54,7 +55,10 @@ export class Pair {
   }
 
   set member({ roles }: Member) {
-    const may = (service: Service) => speakers[service] === 'anybody' || roles.includes(speakers[service]);
+    const may = (service: Service) => {
+      const who = speakers[service];
+      return who === 'anybody' || (who === 'owners' ? owns(roles) : roles.includes(who));
+    };
     this.#services = new Set(services.filter(may));
   }
 

@@ -1,3 +1,4 @@
+import { owns } from '../base/config.ts';
 import type { Peer } from './mesh.ts';
 
 /**
@@ -5,11 +6,11 @@ import type { Peer } from './mesh.ts';
  * (docs/nats.md), so every subject names the side of its sender: what a message says of its sender is never asked.
  */
 
-/** Owners of accounts (`a`, which may hold connections too) and processes that are a mux only (`m`). */
+/** Owners of accounts or rooms (`a`, which may hold connections too) and processes that are a mux only (`m`). */
 export type Side = 'a' | 'm';
 
 export function sideOf(roles: readonly string[]): Side {
-  return roles.includes('accounts') ? 'a' : 'm';
+  return owns(roles) ? 'a' : 'm';
 }
 
 /** Both sides of a conversation, and what each is called. */

@@ -115,7 +115,10 @@ export class Mux implements Core {
     this.#peers = new Set([mesh.self, ...mesh.peers()]);
     mesh.serve('mux', (from, frame) => this.#receive(from, frame as Down));
     mesh.onPeer((peer, state) => this.#peer(peer, state));
-    routes.onChange(({ partition }) => this.#learn(partition));
+    routes.onChange(({ partition }) => {
+      // Nobody has a session with a room.
+      if (routes.kindOf?.(partition) !== 'room') this.#learn(partition);
+    });
   }
 
   get caps(): string | undefined {

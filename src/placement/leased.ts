@@ -7,7 +7,6 @@ import type { Statement } from '../store/store.ts';
 import { Handoff, type Take, type Taken } from './handoff.ts';
 import { Lease } from './lease.ts';
 import { partitionRows, type Holding } from './partitions.ts';
-import type { Range } from './placement.ts';
 import type { PartitionRow, Pool, PoolOptions, ServerRow } from './pool.ts';
 import { neighbours, Ring, type Watched } from './ring.ts';
 import { Rounds } from './rounds.ts';
@@ -24,7 +23,7 @@ export interface Early {
 
 /** A pool, put together: see `Pool`. */
 export class LeasedPool implements Pool {
-  readonly accounts: Range;
+  readonly ranges: Pool['ranges'];
   readonly #options: PoolOptions;
   readonly #leasing: Lane;
   readonly #lane: Lane;
@@ -38,11 +37,17 @@ export class LeasedPool implements Pool {
   #state: 'open' | 'closing' | 'over' = 'open';
   #closed: Promise<void> | undefined;
 
-  constructor(options: PoolOptions, accounts: Range, leasing: Lane, lane: Lane, early: readonly Early[]) {
+  constructor(
+    options: PoolOptions,
+    ranges: Pool['ranges'],
+    leasing: Lane,
+    lane: Lane,
+    early: readonly Early[],
+  ) {
     const { store, mesh, clock, log, host, health } = options;
     const count = options.count ?? (() => {});
     this.#options = options;
-    this.accounts = accounts;
+    this.ranges = ranges;
     this.#leasing = leasing;
     this.#lane = lane;
     const dead = () => this.#dead();

@@ -1,12 +1,37 @@
 import { hash } from 'node:crypto';
+import type { Role } from '../base/config.ts';
 
-/** Which partition holds, or would hold, the account at a bare address; undefined where the domain is not ours. */
+/** Which partition holds, or would hold, the account or the room at a bare address; undefined where the domain is not ours. */
 export type PartitionOf = (address: string) => number | undefined;
 
-/** The partitions of one kind: `count` of them, numbered from `first`. A pool fixes both when its store is created. */
+/** What partitions hold. The names of rows begin with it: `account/1`, `room/1`. In the order in which they are made. */
+export const kinds = ['account', 'room'] as const;
+export type Kind = (typeof kinds)[number];
+
+/** Servers with this role own the partitions of a kind. */
+export const roleOf = { account: 'accounts', room: 'rooms' } as const satisfies Record<Kind, Role>;
+
+/** The partitions of one kind: `count` of them, numbered from `first`. A pool fixes both when they are made. */
 export interface Range {
   readonly first: number;
   readonly count: number;
+}
+
+/** The partitions of each kind, as far as they are known. */
+export type Ranges = { readonly [K in Kind]?: Range | undefined };
+
+/** The kind of a partition by the name of its row; undefined for those of a later build. */
+export function kindOf(name: string): Kind | undefined {
+  return kinds.find((kind) => name.startsWith(`${kind}/`));
+}
+
+/** Where the rooms of a served domain are (XEP-0045 §3). */
+export function roomHost(domain: string): string {
+  return `conference.${domain}`;
+}
+
+export function roomHosts(domains: Iterable<string>): ReadonlySet<string> {
+  return new Set([...domains].map(roomHost));
 }
 
 /** The domain of a bare address. */
@@ -25,13 +50,12 @@ export function placeInRange(
   whole: ReadonlySet<string> = new Set(),
 ): PartitionOf {
   return (address) => {
-    const accounts = range();
     const domain = domainOf(address);
     const one = whole.has(domain);
-    if (accounts === undefined || !(one || domains.has(domain))) return undefined;
-    if (accounts.count === 1) return accounts.first;
+    const among = one || domains.has(domain) ? range() : undefined;
+    if (among === undefined || among.count === 1) return among?.first;
     // In one call and as text: a fifth of what a hash object costs, and every stanza asks.
     const digest = hash('sha256', one ? domain : address, 'hex');
-    return accounts.first + (Number.parseInt(digest.slice(0, 12), 16) % accounts.count);
+    return among.first + (Number.parseInt(digest.slice(0, 12), 16) % among.count);
   };
 }

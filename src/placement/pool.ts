@@ -8,8 +8,8 @@ import { openLane } from '../store/lane.ts';
 import type { Store } from '../store/store.ts';
 import { enter } from './enter.ts';
 import { LeasedPool, type Early } from './leased.ts';
-import { openRange } from './partitions.ts';
-import type { Range } from './placement.ts';
+import { openRanges } from './partitions.ts';
+import type { Kind, Range } from './placement.ts';
 
 /** What the pool needs of the server that it places partitions on. */
 export interface Host {
@@ -52,7 +52,7 @@ export interface PoolOptions {
    * frozen one would keep its rows locked. Never rejects.
    */
   readonly evict?: (peer: Peer) => Promise<void>;
-  /** Partitions of accounts, where this start creates the pool; else the store knows. */
+  /** Partitions of each kind, where this start creates the pool; else the store knows. */
   readonly partitions: number;
   readonly count?: (event: PoolEvent) => void;
 }
@@ -67,7 +67,7 @@ export interface ServerRow {
   readonly state: 'up' | 'draining' | 'dead';
   readonly availability: number;
   readonly sessions: number;
-  /** How many partitions it owns. */
+  /** How many partitions it owns, of all kinds. */
   readonly partitions: number;
   readonly version: string;
   /** Milliseconds since the epoch. */
@@ -87,7 +87,7 @@ export interface PartitionRow {
  * heartbeats that make the usual death quick, claims, fair share, hand-off.
  */
 export interface Pool {
-  readonly accounts: Range;
+  readonly ranges: Readonly<Record<Kind, Range>>;
   /** Partitions that are served here, with their epochs. */
   owned(): { partition: number; epoch: number }[];
   /** May still acknowledge: false from 4 s after the last renewal that succeeded was sent. */
@@ -121,8 +121,9 @@ export async function openPool(options: PoolOptions): Promise<Pool> {
   });
   try {
     await enter(options, lane);
-    const accounts = await openRange(store, lane, clock, self.peer, options.partitions);
-    return new LeasedPool(options, accounts, leasing, lane, early);
+    const { partitions } = options;
+    const ranges = await openRanges({ store, lane, clock, self: self.peer, partitions });
+    return new LeasedPool(options, ranges, leasing, lane, early);
   } catch (error) {
     await Promise.all([leasing.close(), lane.close()]);
     throw error;

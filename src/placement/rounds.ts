@@ -7,6 +7,7 @@ import type { Op, Store } from '../store/store.ts';
 import type { Handoff } from './handoff.ts';
 import { Observer } from './observer.ts';
 import { move, readPool, type Holding } from './partitions.ts';
+import { kindOf, kinds, roleOf, type Kind } from './placement.ts';
 import type { PoolEvent } from './pool.ts';
 import { change, serverRows, type ServerRecord } from './servers.ts';
 import type { Serving } from './serving.ts';
@@ -125,10 +126,7 @@ export class Rounds {
   /** Where a partition of ours should go when we leave: to nobody ('') where there is nobody. */
   heirs(): Map<number, Peer> {
     const { mesh, serving } = this.#options;
-    const plan = this.#plan(
-      this.#seats((peer) => peer === mesh.self || this.#present(peer)),
-      mesh.self,
-    );
+    const plan = this.#plan((peer) => this.#present(peer), mesh.self);
     const heir = (peer: Peer | undefined) => (peer === undefined || peer === mesh.self ? '' : peer);
     return new Map(serving.owned().map(({ partition }) => [partition, heir(plan.get(partition))]));
   }
@@ -246,19 +244,22 @@ export class Rounds {
   async #claim(): Promise<void> {
     const { mesh, lane, clock, serving, count, may } = this.#options;
     const now = clock.mono();
-    const nobodys = this.#holdings.filter((row) => this.#isFree(row));
+    const plan = this.#plan(() => true);
+    // What no server has the role for waits for none, and keeps nothing else from moving.
+    const nobodys = this.#holdings.filter((row) => this.#isFree(row) && plan.has(row.partition));
     const free = new Set(nobodys.map(({ partition }) => partition));
     for (const partition of this.#free.keys()) if (!free.has(partition)) this.#free.delete(partition);
     for (const partition of free) if (!this.#free.has(partition)) this.#free.set(partition, now);
-    const all = this.#seats(() => true);
-    const mayTake = takers(all).some(({ peer }) => peer === mesh.self);
-    const plan = this.#plan(all);
-    const moving = this.#plan(this.#seats((peer) => this.#moves(peer)));
-    const ours = nobodys.filter(({ partition }) => {
+    const moving = this.#plan((peer) => this.#moves(peer));
+    const mayTake = (kind: Kind) =>
+      takers(this.#seats(kind, () => true)).some(({ peer }) => peer === mesh.self);
+    const left = new Set(kinds.filter(mayTake));
+    const ours = nobodys.filter(({ partition, name }) => {
       const waited = now - this.#free.get(partition)!;
       if (plan.get(partition) === mesh.self) return true;
       if (waited < fixed.claimLeft.value) return false;
-      return moving.get(partition) === mesh.self || (mayTake && waited >= 2 * fixed.claimLeft.value);
+      const more = left.has(kindOf(name)!) && waited >= 2 * fixed.claimLeft.value;
+      return moving.get(partition) === mesh.self || more;
     });
     if (ours.length === 0 || !may()) return;
     await this.#evict(ours);
@@ -296,7 +297,7 @@ export class Rounds {
     this.#hurry = false;
     const now = clock.mono();
     if (now - this.#moved.since >= fixed.lookPeriod.value) this.#moved = { since: now, count: 0 };
-    const plan = this.#plan(this.#seats((peer) => this.#moves(peer) && this.#present(peer)));
+    const plan = this.#plan((peer) => this.#moves(peer) && this.#present(peer));
     for (const { partition } of serving.owned()) {
       const to = plan.get(partition);
       if (to === undefined || to === mesh.self || handoff.leaving(partition)) continue;
@@ -327,25 +328,30 @@ export class Rounds {
     return owner === '' || state === null || state === 'dead';
   }
 
-  #plan(seats: readonly Seat[], leaving?: Peer): Map<number, Peer> {
-    const held = this.#holdings.map((row) => ({
-      partition: row.partition,
-      owner: this.#known.get(row.partition)?.owner ?? row.owner,
-    }));
-    return share(
-      held,
-      leaving === undefined
-        ? seats
-        : seats.map((seat) => (seat.peer === leaving ? { ...seat, kind: 'draining' } : seat)),
-    );
+  /** Each kind by itself, among the servers that `fit` and have its role; nothing of a kind that nobody has the role for. */
+  #plan(fit: (peer: Peer) => boolean, leaving?: Peer): Map<number, Peer> {
+    const plan = new Map<number, Peer>();
+    for (const kind of kinds) {
+      const held = this.#holdings
+        .filter(({ name }) => kindOf(name) === kind)
+        .map(({ partition, owner }) => ({ partition, owner: this.#known.get(partition)?.owner ?? owner }));
+      for (const [partition, peer] of share(held, this.#seats(kind, fit, leaving))) plan.set(partition, peer);
+    }
+    return plan;
   }
 
-  #seats(fit: (peer: Peer) => boolean): Seat[] {
+  /** `leaving`: one that drains, whatever its row says. */
+  #seats(kind: Kind, fit: (peer: Peer) => boolean, leaving?: Peer): Seat[] {
     return this.#live
-      .filter(({ peer }) => fit(peer))
+      .filter(({ peer, roles }) => fit(peer) && roles.split(',').includes(roleOf[kind]))
       .map(({ peer, state, availability }) => ({
         peer,
-        kind: state === 'draining' ? 'draining' : availability < fixed.floor.value ? 'constrained' : 'open',
+        kind:
+          state === 'draining' || peer === leaving
+            ? 'draining'
+            : availability < fixed.floor.value
+              ? 'constrained'
+              : 'open',
       }));
   }
 

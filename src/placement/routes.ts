@@ -1,4 +1,5 @@
 import type { Peer } from '../mesh/mesh.ts';
+import type { Kind } from './placement.ts';
 
 /** Where a partition is served now. */
 export interface Route {
@@ -8,7 +9,7 @@ export interface Route {
 }
 
 /**
- * What a mux knows of placement: the owner of an account's partition, repeated by the owners each second. It is the
+ * What a mux knows of placement: the owner of a partition, repeated by the owners each second. It is the
  * only file of `placement` that a mux imports.
  */
 export interface Routes {
@@ -18,6 +19,8 @@ export interface Routes {
   partition(partition: number): Route | undefined;
   /** The highest epoch that was heard of a partition; 0: none. What speaks for a lower one is stale (invariant 12). */
   epoch(partition: number): number;
+  /** What a partition holds, as far as that is known. */
+  kindOf?(partition: number): Kind | undefined;
   /** What owners say of the server as a whole (XEP-0115 §6.3); undefined while none has. */
   readonly caps?: string | undefined;
   /** Mechanisms that some account has no keys for, as any owner says. */

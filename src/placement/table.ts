@@ -1,7 +1,15 @@
 import type { Clock, Timer } from '../base/clock.ts';
 import { fixed } from '../base/fixed.ts';
 import type { Mesh, Peer } from '../mesh/mesh.ts';
-import { placeInRange, type PartitionOf, type Range } from './placement.ts';
+import {
+  kinds,
+  placeInRange,
+  roomHosts,
+  type Kind,
+  type PartitionOf,
+  type Range,
+  type Ranges,
+} from './placement.ts';
 import type { Route, Routes } from './routes.ts';
 
 /** What owners say of themselves to everybody: all of it after each change and to whoever asks or is new. */
@@ -10,6 +18,8 @@ export interface Announcement {
   /** Grows with each change of what is owned. */
   readonly version: number;
   readonly accounts: Range;
+  /** A server of the build before has none, and does not look for them. */
+  readonly rooms?: Range | undefined;
   readonly owned: readonly { readonly partition: number; readonly epoch: number }[];
   /** What the server says of itself, as a hash (XEP-0115): muxes offer it. */
   readonly caps?: string | undefined;
@@ -34,23 +44,35 @@ export interface Table extends Routes {
   /** How many partitions have an owner that is known. */
   readonly size: number;
   readonly partitionOf: PartitionOf;
-  /** For a process that knows the range of accounts itself. */
-  learn(accounts: Range): void;
+  /** What is known of the numbers of partitions. */
+  readonly ranges: Ranges;
+  /** What a partition holds; undefined for one that nobody has told of. */
+  kindOf(partition: number): Kind | undefined;
+  /** For a process that knows the ranges itself. */
+  learn(ranges: Ranges): void;
   /** Called after an owner, this process too, says that other mechanisms lack keys than before. */
   onLacking(handler: (said: readonly string[]) => void): void;
 }
 
 /**
- * Listens to the owners. An announcement of an older epoch changes nothing (invariant 12). The range of accounts is what
- * the first of them says, unless this process knows it. `whole`: domains that are one entity each (placement.ts).
+ * Listens to the owners. An announcement of an older epoch changes nothing (invariant 12). A range is what the first of
+ * them says, unless this process knows it. `whole`: domains that are one entity each (placement.ts). `rooms`: hosts whose
+ * addresses are rooms, and which are rooms' themselves; what is in `domains` or `whole` as well is not.
  */
-export function openTable(mesh: Mesh, domains: ReadonlySet<string>, whole?: ReadonlySet<string>): Table {
+export function openTable(
+  mesh: Mesh,
+  domains: ReadonlySet<string>,
+  whole?: ReadonlySet<string>,
+  rooms: ReadonlySet<string> = roomHosts(domains),
+): Table {
   const routes = new Map<number, Route>();
   const highest = new Map<number, number>();
   const versions = new Map<Peer, number>();
   const handlers: ((route: Route) => void)[] = [];
-  let accounts: Range | undefined;
-  const partitionOf = placeInRange(domains, () => accounts, whole);
+  const ranges: { [K in Kind]?: Range | undefined } = {};
+  const accountOf = placeInRange(domains, () => ranges.account, whole);
+  const roomOf = placeInRange(rooms, () => ranges.room);
+  const partitionOf: PartitionOf = (address) => accountOf(address) ?? roomOf(address);
   let caps: string | undefined;
   /** By who says so; those who lack nothing are left out. */
   const lacks = new Map<Peer, readonly string[]>();
@@ -66,11 +88,12 @@ export function openTable(mesh: Mesh, domains: ReadonlySet<string>, whole?: Read
   };
   const hear = (
     server: Peer,
-    { version, accounts: range, owned, caps: said, lacking: out }: Announcement,
+    { version, accounts, rooms: range, owned, caps: said, lacking: out }: Announcement,
   ) => {
     caps = said;
     learnLacks(server, out ?? []);
-    accounts ??= range;
+    ranges.account ??= accounts;
+    ranges.room ??= range;
     versions.set(server, version);
     const still = new Set(owned.map(({ partition }) => partition));
     for (const route of routes.values())
@@ -108,9 +131,9 @@ export function openTable(mesh: Mesh, domains: ReadonlySet<string>, whole?: Read
       return routes.size;
     },
     partitionOf,
-    learn: (range) => {
-      accounts = range;
-    },
+    ranges,
+    kindOf: (partition) => kinds.find((kind) => within(ranges[kind], partition)),
+    learn: (known) => void Object.assign(ranges, known),
     locate: (address) => {
       const partition = partitionOf(address);
       return partition === undefined ? undefined : routes.get(partition);
@@ -120,6 +143,10 @@ export function openTable(mesh: Mesh, domains: ReadonlySet<string>, whole?: Read
     onChange: (handler) => void handlers.push(handler),
     onLacking: (handler) => void watchers.push(handler),
   };
+}
+
+function within(range: Range | undefined, partition: number): boolean {
+  return range !== undefined && partition >= range.first && partition < range.first + range.count;
 }
 
 export interface Announcer {
@@ -132,7 +159,7 @@ export interface Announcer {
 export function openAnnouncer(
   mesh: Mesh,
   clock: Clock,
-  accounts: Range,
+  ranges: Ranges & { readonly account: Range },
   owned: () => Announcement['owned'],
   caps?: string,
   lacking: () => readonly string[] = () => [],
@@ -143,7 +170,8 @@ export function openAnnouncer(
     mesh.send(peer, 'routes', {
       t: 'routes',
       version,
-      accounts,
+      accounts: ranges.account,
+      rooms: ranges.room,
       owned: owned(),
       caps,
       lacking: lacking(),

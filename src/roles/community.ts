@@ -12,8 +12,9 @@ import { Lacks } from '../directory/lacks.ts';
 import { openAsk } from '../mesh/ask.ts';
 import type { Mesh } from '../mesh/mesh.ts';
 import type { Pool } from '../placement/pool.ts';
-import { domainOf } from '../placement/placement.ts';
+import { domainOf, roomHosts } from '../placement/placement.ts';
 import { openTable, type Table } from '../placement/table.ts';
+import { Rooms } from '../rooms/rooms.ts';
 import { openIds } from '../store/ids.ts';
 import { sql, type Store } from '../store/store.ts';
 import { openAdministering } from './administering.ts';
@@ -37,7 +38,7 @@ const rows = {
   promote: sql`update account set admin = 1 where partition = $1 and address = $2`,
 };
 
-/** The accounts of one server: their store, their directory, and the partitions of them that are served here. */
+/** The accounts and rooms of one server: their store, their directory, and the partitions that are served here. */
 export interface Community {
   readonly store: Store;
   readonly directory: EmbeddedDirectory;
@@ -62,7 +63,7 @@ export interface Community {
 }
 
 /**
- * Opens the accounts of this server over the mesh. What it owns depends on the store: the whole of a volume, or its share
+ * Opens the accounts and rooms of this server over the mesh. What it owns depends on the store: the whole of a volume, or its share
  * of a pool. `port`: of this server's HTTP listener, once it has one.
  */
 export async function openCommunity(
@@ -81,7 +82,8 @@ export async function openCommunity(
     const files = await openFileStore({ config, around, store, secret, port });
     const hosts = hostsOf(domains, files === undefined ? ['upload'] : []);
     const components = componentsOf(config, hosts);
-    const routes = openTable(mesh, new Set([...domains, ...hosts.keys()]), new Set(components?.keys()));
+    const served = new Set([...domains, ...hosts.keys()]);
+    const routes = openTable(mesh, served, new Set(components?.keys()), roomHosts(domains));
     const { partitionOf } = routes;
     const ids = await openIds(store, log);
     const newId = () => ids.next();
@@ -155,7 +157,8 @@ export async function openCommunity(
     };
     const accounts: Accounts = new Accounts(env);
     const here = openHere(accounts);
-    const parts = { config, around, store, evict, mesh, routes, accounts, lacks, breaks };
+    const keepers = { account: accounts, room: config.roles.includes('rooms') ? new Rooms() : undefined };
+    const parts = { config, around, store, evict, mesh, routes, keepers, lacks, breaks };
     const ownership: Ownership =
       volume === undefined ? await ownPool(parts) : await ownVolume({ ...parts, volume });
     answerPeers(ask, here, intakesHere(accounts), directory);

@@ -2,7 +2,7 @@ import { Uploads } from '../account/upload/uploads.ts';
 import type { HttpFiles } from '../admin/http.ts';
 import { relayedFiles } from '../admin/relay.ts';
 import { storedFiles } from '../admin/stored.ts';
-import type { Config } from '../base/config.ts';
+import { owns, type Config } from '../base/config.ts';
 import { authority } from '../base/listening.ts';
 import { fixed } from '../base/fixed.ts';
 import { chunkLane } from '../blobs/database.ts';
@@ -60,7 +60,7 @@ export function filesOf(
   mesh: Mesh,
 ): HttpFiles | undefined {
   if (store !== undefined) return { service: storedFiles(store.uploads, clock), url: () => store.url, clock };
-  if (config.roles.includes('accounts') || !reachable(config)) return undefined;
+  if (owns(config.roles) || !reachable(config)) return undefined;
   const servers = () => mesh.members().flatMap(({ files }) => files ?? []);
   const service = relayedFiles({ servers, clock, random });
   return { service, url: () => publicUrl(config, undefined), clock };

@@ -1,6 +1,6 @@
 import type { Administration } from '../admin/administration.ts';
 import { systemClock, type Clock, type Timer } from '../base/clock.ts';
-import type { Config } from '../base/config.ts';
+import { owns, type Config } from '../base/config.ts';
 import { Failure } from '../base/failure.ts';
 import { openLog, type Log } from '../base/log.ts';
 import { systemRandom } from '../base/random.ts';
@@ -22,7 +22,7 @@ import { openTables } from './tables.ts';
  */
 export async function openOffline(config: Config): Promise<Administration> {
   const log = openLog(config.log.level === 'silent' ? 'silent' : 'warn', 2);
-  if (!config.roles.includes('accounts'))
+  if (!owns(config.roles))
     throw new Failure(
       'server-needed',
       `no server runs with ${config.data}, and it would be one without accounts`,

@@ -1,7 +1,9 @@
 import type { MuxInfo, PartitionInfo, PoolInfo, ServerInfo, Servers } from '../admin/administration.ts';
+import { owns } from '../base/config.ts';
 import { Failure } from '../base/failure.ts';
 import { nameOf } from '../mesh/ask.ts';
 import type { Member, Peer } from '../mesh/mesh.ts';
+import { kindOf, kinds, roleOf, type Kind } from '../placement/placement.ts';
 import type { PartitionRow, Pool, ServerRow } from '../placement/pool.ts';
 
 /** The pool's tables, from a server that is part of it or from the store alone. */
@@ -22,7 +24,7 @@ export async function overview(
   return {
     servers: servers.map((row) => serverInfo(row, heard.has(row.peer), now)).sort(byName),
     muxes: (members ?? [])
-      .filter(({ roles }) => !roles.includes('accounts'))
+      .filter(({ roles }) => !owns(roles))
       .map(({ peer, roles }): MuxInfo => ({ ...told(peer), roles }))
       .sort(byName),
     partitions: all.length,
@@ -30,12 +32,15 @@ export async function overview(
   };
 }
 
+/** Without rooms where no server has that role: they are nobody's on purpose. */
 export function partitionInfos(
   servers: readonly ServerRow[],
   partitions: readonly PartitionRow[],
 ): PartitionInfo[] {
   const live = new Set(servers.filter(({ state }) => state !== 'dead').map(({ peer }) => peer));
+  const wanted = (name: string) => kindOf(name) !== 'room' || servers.some(has('room'));
   return partitions
+    .filter(({ name }) => wanted(name))
     .map(({ partition, name, owner, epoch }): PartitionInfo => {
       const { name: server, incarnation } = told(owner);
       return { partition, name, server, incarnation, epoch, live: live.has(owner) };
@@ -49,8 +54,9 @@ export function openServers(pool: Pool): Servers {
     partitions: async () => partitionInfos(...(await Promise.all([pool.servers(), pool.partitions()]))),
     drain: async (name) => {
       const live = (await pool.servers()).filter(({ state }) => state !== 'dead');
-      if (live.some((row) => row.name === name))
-        if (!live.some((row) => row.name !== name && row.state === 'up'))
+      const others = live.filter((row) => row.name !== name && row.state === 'up');
+      for (const { roles } of live.filter((row) => row.name === name))
+        if (kinds.some((kind) => roles.includes(roleOf[kind]) && !others.some(has(kind))))
           throw new Failure('server-last', `no other server is up that could take what ${name} has`);
       await pool.drain(name);
     },
@@ -58,6 +64,8 @@ export function openServers(pool: Pool): Servers {
     rebalance: () => pool.rebalance(),
   };
 }
+
+const has = (kind: Kind) => (row: ServerRow) => row.roles.includes(roleOf[kind]);
 
 /** Where there is no pool, or none that can be told anything: `why` says so. */
 export function noServers(why: () => Failure): Servers {

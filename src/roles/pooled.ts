@@ -1,4 +1,3 @@
-import type { Carried } from '../account/carry.ts';
 import { Failure } from '../base/failure.ts';
 import { fixed } from '../base/fixed.ts';
 import { version } from '../base/version.ts';
@@ -7,11 +6,11 @@ import { openAvailability, openSampler } from '../placement/availability.ts';
 import { openPool, type Pool } from '../placement/pool.ts';
 import { openAnnouncer, type Announcer } from '../placement/table.ts';
 import { laneLimitsOf, openLane, type Lane } from '../store/lane.ts';
-import type { Ownership, Parts } from './ownership.ts';
+import { ownedBy, type Keeper, type Ownership, type Parts } from './ownership.ts';
 
 /** A server of a pool: the tables say which partitions it has (DESIGN §6); they share a few lanes. */
 export async function ownPool(parts: Parts): Promise<Ownership> {
-  const { config, around, store, evict, mesh, routes, accounts, lacks, breaks } = parts;
+  const { config, around, store, evict, mesh, routes, keepers, lacks, breaks } = parts;
   const { clock, random, log } = around;
   let pool: Pool | undefined;
   let announcer: Announcer | undefined;
@@ -30,6 +29,12 @@ export async function ownPool(parts: Parts): Promise<Ownership> {
   const sampler = openSampler(clock, fullest);
   const availability = openAvailability(clock, sampler);
   const laneOf = (partition: number): Lane => lanes[partition % lanes.length]!;
+  const keeperOf = (partition: number): Keeper => {
+    const keeper = keepers[routes.kindOf(partition) ?? 'account'];
+    if (keeper === undefined)
+      throw new Failure('not-owner', 'this server has not the role for that partition');
+    return keeper;
+  };
   const self = mesh.members().find(({ peer }) => peer === mesh.self)!;
   return {
     get pool() {
@@ -48,38 +53,38 @@ export async function ownPool(parts: Parts): Promise<Ownership> {
         ...(evict === undefined ? {} : { evict }),
         host: {
           serve: async (partition, epoch, carried) => {
-            await accounts.serve(partition, epoch, laneOf(partition), carried as readonly Carried[]);
+            await keeperOf(partition).serve(partition, epoch, laneOf(partition), carried);
           },
-          carry: (partition, epoch, carried) =>
-            accounts.carry(partition, epoch, carried as readonly Carried[]),
-          release: (partition) => accounts.release(partition),
-          forget: (partition) => accounts.forget(partition),
+          carry: (partition, epoch, carried) => keeperOf(partition).carry(partition, epoch, carried),
+          release: (partition) => keeperOf(partition).release(partition),
+          forget: (partition) => keeperOf(partition).forget(partition),
           availability: () => availability.value,
-          sessions: () => accounts.sessions,
+          sessions: () => keepers.account.sessions + (keepers.room?.sessions ?? 0),
           announce: () => announcer?.announce(),
           dead: () => breaks(new Failure('declared-dead', 'the other servers have declared this one dead')),
         },
       });
-      const { accounts: range } = pool;
-      routes.learn(range);
+      // Before anything is claimed: what is served depends on its kind.
+      routes.learn(pool.ranges);
       announcer = openAnnouncer(
         mesh,
         clock,
-        range,
-        () => accounts.owned(),
-        accounts.caps,
+        pool.ranges,
+        () => ownedBy(keepers),
+        keepers.account.caps,
         () => lacks.mechanisms,
       );
     },
     lost: (partition) => {
-      accounts.forget(partition);
+      keeperOf(partition).forget(partition);
       announcer?.announce();
     },
     announce: () => announcer?.announce(),
     constrained: () => availability.value < fixed.floor.value,
     close: async () => {
       await pool?.close();
-      await accounts.close();
+      await keepers.account.close();
+      await keepers.room?.close();
       for (const lane of lanes) await lane.close();
       announcer?.close();
       availability.close();

@@ -1,5 +1,5 @@
 import { openInternal, type Internal } from '../admin/internal.ts';
-import type { Config } from '../base/config.ts';
+import { owns, type Config } from '../base/config.ts';
 import { Failure } from '../base/failure.ts';
 import { token } from '../base/random.ts';
 import { openMesh, type MeshEvent } from '../mesh/channel.ts';
@@ -26,7 +26,7 @@ export async function openPresence(
   const open = config.mesh !== 'local' && files !== 'off' && reachable(config);
   let internal: Internal | undefined;
   try {
-    internal = open && config.roles.includes('accounts') ? await openInternal({ ...files, log }) : undefined;
+    internal = open && owns(config.roles) ? await openInternal({ ...files, log }) : undefined;
     const at = health === undefined ? undefined : `${address}:${health.port}`;
     const self: Member = {
       peer,

@@ -3,7 +3,7 @@ import { openHttp, type Web } from '../admin/http.ts';
 import { adminToken, announce } from '../admin/token.ts';
 import { certificate, type Certificate } from '../base/certificate.ts';
 import type { Clock } from '../base/clock.ts';
-import type { Config, Listen, ListenName, Role } from '../base/config.ts';
+import { owns, type Config, type Listen, type ListenName } from '../base/config.ts';
 import type { Log } from '../base/log.ts';
 import { combination } from '../base/roles.ts';
 import { openMetrics } from '../base/metrics.ts';
@@ -67,13 +67,12 @@ export async function startServer(config: Config, around: Surroundings): Promise
     const domains = new Set<string>(config.domains);
     const { refused } = combination(config);
     if (refused !== undefined) throw new Failure('config', refused);
-    const has = (role: Role) => config.roles.includes(role);
 
     const presence = await openPresence(config, around, counts.mesh);
     const { mesh, internal } = presence;
     closing.push(() => presence.close());
     let web: Web | undefined;
-    const community = has('accounts')
+    const community = owns(config.roles)
       ? await openCommunity(config, around, mesh, counts.account, () => web?.port)
       : undefined;
     if (community !== undefined) {
@@ -84,7 +83,7 @@ export async function startServer(config: Config, around: Surroundings): Promise
     const keys = await certificate(config, clock);
     const components = config.components.map(({ domain }) => domain);
     const routes = community?.routes ?? openTable(mesh, domains, new Set(components));
-    const mux = has('mux')
+    const mux = config.roles.includes('mux')
       ? openMux({
           domains: config.domains,
           components,
@@ -215,7 +214,7 @@ async function firstAccount(
   config: Config,
   random: Random,
 ): Promise<RunningServer['admin']> {
-  if (!community.empty) return undefined;
+  if (!community.empty || !config.roles.includes('accounts')) return undefined;
   const account = { address: `admin@${config.domains[0]}`, password: token(random, 12) };
   // In a pool whoever has its partition makes it.
   return (await community.addAdministrator(account.address, account.password)) ? account : undefined;

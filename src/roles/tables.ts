@@ -3,8 +3,8 @@ import type { Clock } from '../base/clock.ts';
 import type { Config } from '../base/config.ts';
 import { Failure } from '../base/failure.ts';
 import type { Directory } from '../directory/directory.ts';
-import { placeInRange, type Range } from '../placement/placement.ts';
-import { partitionRows, type Holding } from '../placement/partitions.ts';
+import { placeInRange } from '../placement/placement.ts';
+import { partitionRows, readRange, type Holding } from '../placement/partitions.ts';
 import { serverRows, type ServerRecord } from '../placement/servers.ts';
 import type { Store } from '../store/store.ts';
 import { exportAccounts } from '../transfer/export.ts';
@@ -68,7 +68,7 @@ export function openTables(over: TablesOnly): Administration {
       },
       export: async function* (what, reader) {
         const domains = new Set<string>(config.domains);
-        const [range] = await store.query<Range>(partitionRows.range, []);
+        const range = await readRange(store, 'account');
         const partitionOf = placeInRange(domains, () => range);
         const list = directory.list.bind(directory);
         yield* exportAccounts({ store, directory: { list }, partitionOf }, what, reader);

@@ -103,7 +103,7 @@ const wrong: [yaml: string, line: string][] = [
   ],
   [
     'roles: [mux, cook]\n',
-    'muster.yaml:1:14: roles.1: expected one of mux, accounts, directory, admin, got "cook"',
+    'muster.yaml:1:14: roles.1: expected one of mux, accounts, rooms, directory, admin, got "cook"',
   ],
   ['tls:\n  cert: a.pem\n', 'muster.yaml:1:1: tls.key: expected a file, because tls.cert is set'],
   [

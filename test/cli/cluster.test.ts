@@ -12,7 +12,7 @@ type Whole = Omit<Status, 'pool'> & {
   readonly pool: Omit<PoolInfo, 'partitions'> & { readonly partitions: readonly PartitionInfo[] };
 };
 
-/** Two servers with accounts and a mux, as processes of their own over PostgreSQL and NATS; each has a directory. */
+/** Two servers with accounts, one with rooms and a mux, as processes of their own over PostgreSQL and NATS; each has a directory. */
 async function pool(t: TestContext) {
   const dir = directory(t);
   const databases = new Databases();
@@ -42,8 +42,9 @@ async function pool(t: TestContext) {
   };
   const one = place('one', 'accounts', nats.url.accounts, database.url);
   const two = place('two', 'accounts', nats.url.accounts, database.url);
+  const rooms = place('rooms', 'rooms', nats.url.accounts, database.url);
   const front = place('front', 'mux', nats.url.mux);
-  for (const at of [one, two, front]) servers.push(await start(t, at));
+  for (const at of [one, two, rooms, front]) servers.push(await start(t, at));
   return { one, two, front, servers };
 }
 
@@ -59,13 +60,18 @@ test('a pool of processes is administered from any of them', async (t) => {
   const { one, two, front, servers } = await pool(t);
   const owners = async () =>
     (await status(one)).pool.servers.map(({ name, partitions }) => `${name} ${partitions}`);
-  while ((await owners()).join() !== 'one 8,two 8') await sleep(100);
+  while ((await owners()).join() !== 'one 8,rooms 16,two 8') await sleep(100);
   const { pool: seen } = await status(two);
   assert.deepEqual(
     [...seen.servers.map(({ name, present }) => [name, present]), ...seen.muxes.map(({ name }) => [name])],
-    [['one', true], ['two', true], ['front']],
+    [['one', true], ['rooms', true], ['two', true], ['front']],
   );
-  assert.equal(seen.partitions.length, 16);
+  assert.deepEqual(
+    seen.partitions.map(({ name, server }) => [name, server === 'rooms']),
+    ['account', 'room'].flatMap((kind) =>
+      Array.from({ length: 16 }, (_, i) => [`${kind}/${i + 1}`, kind === 'room']),
+    ),
+  );
 
   const names = Array.from({ length: 12 }, (_, i) => `user${i}@localhost`);
   writeFileSync(join(one, 'in.csv'), names.map((name) => `${name},secret\n`).join(''));
@@ -77,15 +83,17 @@ test('a pool of processes is administered from any of them', async (t) => {
   const mux = await muster(front, ['user', 'list']);
   assert.equal(mux.code, 1);
   assert.match(mux.err, /^this server has no accounts; .*: one \(127\.0\.0\.1\), two \(127\.0\.0\.1\)\n$/);
-  assert.match(await told(front, 'status'), /^Routes +the owners of 16 partitions are known$/m);
+  assert.match(await told(front, 'status'), /^Routes +the owners of 32 partitions are known$/m);
 
   assert.match(await told(one, 'drain', 'two'), /two owns nothing after/);
-  assert.deepEqual(await owners(), ['one 16', 'two 0']);
-  const last = await muster(one, ['drain', 'one']);
-  assert.deepEqual([last.code, last.err], [1, 'no other server is up that could take what one has\n']);
+  assert.deepEqual(await owners(), ['one 16', 'rooms 16', 'two 0']);
+  for (const name of ['one', 'rooms']) {
+    const last = await muster(one, ['drain', name]);
+    assert.deepEqual([last.code, last.err], [1, `no other server is up that could take what ${name} has\n`]);
+  }
   await told(two, 'undrain', 'two');
   await told(two, 'rebalance');
-  while ((await owners()).join() !== 'one 8,two 8') await sleep(100);
+  while ((await owners()).join() !== 'one 8,rooms 16,two 8') await sleep(100);
 
   // without a server here the tables are read, and the one that lives elsewhere keeps everything
   await servers[0]!.end('SIGTERM');
@@ -96,10 +104,11 @@ test('a pool of processes is administered from any of them', async (t) => {
     read.pool.servers.map(({ name, state, partitions }) => [name, state, partitions]),
     [
       ['one', 'dead', 0],
+      ['rooms', 'up', 16],
       ['two', 'up', 16],
     ],
   );
   const refused = await muster(one, ['user', 'passwd', names[5]!, '--password', 'x']);
-  assert.deepEqual([refused.code, refused.err.endsWith('the store knows of two\n')], [1, true]);
+  assert.deepEqual([refused.code, refused.err.endsWith('the store knows of rooms, two\n')], [1, true]);
   await told(two, 'user', 'passwd', names[5]!, '--password', 'x');
 });

@@ -170,11 +170,11 @@ test('roles come from the command line, as often as one likes, and are checked',
   assert.deepEqual(await roles('--role', 'mux', ...nats), ['mux']);
   assert.match(
     String(await roles('--role', 'admin', ...nats)),
-    /neither mux nor accounts, so nothing would be served/,
+    /neither mux nor accounts nor rooms, so nothing would be served/,
   );
   const unknown = await muster(dir, ['start', '--role', 'mail']);
   assert.equal(unknown.code, 2);
-  assert.match(unknown.err, /'mail' is invalid\. Allowed: mux, accounts, directory, admin\./);
+  assert.match(unknown.err, /'mail' is invalid\. Allowed: mux, accounts, rooms, directory, admin\./);
 
   for (const command of ['check', 'start']) {
     const alone = await muster(dir, [command, '--role', 'mux']);
@@ -183,6 +183,11 @@ test('roles come from the command line, as often as one likes, and are checked',
       [2, 'mesh: local: a mux without accounts needs mesh: nats://…, or it reaches no accounts\n'],
     );
   }
+  const rooms = (...more: string[]) => muster(dir, ['check', '--role', 'rooms', ...more]);
+  const postgres = ['--set', 'store=postgres://muster:secret@localhost/muster'];
+  assert.equal((await rooms(...nats, ...postgres)).code, 0);
+  assert.match((await rooms(...postgres)).err, /^mesh: local: rooms without accounts need mesh: nats/);
+  assert.match((await rooms(...nats)).err, /^store: rooms without accounts need the store of those who have/);
   const closed = await muster(dir, ['check', '--role', 'accounts', ...nats]);
   assert.equal(closed.code, 0);
   assert.match(

@@ -311,7 +311,13 @@ test('who may not speak to a service is not heard, each frame is counted; a chan
   sees('a/1', 'b/1', ['accounts']);
   b.send('a/1', 'post', { i: 3 });
   await until(() => seen.length === 1);
-  assert.deepEqual(seen, [3]);
+  // An owner of rooms says what owners say, and nothing to clients.
+  sees('a/1', 'b/1', ['rooms']);
+  b.send('a/1', 'mux', { i: 4 });
+  b.send('a/1', 'post', { i: 5 });
+  await until(() => seen.length === 2);
+  assert.deepEqual(seen, [3, 5]);
+  assert.equal(counted.length, 3);
   await a.close();
   await b.close();
 });

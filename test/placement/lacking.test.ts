@@ -14,11 +14,11 @@ test('what any owner says to lack is lacking, as long as it says so and is there
   const routes = openTable(mesh, new Set(['example.org']));
   const lacking = (...wanted: string[]) => until(() => routes.lacking!.join() === wanted.join());
   let [here, there] = [['SCRAM-SHA-512'], ['SCRAM-SHA-256', 'SCRAM-SHA-512']];
-  const range = { first: 1, count: 2 };
+  const ranges = { account: { first: 1, count: 2 } };
   const owners = [() => here, () => there].map((said, i) => {
     const owner = open(`owner${i}/1`, 'accounts');
     const owned = [{ partition: i + 1, epoch: 1 }];
-    return { owner, announcer: openAnnouncer(owner, systemClock, range, () => owned, undefined, said) };
+    return { owner, announcer: openAnnouncer(owner, systemClock, ranges, () => owned, undefined, said) };
   });
   t.after(async () => {
     for (const { announcer } of owners) announcer.close();

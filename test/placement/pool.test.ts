@@ -21,8 +21,8 @@ describe('a pool', { timeout: 120_000 }, () => {
     const servers = [rig.start('a', 24), rig.start('b', 12), rig.start('c', 24)];
     await rig.until(() => servers.every(({ pool }) => pool !== undefined), 1000);
     await rig.until(() => rig.whole() && even(rig, servers), 10_000);
-    const [first] = servers.map(({ pool }) => pool!.accounts);
-    for (const { pool } of servers) assert.deepEqual(pool!.accounts, first);
+    const [first] = servers.map(({ pool }) => pool!.ranges.account);
+    for (const { pool } of servers) assert.deepEqual(pool!.ranges.account, first);
     assert.deepEqual(
       rig.rows().map(({ id }) => id),
       Array.from({ length: first!.count }, (_, i) => first!.first + i),

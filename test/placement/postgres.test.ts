@@ -7,6 +7,7 @@ import { systemRandom } from '../../src/base/random.ts';
 import { openMesh } from '../../src/mesh/channel.ts';
 import { Hub } from '../../src/mesh/local.ts';
 import type { Peer } from '../../src/mesh/mesh.ts';
+import type { Kind } from '../../src/placement/placement.ts';
 import { openPool, type Pool } from '../../src/placement/pool.ts';
 import { sql } from '../../src/store/store.ts';
 import { Databases, openPooled } from '../store/database.ts';
@@ -29,7 +30,7 @@ interface Server {
 const hub = new Hub(systemClock, { notice: 2000 });
 const living = new Set<Peer>();
 
-async function start(peer: Peer, partitions: number): Promise<Server> {
+async function start(peer: Peer, partitions: number, roles = ['accounts', 'rooms']): Promise<Server> {
   const store = await openPooled(database.url, peer);
   let alive = true;
   const timers = new Set<Timer>();
@@ -44,7 +45,7 @@ async function start(peer: Peer, partitions: number): Promise<Server> {
       return timer;
     },
   };
-  const wire = hub.wire(peer, ['accounts']);
+  const wire = hub.wire(peer, roles);
   const mesh = openMesh(wire, { clock, log: quiet });
   const serves = new Map<number, number>();
   living.add(peer);
@@ -54,7 +55,7 @@ async function start(peer: Peer, partitions: number): Promise<Server> {
     clock,
     random: systemRandom,
     log: quiet,
-    self: { peer, name: peer.split('/')[0]!, version: 'test', roles: ['accounts'], health: peer },
+    self: { peer, name: peer.split('/')[0]!, version: 'test', roles, health: peer },
     health: (at) => Promise.resolve(living.has(at) ? { peer: at } : 'refused'),
     partitions,
     evict: (dead) => store.evict(dead),
@@ -108,15 +109,18 @@ async function until(done: () => boolean | Promise<boolean>, most: number): Prom
 describe('a pool on PostgreSQL', { timeout: 90_000 }, () => {
   it('is made once, shared out, taken over, drained and left', async () => {
     // Of two that make it with different counts, one wins.
-    const servers = await Promise.all([start('a/1', 64), start('b/1', 48), start('c/1', 64)]);
+    const servers = await Promise.all([start('a/1', 64), start('b/1', 48), start('c/1', 64, ['accounts'])]);
     const [a, b, c] = servers as [Server, Server, Server];
-    const { first, count } = a.pool.accounts;
+    const { first, count } = a.pool.ranges.account;
     assert.ok(count === 64 || count === 48);
-    for (const { pool } of servers) assert.deepEqual(pool.accounts, { first, count });
+    const ranges = { account: { first, count }, room: { first: first + count, count } };
+    for (const { pool } of servers) assert.deepEqual(pool.ranges, ranges);
     const rows = await a.pool.partitions();
+    const named = (kind: Kind) =>
+      Array.from({ length: count }, (_, i) => [ranges[kind].first + i, `${kind}/${i + 1}`]);
     assert.deepEqual(
       rows.map(({ partition, name }) => [partition, name]),
-      Array.from({ length: count }, (_, i) => [first + i, `account/${i + 1}`]),
+      [...named('account'), ...named('room')],
     );
 
     const whole = async (...by: Server[]) => {
@@ -125,8 +129,14 @@ describe('a pool on PostgreSQL', { timeout: 90_000 }, () => {
         by.some(({ peer, serves }) => peer === owner && serves.get(partition) === epoch),
       );
     };
+    const serves = (server: Server, kind: Kind) =>
+      [...server.serves.keys()].filter((id) => id >= ranges[kind].first && id < ranges[kind].first + count)
+        .length;
+    const even = (kind: Kind, ...among: Server[]) =>
+      among.every((server) => Math.abs(serves(server, kind) - count / among.length) < 1);
     await until(() => whole(a, b, c), 5000);
-    await until(() => servers.every(({ serves }) => Math.abs(serves.size - count / 3) < 1), 20_000);
+    await until(() => even('account', a, b, c) && even('room', a, b), 20_000);
+    assert.equal(serves(c, 'room'), 0, 'it has not the role');
 
     b.kill();
     await until(() => whole(a, c), 10_000);
@@ -134,7 +144,7 @@ describe('a pool on PostgreSQL', { timeout: 90_000 }, () => {
     assert.deepEqual(
       listed.map(({ name, state, partitions }) => [name, state, partitions]),
       [
-        ['a', 'up', count / 2],
+        ['a', 'up', count / 2 + count],
         ['b', 'dead', 0],
         ['c', 'up', count / 2],
       ],
@@ -148,7 +158,12 @@ describe('a pool on PostgreSQL', { timeout: 90_000 }, () => {
     await until(() => c.serves.size === count / 2, 5000);
 
     await a.close();
-    await until(() => whole(c), 5000);
+    await until(() => even('account', c), 5000);
+    const rooms = (await c.pool.partitions()).filter(({ name }) => name.startsWith('room/'));
+    assert.ok(
+      rooms.every(({ owner }) => owner === ''),
+      'nobody can take them',
+    );
     await c.close();
     await b.close();
   });

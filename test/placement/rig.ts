@@ -7,6 +7,7 @@ import { openMesh } from '../../src/mesh/channel.ts';
 import { Hub } from '../../src/mesh/local.ts';
 import type { Health } from '../../src/mesh/health.ts';
 import type { Member, Mesh, Peer, Probe, Wire } from '../../src/mesh/mesh.ts';
+import type { Kind } from '../../src/placement/placement.ts';
 import { openPool, type Host, type Pool, type PoolEvent } from '../../src/placement/pool.ts';
 import { Client, type Link } from '../../src/store/client.ts';
 import { migrate } from '../../src/store/migrate.ts';
@@ -121,9 +122,9 @@ export class Rig {
     return this.servers.find((server) => server.peer === peer);
   }
 
-  /** Starts a server; its pool opens as virtual time passes. */
-  start(name: string, partitions = 12, at = `${name}:1`): Server {
-    const server = this.#process(name, ['accounts'], at);
+  /** Starts a server with the role for accounts alone, or with `roles`; its pool opens as virtual time passes. */
+  start(name: string, partitions = 12, at = `${name}:1`, roles: readonly string[] = ['accounts']): Server {
+    const server = this.#process(name, roles, at);
     const { clock, mesh, peer } = server;
     const store = new Client(new Line(this, server), { space: 1, epoch: 1 }, this.#book);
     const health = (asked: string): Promise<Health> => {
@@ -136,7 +137,7 @@ export class Rig {
       clock,
       random: this.random,
       log: quiet,
-      self: { peer, name, version: 'test', roles: ['accounts'], health: at },
+      self: { peer, name, version: 'test', roles, health: at },
       host: this.#host(server),
       health,
       partitions,
@@ -157,17 +158,18 @@ export class Rig {
     this.#hub.cut(server.peer);
   }
 
-  /** Every partition is served by exactly one process that lives, and is the owner that the table names. */
-  whole(): boolean {
-    const rows = this.rows();
+  /** Every partition of a kind is served by exactly one process that lives, and is the owner that the table names. */
+  whole(kind: Kind = 'account'): boolean {
+    const rows = this.rows(kind);
     return rows.every(({ id, owner, epoch }) => {
       const server = this.find(owner);
       return server?.alive === true && server.serves.get(id) === epoch;
     });
   }
 
-  rows(): { id: number; owner: Peer; epoch: number }[] {
-    return this.core.rows('select id, owner, epoch from partition order by id');
+  rows(kind: Kind = 'account'): { id: number; owner: Peer; epoch: number }[] {
+    const like = `${kind}/%`;
+    return this.core.rows('select id, owner, epoch from partition where name like ?1 order by id', like);
   }
 
   state(server: Server): string | undefined {
@@ -175,9 +177,13 @@ export class Rig {
       ?.state;
   }
 
-  /** How many partitions each of these owns. */
+  /** How many partitions of accounts each of these owns. */
   counts(...servers: readonly Server[]): number[] {
-    const rows = this.rows();
+    return this.shares('account', servers);
+  }
+
+  shares(kind: Kind, servers: readonly Server[]): number[] {
+    const rows = this.rows(kind);
     return servers.map(({ peer }) => rows.filter(({ owner }) => owner === peer).length);
   }
 

@@ -188,6 +188,35 @@ test('the status of a pool: servers, muxes, and partitions that nobody has', asy
   ]);
 });
 
+test('rooms have owners where some server has the role, and are left out where none has', async (t) => {
+  const { one, pool } = await openPair(t);
+  const names = ['account/1', 'account/2', 'room/1', 'room/2'];
+  const owners = ['one/1', 'two/1', '', ''];
+  pool.owners = names.map((name, i) => ({ partition: 1 + i, name, owner: owners[i]!, epoch: 1 }));
+  const { servers, status } = one.administration;
+  const told = async () => {
+    const { partitions, ownerless } = (await status()).pool!;
+    return [partitions, ownerless, (await servers.partitions()).map(({ name }) => name)];
+  };
+  assert.deepEqual(await told(), [2, 0, names.slice(0, 2)]);
+  pool.rows = [...pool.rows, serverRow('three/1', { roles: ['rooms'], state: 'dead' })];
+  assert.deepEqual(await told(), [4, 2, names]);
+});
+
+test('a server is not drained that is the last one of a role', async (t) => {
+  const { one, pool } = await openPair(t);
+  const { servers } = one.administration;
+  pool.rows = [
+    serverRow('one/1', { roles: ['accounts', 'rooms'] }),
+    serverRow('two/1', { roles: ['accounts'] }),
+  ];
+  await assert.rejects(servers.drain('one'), { code: 'server-last' });
+  await servers.drain('two');
+  pool.rows = [...pool.rows, serverRow('three/1', { roles: ['rooms'] })];
+  for (const name of ['one', 'three']) await servers.drain(name);
+  assert.deepEqual(pool.told, ['drain two', 'drain one', 'drain three']);
+});
+
 test('a server is drained unless it is the last one', async (t) => {
   const { one, pool } = await openPair(t);
   const { servers } = one.administration;

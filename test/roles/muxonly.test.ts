@@ -29,7 +29,7 @@ test('a mux tells of itself, and for the rest which servers to ask', async (t) =
     { partition: 1, epoch: 1 },
     { partition: 2, epoch: 1 },
   ];
-  const announcer = openAnnouncer(owner, systemClock, { first: 1, count: 2 }, () => owned);
+  const announcer = openAnnouncer(owner, systemClock, { account: { first: 1, count: 2 } }, () => owned);
   t.after(() => announcer.close());
   while (routes.partition(2) === undefined) await new Promise((resolve) => setTimeout(resolve, 1));
   const { roles, sessions, mux, accounts, pool } = await administration.status();

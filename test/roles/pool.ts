@@ -51,7 +51,7 @@ export const config = {
 
 /** What `Pool` is asked for, without a pool: two rows that a test may change. */
 export class Rows implements Pool {
-  readonly accounts = { first: 1, count: 2 };
+  readonly ranges = { account: { first: 1, count: 2 }, room: { first: 3, count: 2 } };
   readonly leased = true;
   readonly told: string[] = [];
   rows: ServerRow[] = [];
@@ -161,7 +161,7 @@ async function openServer({ hub, store, pool, fence, peer }: ServerOptions) {
   const mesh = openMesh(hub.wire(peer), { clock, log });
   const domains = new Set<string>(config.domains);
   const routes = openTable(mesh, domains);
-  routes.learn(pool.accounts);
+  routes.learn(pool.ranges);
   const ids = await openIds(store, log);
   const lane = await openLane(store, { clock, log });
   const ask = openAsk(mesh, clock, log);
@@ -199,7 +199,7 @@ async function openServer({ hub, store, pool, fence, peer }: ServerOptions) {
   const accounts = new Accounts(env);
   answerPeers(ask, openHere(accounts), intakesHere(accounts), directory);
   await accounts.serve(fence.partition, fence.epoch, lane);
-  const announcer = openAnnouncer(mesh, clock, pool.accounts, () => accounts.owned());
+  const announcer = openAnnouncer(mesh, clock, pool.ranges, () => accounts.owned());
   const administration = openAdministration({
     config,
     store,

@@ -14,11 +14,11 @@ const catching: Readonly<Record<string, number>> = {
   'forget-blocks': 1,
   'forget-items': 1,
   'restart-n': 1,
-  'fence-without-lock': 10,
-  'ignore-epochs': 1,
+  'fence-without-lock': 5,
+  'ignore-epochs': 2,
   'stale-generation': 3,
-  'renew-when-cut-off': 83,
-  'steal-after-database-outage': 5,
+  'renew-when-cut-off': 58,
+  'steal-after-database-outage': 4,
 };
 
 test('every planted fault has a pinned seed', () => {
