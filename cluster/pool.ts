@@ -241,10 +241,10 @@ interface Status {
     readonly servers: readonly {
       readonly state: string;
       readonly present: boolean;
-      readonly partitions: number;
+      readonly name: string;
     }[];
     readonly muxes: readonly unknown[];
-    readonly partitions: readonly unknown[];
+    readonly partitions: readonly { readonly name: string; readonly server: string }[];
     readonly ownerless: number;
   };
 }
@@ -255,8 +255,14 @@ async function wholeAgain(muster: Pool['muster'], servers: number, muxes: number
     const { pool } = JSON.parse(await muster(['status', '--json'])) as Status;
     const up = pool.servers.filter(({ state, present }) => state === 'up' && present);
     if (pool.ownerless === 0 && up.length === servers && pool.muxes.length === muxes) {
-      const share = Math.floor(pool.partitions.length / servers / 2);
-      if (up.every(({ partitions }) => partitions >= share)) return;
+      const fair = (kind: string) => {
+        const owners = pool.partitions
+          .filter(({ name }) => name.startsWith(kind))
+          .map(({ server }) => server);
+        const share = Math.floor(owners.length / servers / 2);
+        return up.every(({ name }) => owners.filter((owner) => owner === name).length >= share);
+      };
+      if (fair('account/') && fair('room/')) return;
       if (!asked) await muster(['rebalance']);
       asked = true;
     }

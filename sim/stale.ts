@@ -1,10 +1,13 @@
-import type { Down } from '../src/link/frames.ts';
+import type { Cast, Down } from '../src/link/frames.ts';
 import type { Mesh } from '../src/mesh/mesh.ts';
 import type { Count, MuxEvent } from '../src/mux/core.ts';
 import type { Table } from '../src/placement/table.ts';
 import { passing } from './breaks.ts';
 import type { Process } from './net.ts';
 import type { World } from './world.ts';
+
+/** What is for one session or connection; what is for many (`cast`) names an epoch for each partition. */
+type Single = Exclude<Down, Cast>;
 
 /** What a mux does about a frame that it acts on. */
 const acts: ReadonlySet<MuxEvent> = new Set(['stanza-out', 'attach', 'bound', 'resumed', 'stream-error']);
@@ -16,7 +19,7 @@ export function watchStale(
   mesh: Mesh,
   table: () => Table | undefined,
 ): { readonly mesh: Mesh; readonly count: Count } {
-  let stale: Down | undefined;
+  let stale: Single | undefined;
   let dropped = false;
   /** Epochs as they were known before this moment: what comes in the same one may be handled before it is acted on. */
   const known = new Map<number, { epoch: number; next: number; at: number }>();
@@ -33,8 +36,9 @@ export function watchStale(
     mesh: passing(mesh, {
       serve: (service, handler) =>
         mesh.serve(service, (from, frame) => {
-          const down = frame as Down;
-          if (service === 'mux' && down.epoch < knownOf(down.partition)) stale = down;
+          const down = frame as Single;
+          if (service === 'mux' && (frame as Down).t !== 'cast' && down.epoch < knownOf(down.partition))
+            stale = down;
           dropped = false;
           handler(from, frame);
           // Of a session that somebody is connected with right here.

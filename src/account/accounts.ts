@@ -17,6 +17,7 @@ import { detachSession, endSession } from './end.ts';
 import { addGuest, isGuest, releaseGuest, releaseGuests } from './guests.ts';
 import { indicate } from './csi.ts';
 import type { Env } from './env.ts';
+import { Halls } from './hall/halls.ts';
 import { serverCaps } from './features.ts';
 import { receiveStanza } from './inbound.ts';
 import { asSent, letters, openOffice } from './office.ts';
@@ -40,18 +41,23 @@ export class Accounts {
   readonly #shared: Shared;
   readonly #logins: Logins;
   readonly #registration: Registration;
+  readonly #halls: Halls | undefined;
 
-  constructor(env: Env) {
+  /** `offices`: where other kinds have partitions in this process, all their offices as one (post/offices.ts). */
+  constructor(env: Env, offices: (own: Office) => Office = (own) => own) {
     this.env = env;
     this.#logins = new Logins(env, (id) => this.at(id));
     this.#registration = new Registration(env);
-    const office: Office = openOffice(env, (partition) => this.#partitions.get(partition));
+    const office = offices(openOffice(env, (partition) => this.#partitions.get(partition)));
     const { mesh, routes, clock, log, partitionOf } = env;
     const lifetime = env.limits.outboxTime * 1000;
     const count = env.count;
     this.post = openPost({ mesh, routes, clock, log, office, partitionOf, lifetime, count });
     const { logins } = env.limits;
+    const halls = env.roomHosts === undefined ? undefined : new Halls(env, (id) => this.at(id));
+    this.#halls = halls;
     this.#shared = {
+      halls,
       arrivals: { durable: receiveDurable, passing: receivePassing, visit: sendVisit },
       post: this.post,
       admission: new Bucket({ burst: logins * 10, perSecond: logins }, clock.mono()),
@@ -136,6 +142,7 @@ export class Accounts {
       partition.stop();
     }
     this.#shared.refresher.close();
+    this.#halls?.close();
     this.post.close();
   }
 

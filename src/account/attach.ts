@@ -64,6 +64,7 @@ export async function attach(
   if (known) session.resend(frame.m);
   for (const { n, stanza } of frame.open) await answerAgain(session, n, stanza);
   session.partition.refresher.refresh(session);
+  if (session.directed !== undefined) session.partition.halls?.adopt(session);
   session.cursor.pump();
 }
 

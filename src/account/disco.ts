@@ -5,6 +5,7 @@ import { Jid } from '../xmpp/jid.ts';
 import { NS } from '../xmpp/namespaces.ts';
 import type { Account } from './account.ts';
 import type { Env } from './env.ts';
+import { roomHost } from '../placement/placement.ts';
 import { isGuest } from './guests.ts';
 import type { About, Catalogue, Feature, Request, Service, Visit } from './iq.ts';
 import { mayKnow } from './mayknow.ts';
@@ -50,6 +51,9 @@ export function disco(features: readonly Feature[]): Feature {
               .map(({ label, identity }) => ({ jid: `${label}.${request.to}`, name: identity['name'] }))
               // Those that the configuration has not turned off.
               .filter(({ jid }) => request.account.partition.env.hosts.has(jid)),
+            ...[...(request.account.partition.env.roomHosts ?? [])]
+              .filter((host) => host === roomHost(request.to))
+              .map((jid) => ({ jid, name: 'Rooms' })),
             ...componentsAt(request.account.partition.env, request.to),
           ]),
         ),

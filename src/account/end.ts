@@ -18,6 +18,7 @@ export function endSession(session: Session): void | Promise<void> {
   partition.sessions.delete(session.id);
   account.sessions.splice(account.sessions.indexOf(session), 1);
   forgetCaps(session);
+  partition.halls?.ended(session);
   const work = new Work(account);
   const seen = session.available || session.directed !== undefined;
   if (seen) work.write(sessionRows.end, [partition.id, session.id]);

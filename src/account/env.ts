@@ -9,6 +9,7 @@ import type { Directory } from '../directory/directory.ts';
 import type { Mesh, Peer } from '../mesh/mesh.ts';
 import type { Policy } from './mechanisms.ts';
 import type { PartitionOf } from '../placement/placement.ts';
+import type { Neighbours } from '../entity/joint.ts';
 import type { Administering } from './administering.ts';
 import type { Notices } from './notices.ts';
 import type { Routes } from '../placement/routes.ts';
@@ -27,6 +28,10 @@ export interface Env {
   readonly domains: ReadonlySet<string>;
   /** Hosts of services below the domains (features.ts, services): host → label. */
   readonly hosts: ReadonlyMap<string, string>;
+  /** Hosts whose addresses are rooms (placement.ts, roomHost); undefined where there are none. */
+  readonly roomHosts?: ReadonlySet<string> | undefined;
+  /** The rooms that are owned in this process; undefined where none are. */
+  readonly rooms?: Neighbours | undefined;
   /** External components by their domain (component/known.ts); undefined where there are none. */
   readonly components?: ReadonlyMap<string, Component> | undefined;
   readonly limits: Limits;

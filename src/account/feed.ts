@@ -1,5 +1,6 @@
 import { fixed } from '../base/fixed.ts';
 import type { Sent } from '../link/frames.ts';
+import { placesOf, roomOf } from './hall/stay.ts';
 import { keep } from './record.ts';
 import type { Rolled } from './roll.ts';
 import { messageRows, type Row } from './rows.ts';
@@ -88,6 +89,7 @@ export class Cursor {
       ['a', all ? this.pos : this.ackedPos],
       ['s', all ? this.spoolPos : this.#ackedSpool],
       ['r', all ? this.rpos : this.ackedRpos],
+      ...placesOf(this.#session, (stay) => [stay.ackedPos, stay.ackedV]),
     ];
   }
 
@@ -97,6 +99,7 @@ export class Cursor {
       ['a', this.pos],
       ['s', this.spoolPos],
       ['r', this.rpos],
+      ...placesOf(this.#session, (stay) => [stay.pos, stay.v]),
     ];
   }
 
@@ -112,6 +115,7 @@ export class Cursor {
       if (feed === 'a' || feed === 'c') this.pos = Math.max(this.pos, pos);
       else if (feed === 's') this.spoolPos = Math.max(this.spoolPos, pos);
       else if (feed === 'r') this.rpos = Math.max(this.rpos, pos);
+      else if (roomOf(feed) !== undefined) (this.#session.places ??= new Map()).set(feed, pos);
     }
     const before = (one: string, other: string, pos: number) =>
       (unacked.find(({ feed }) => feed === one || feed === other)?.pos ?? pos + 1) - 1;
@@ -125,7 +129,11 @@ export class Cursor {
     if (sent.feed === 'a' || sent.feed === 'c') this.ackedPos = sent.pos;
     else if (sent.feed === 'r') this.ackedRpos = sent.pos;
     else if (sent.feed === 's') this.#ackedSpool = sent.pos;
-    else return;
+    else {
+      const room = sent.feed === undefined ? undefined : roomOf(sent.feed);
+      if (room !== undefined) this.#session.stays?.get(room)?.acked(sent.feed!, sent.pos);
+      return;
+    }
     this.unsaved = true;
     this.#session.partition.touchLazily(this.#session.account);
   }

@@ -28,7 +28,9 @@ export function genuine(stanza: Element, sender: Jid, env: Env): Element {
  * in the name of the recipient's server. What an account or a service of ours sends is as it says.
  */
 export function received(stanza: Element, from: Jid, recipient: string, env: Env): Element {
-  if (env.domains.has(from.domain) || env.hosts.has(from.domain) || !suspicious(stanza)) return stanza;
+  const trusted =
+    env.domains.has(from.domain) || env.hosts.has(from.domain) || env.roomHosts?.has(from.domain) === true;
+  if (trusted || !suspicious(stanza)) return stanza;
   return without(
     stanza,
     (node, depth) =>

@@ -7,6 +7,7 @@ import { errorReply } from '../xmpp/stanza.ts';
 import { isShown } from './archiving.ts';
 import { storeRow } from './append.ts';
 import { isComponent } from './component/known.ts';
+import { isRoom, sendRoomMessage } from './hall/send.ts';
 import { copyPassing } from './carbons.ts';
 import { isApproval, passApproval } from './pubsub/authorize.ts';
 import { bury, graveOf, retractedBy } from './retract.ts';
@@ -21,6 +22,15 @@ export function sendMessage(work: Work, stanza: Element, to: Jid): void | Promis
     work.after(() => passApproval(work.partition, stanza, to));
     return;
   }
+  // A private message is kept by its sender's archive, too (XEP-0045 §7.5); what is said to all is in the room's alone.
+  if (isRoom(work.partition.env, to) && (to.resource === '' || stanza.attrs['type'] === 'groupchat'))
+    return sendRoomMessage(
+      work,
+      stanza,
+      to,
+      (error) => returnToSender(work, stanza, to, error),
+      (failedWork, error) => failedMessage(failedWork, stanza, to, error),
+    );
   // RFC 6121 §8.5.1: the server itself takes no messages. §8.5.2.1.1: an account takes no groupchat; a resource may.
   const domain = to.local === '' || (stanza.attrs['type'] === 'groupchat' && to.resource === '');
   if (domain && !isComponent(work.partition.env, to.domain)) throw new StanzaError('service-unavailable');

@@ -5,6 +5,7 @@ import type { Account } from './account.ts';
 import { isBlocked } from './blocks.ts';
 import { castOf, unavailable } from './cast.ts';
 import type { Env } from './env.ts';
+import { isRoom } from './hall/send.ts';
 import type { Partition } from './partition.ts';
 import { withRoster } from './roster.ts';
 import { sendPassing } from './route.ts';
@@ -63,6 +64,14 @@ export class Owed {
 function say(account: Account, stanza: Element, from: Jid, to: Jid): void {
   const { partition } = account;
   const { type } = stanza.attrs;
+  if (isRoom(partition.env, to)) {
+    // Who is in now was not when this was said; who is not any more need not come in.
+    const inside = account.sessions.some(
+      ({ full, directed }) => full === from.full && directed?.has(to.full),
+    );
+    if (inside === (type === undefined)) sendPassing(partition, to, stanza);
+    return;
+  }
   const sessions = account.sessions.filter(
     ({ full, available }) => available && (from.resource === '' || full === from.full),
   );

@@ -24,6 +24,7 @@ import { Session } from './session.ts';
 import { inboundOp, recordOp, sessionRows, type SessionRow } from './sessionrows.ts';
 import { restore } from './record.ts';
 import { settled } from './roster.ts';
+import type { Halls } from './hall/halls.ts';
 import type { Refresher } from './refresher.ts';
 import { openRetention } from './retention.ts';
 import type { Bucket } from '../base/bucket.ts';
@@ -53,6 +54,8 @@ export interface Shared {
   /** New sessions pass it, resumptions do not (DESIGN §5, reconnect storms). */
   readonly admission: Bucket;
   readonly refresher: Refresher;
+  /** Undefined where there are no rooms. */
+  readonly halls?: Halls | undefined;
   /** Accounts are read so many at a time, whatever partition they are in. */
   readonly loads: Gate;
   /** Idle accounts that each partition may keep in memory. */
@@ -74,6 +77,7 @@ export class Partition {
   readonly post: Post;
   readonly admission: Bucket;
   readonly refresher: Refresher;
+  readonly halls: Halls | undefined;
   /** When this owner began, on the monotonic clock. */
   readonly began: number;
   /** Muxes that have reported all their sessions for this epoch. */
@@ -118,6 +122,7 @@ export class Partition {
     this.post = shared.post;
     this.admission = shared.admission;
     this.refresher = shared.refresher;
+    this.halls = shared.halls;
     this.#at = (number) => shared.at(number);
     this.id = id;
     this.epoch = epoch;
@@ -306,6 +311,7 @@ export class Partition {
   stop(): void {
     this.#ended = true;
     for (const account of this.accounts.values()) account.push?.close();
+    this.halls?.forget(this);
     this.#unfill();
     this.#retention.cancel();
     this.#sweep.cancel();

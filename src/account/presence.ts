@@ -8,6 +8,7 @@ import { adorned } from './adorn.ts';
 import { capsOf, noticeCaps, sameCaps } from './caps.ts';
 import { blocksAddress, replayBlocks } from './blocks.ts';
 import { isComponent } from './component/known.ts';
+import { isRoom, leaveRoom, refusedBy, sendRoomPresence } from './hall/send.ts';
 import { domainOf } from '../placement/placement.ts';
 import { Cast, castOf, hand, show, toSubscribers, unavailable } from './cast.ts';
 import type { Item } from './item.ts';
@@ -44,8 +45,8 @@ export function sendPresence(
       throw new StanzaError('bad-request', 'presence has no such type');
   }
   const step = () => {
-    if (to !== undefined) direct(work, session, stanza, to);
-    else if (type === undefined) announce(work, session, stanza);
+    if (to !== undefined) return direct(work, session, stanza, to);
+    if (type === undefined) announce(work, session, stanza);
     else withdraw(work, session, stanza);
   };
   if (session.account.roster !== undefined) return step();
@@ -164,7 +165,10 @@ function leave(
   const { account } = session;
   for (const address of directed ?? []) {
     const to = Jid.parse(address);
-    if (to !== undefined) sendPassing(account.partition, to, cast.element(address));
+    if (to === undefined) continue;
+    const presence = cast.element(address);
+    if (isRoom(account.partition.env, to)) leaveRoom(session, presence, to);
+    else sendPassing(account.partition, to, presence);
   }
   if (!available) return;
   if (account.nodes !== undefined && !account.sessions.some((other) => other.available))
@@ -174,9 +178,13 @@ function leave(
 }
 
 /** RFC 6121 §4.6: presence to one address. */
-function direct(work: Work, session: Session, stanza: Element, to: Jid): void {
+function direct(work: Work, session: Session, stanza: Element, to: Jid): void | Promise<void> {
   const gone = stanza.attrs['type'] === 'unavailable';
   if (!gone && placeOf(work.partition, to) === 'foreign') throw new StanzaError('remote-server-not-found');
+  if (isRoom(work.partition.env, to)) {
+    const shown = gone ? stanza : adorned(stanza, session.account.avatar);
+    return sendRoomPresence(work, session, shown, to, (address) => remember(session, address));
+  }
   const subscriber =
     to.bare === session.account.address || session.account.roster!.get(to.bare)?.from === true;
   // §4.6.3: whoever sees our presence anyway hears of its end anyway.
@@ -222,6 +230,8 @@ export function receivePresence(account: Account, stanza: Element, from: Jid, to
   const text = textOf(stanza);
   for (const session of account.sessions) {
     if (to.resource === '' ? !session.available : session.resource !== to.resource) continue;
+    // XEP-0045 §7.2: a room did not let it in.
+    if (type === 'error' && isRoom(account.partition.env, from)) refusedBy(session, from.bare);
     if (session.dormant) {
       if (type !== 'error') missed(session, from.full, type === 'unavailable');
     } else if (session.lull === undefined || !mayWait(stanza)) session.send(text);

@@ -1,6 +1,7 @@
 import { parseStored } from '../xmpp/parser.ts';
 import { serialise } from '../xmpp/serialise.ts';
 import type { Session } from './session.ts';
+import { placesOf } from './hall/stay.ts';
 import { Lull } from './lull.ts';
 import { priorityOf } from './priority.ts';
 
@@ -18,6 +19,8 @@ interface Kept {
   i?: 1;
   /** Has asked for the blocklist, and knows it as of this version. */
   b?: number;
+  /** How far its client has come in its rooms: feeds and positions (hall/halls.ts). */
+  m?: [string, number][];
   /** The spool is to be gone through up to here; 1: it has been. */
   s?: [until: number, done?: 1];
 }
@@ -34,6 +37,8 @@ export function keep(session: Session): void {
   if (session.blocksSeen !== undefined) kept.b = session.blocksSeen;
   const { spoolPos, spoolUntil } = session.cursor;
   if (spoolUntil > 0) kept.s = spoolPos < spoolUntil ? [spoolUntil] : [spoolUntil, 1];
+  const places = placesOf(session, (stay) => [stay.ackedPos, stay.ackedV]);
+  if (places.length > 0) kept.m = places;
   session.changed(JSON.stringify(kept));
 }
 
@@ -49,6 +54,7 @@ export function restore(session: Session, record: string): void {
   session.interested = kept.interested === true;
   session.blocksSeen = kept.b;
   session.lull = kept.i === 1 ? new Lull() : undefined;
+  session.places = kept.m === undefined ? undefined : new Map(kept.m);
   const [until, done] = kept.s ?? [0];
   session.cursor.spoolUntil = until;
   session.cursor.spoolPos = done === 1 ? until : 0;

@@ -1,4 +1,8 @@
+import type { Source } from '../entity/joint.ts';
+import type { Kind } from '../post/kinds.ts';
 import { sql, type Value } from '../store/store.ts';
+
+export { bounce, forRoom, message, subscription, uncopied, type Kind } from '../post/kinds.ts';
 
 /**
  * A stored message: everything durable that an account sent or received through its own archive. `id` is at once the
@@ -27,22 +31,8 @@ export type Direction = 0 | 1;
 export const incoming: Direction = 0;
 export const outgoing: Direction = 1;
 
-/** What a row is, which decides who sees it (view.ts). */
-export type Kind = 0 | 1 | 2 | 3;
-/** A message that carbons may copy; and one that they must not (XEP-0280 §6.1). */
-export const message: Kind = 0;
-export const uncopied: Kind = 3;
-/** An error that came back for a message of this account: for the session that sent it, and nobody else. */
-export const bounce: Kind = 1;
-/** A presence stanza of the subscription kind; its lasting effect is in the roster. */
-export const subscription: Kind = 2;
-
 /** Where an effect comes from (DESIGN §5, names and numbers): source and n of the stanza, k counts what it caused. */
-export interface Origin {
-  readonly source: number;
-  readonly n: number;
-  readonly k: number;
-}
+export type Origin = Source;
 
 export const messageRows = {
   /** Count 0: this origin was here before (only rows that came by post can be). */

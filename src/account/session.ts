@@ -7,6 +7,7 @@ import type { Partition } from './partition.ts';
 import { Cursor } from './feed.ts';
 import type { Lull } from './lull.ts';
 import { Roll } from './roll.ts';
+import type { Stay } from './hall/stay.ts';
 
 /** Unacknowledged stanzas at which a session is asked at once; below, once in `limits.lazy`. */
 const askAfter = 16;
@@ -76,6 +77,13 @@ export class Session {
   /** n of stored iq outcomes (`answer` rows) that the client has not acknowledged yet → m of the answer. */
   answers: Map<number, number> | undefined;
 
+  /** The rooms that it is in, by address; made when there is one (hall/halls.ts). */
+  stays: Map<string, Stay> | undefined;
+  /** Positions of rooms' feeds, from a mux or its row, until it is known to the halls again. */
+  places: Map<string, number> | undefined;
+  /** The full address as an attribute's value; made when it is needed. */
+  to: string | undefined;
+
   constructor(account: Account, id: number, resource: string, started: number, position: number) {
     this.account = account;
     this.partition = account.partition;
@@ -102,11 +110,28 @@ export class Session {
    */
   send(text: string, answers = 0, feed?: string, pos = 0, settles = 0): void {
     if (this.ended) return;
-    // What waited comes first: the client wakes up for this one anyway.
-    if (this.lull !== undefined && this.lull.size > 0) for (const held of this.lull.take()) this.send(held);
+    this.#wakeFor();
     const m = this.unacked.push(text, feed, pos, settles, answers);
     if (answers > 0 && this.answers?.has(answers) === true) this.answers.set(answers, m);
     this.#out(m, text, feed, pos, answers);
+    this.#bound(settles);
+  }
+
+  /** The same, but that its mux is told by the caller (hall/fan.ts): the stanza's m, 0 where the session is over. */
+  note(text: string, feed: string | undefined, pos: number): number {
+    if (this.ended) return 0;
+    this.#wakeFor();
+    const m = this.unacked.push(text, feed, pos, 0, 0);
+    this.#bound(0);
+    return m;
+  }
+
+  /** What waited comes first: the client wakes up for this one anyway. */
+  #wakeFor(): void {
+    if (this.lull !== undefined && this.lull.size > 0) for (const held of this.lull.take()) this.send(held);
+  }
+
+  #bound(settles: number): void {
     const { limits } = this.partition.env;
     if (
       (this.unacked.size > limits.unackedHard || this.unacked.bytes > limits.unackedHardBytes) &&
@@ -147,6 +172,7 @@ export class Session {
     });
     if (this.answers !== undefined) this.#forgetAnswers(this.answers, m);
     this.cursor.pump();
+    if (this.stays !== undefined) this.partition.halls?.pump(this.stays);
     if (this.unacked.size === 0) return;
     // A client that acknowledges nothing new is asked again after a while, not at once.
     if (more && this.unacked.size >= askAfter) this.want();

@@ -29,6 +29,16 @@ export function classify(message: Element): Class {
   return content && type !== 'headline' ? 'durable' : 'transient';
 }
 
+/**
+ * Is it something that a room keeps, or acts on (XEP-0045 §7.4)? Not what says only that somebody is typing, and not what its
+ * sender wants nobody to store: who is there gets that.
+ */
+export function isSaid(message: Element): boolean {
+  if (message.attrs['type'] === 'error') return false;
+  if (message.child('no-store', NS.hints) !== undefined) return false;
+  return message.elements(undefined).some((child) => child.ns !== NS.hints && !isAccompanying(child));
+}
+
 /** XEP-0334 §4.1: may wait in the spool, but no archive shows it. */
 export function isOffTheRecord(message: Element): boolean {
   return message.child('no-permanent-store', NS.hints) !== undefined;

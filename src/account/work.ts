@@ -1,3 +1,4 @@
+import type { Party } from '../entity/joint.ts';
 import type { Fence, Op, Statement, Value } from '../store/store.ts';
 import type { Unit } from '../store/lane.ts';
 import type { Account } from './account.ts';
@@ -31,7 +32,7 @@ export class Work implements Unit {
   #ends: (() => void)[] = empty;
   #numbers: [Account, number][] = empty;
   #spare: [Account, number][] = empty;
-  #involved: Account[] = empty;
+  #involved: Party[] = empty;
   /** Where it relies on more than its own partition. */
   #fences: readonly Fence[] | undefined;
   /** What to store instead where an op at or above `from` cannot be written: the recipient's part (DESIGN §5). */
@@ -77,11 +78,11 @@ export class Work implements Unit {
     this.#ends = joined(this.#ends, run);
   }
 
-  /** Another account of the same lane whose state this work changes. */
-  involve(account: Account): void {
-    if (account === this.account || this.#involved.includes(account)) return;
-    this.#involved = joined(this.#involved, account);
-    const { fences } = account.partition;
+  /** Another entity of the same lane whose state this work changes. */
+  involve(party: Party): void {
+    if (party === this.account || this.#involved.includes(party)) return;
+    this.#involved = joined(this.#involved, party);
+    const { fences } = party.partition;
     if (fences !== this.partition.fences) this.#fences = [...this.fences, ...fences];
   }
 

@@ -1,6 +1,7 @@
 import { extensions } from './extensions.ts';
 import { meshing } from './meshing.ts';
 import { placing } from './placing.ts';
+import { rooming } from './rooming.ts';
 
 /**
  * The bounds that nobody sets: a standard says them, or what they cost is small and known. They stand here, and not
@@ -19,6 +20,7 @@ export const fixed = {
   ...extensions,
   ...placing,
   ...meshing,
+  ...rooming,
   answerTime: {
     value: 1000,
     unit: 'ms',

@@ -317,7 +317,8 @@ nats://USER:PASSWORD@HOST:PORT,HOST2:PORT, with ?ca=FILE or ?tls=off as above.`,
   pool: z
     .strictObject({
       partitions: whole(1, 4096).default(256).meta({
-        description: 'Partitions of accounts. Fixed when the pool is created; later the store knows.',
+        description:
+          'Partitions of accounts, and as many of rooms. Fixed when the pool is created; later the store knows.',
       }),
     })
     .prefault({})

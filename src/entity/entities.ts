@@ -57,6 +57,11 @@ export class Entities<E> {
     return this.#loaded.get(key) ?? this.#loading.get(key) ?? this.#load(key);
   }
 
+  /** One that has just been made. */
+  add(name: string, entity: E): void {
+    this.#loaded.set(this.#key(name), entity);
+  }
+
   forget(key: string): void {
     this.#loaded.delete(key);
   }

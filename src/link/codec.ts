@@ -87,5 +87,11 @@ function frameOf(held: unknown, strict: boolean): Returned | undefined {
 
 /** Between mux, owner and post every number counts or names something; an administrator may also be told a ratio. */
 function integral(service: Service): boolean {
-  return service === 'mux' || service === 'account' || service === 'post';
+  return (
+    service === 'mux' ||
+    service === 'account' ||
+    service === 'post' ||
+    service === 'hall' ||
+    service === 'room'
+  );
 }

@@ -41,6 +41,7 @@ export type Down =
   | Accepted
   | Handled
   | Out
+  | Cast
   | Enabled
   | Want
   | Close
@@ -254,11 +255,26 @@ export interface Out extends Head {
   readonly m: number;
   /** A whole stanza, `jabber:client` being the default namespace. */
   readonly text: string;
-  /** The feed whose position this stanza moves, and the new position: opaque to the mux, handed back at attach. */
+  /**
+   * The feed whose position this stanza moves, and the new position: opaque to the mux, handed back at attach. A position
+   * of −1 ends the feed, and the one that differs from it in the first letter only.
+   */
   readonly feed: string | undefined;
   readonly pos: number;
   /** It is the result or error for the request with inbound number `answers`; 0: none. */
   readonly answers: number;
+}
+/**
+ * The same stanza for many sessions, whose bytes differ in `to` only: each mux gets it once. It is an `out` for each of
+ * them: `tail` is its text behind the name and `to`, `list` has pairs of a session and its m.
+ */
+export interface Cast {
+  readonly t: 'cast';
+  readonly name: 'message' | 'presence';
+  readonly tail: string;
+  readonly feed: string | undefined;
+  readonly pos: number;
+  readonly to: readonly (Head & { readonly list: readonly number[] })[];
 }
 /** The client acknowledged (or, where `enabled` is not set, the socket took) everything up to m. */
 export interface Ack extends Head {

@@ -20,6 +20,9 @@ export const speakers = {
   routes: 'owners',
   /** Asks an owner for all its routes. */
   asks: 'anybody',
+  /** What a room tells the servers of its occupants, and what they tell it (link/rooms.ts). */
+  hall: 'rooms',
+  room: 'accounts',
   placement: 'owners',
   admin: 'owners',
 } as const;

@@ -1,7 +1,7 @@
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { Random } from '../base/random.ts';
-import type { Down, End, Up } from '../link/frames.ts';
+import type { Cast, Down, End, Up } from '../link/frames.ts';
 import type { Mesh, Peer } from '../mesh/mesh.ts';
 import type { Route, Routes } from '../placement/routes.ts';
 import { attach } from './attach.ts';
@@ -275,6 +275,7 @@ export class Mux implements Core {
       conn.ready();
       return;
     }
+    if (frame.t === 'cast') return this.#cast(from, frame);
     const session = this.#sessions.get(frame.session);
     if (session === undefined) return;
     // Invariant 12: whoever served the session before has nothing to say any more.
@@ -284,6 +285,21 @@ export class Mux implements Core {
       if (frame.reason === 'superseded') this.#supersede(session);
       else this.#drop(session, 'reset');
     } else forSession(session, frame);
+  }
+
+  #cast(from: Peer, { name, tail, feed, pos, to }: Cast): void {
+    for (const { partition, epoch, list } of to)
+      for (let i = 0; i < list.length; i += 2) {
+        const session = this.#sessions.get(list[i]!);
+        if (session === undefined) continue;
+        if (session.epoch !== epoch || session.owner !== from) {
+          this.count('stale-frame', 'cast');
+          continue;
+        }
+        const text = `<${name} to="${session.to}"${tail}`;
+        const m = list[i + 1]!;
+        session.onOut({ t: 'out', partition, epoch, session: list[i]!, m, text, feed, pos, answers: 0 });
+      }
   }
 
   /** A frame for a connection that went, or went on, meanwhile: a session that came too late must not live on. */

@@ -1,4 +1,4 @@
-import type { Down } from '../link/frames.ts';
+import type { Cast, Down } from '../link/frames.ts';
 import { onBound, onUnbound } from './bind.ts';
 import { onRejected, onShaken } from './component.ts';
 import type { Connection, Login } from './connection.ts';
@@ -8,7 +8,7 @@ import { onAuthed, onChallenge, onContinue, onRefused } from './exchange.ts';
 import type { Session } from './session.ts';
 
 export type ForLogin = Extract<Down, { readonly conn: number }>;
-export type ForSession = Exclude<Down, ForLogin>;
+export type ForSession = Exclude<Down, ForLogin | Cast>;
 
 /** What an owner says to a connection without a session; the session that it has with that, if any. */
 export function forLogin(conn: Connection, login: Login, frame: ForLogin): Session | undefined {

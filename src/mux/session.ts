@@ -3,6 +3,7 @@ import type { Peer } from '../mesh/mesh.ts';
 import type { Route } from '../placement/routes.ts';
 import type { Element } from '../xmpp/element.ts';
 import type { StreamCondition } from '../xmpp/error.ts';
+import { attribute } from '../xmpp/serialise.ts';
 import type { Core, Waiter, Wait } from './core.ts';
 import { wrap } from './serial.ts';
 
@@ -223,7 +224,17 @@ export class Session implements Waiter {
     this.outlet?.write(frame.text);
   }
 
+  /** The client's full address, as an attribute's value. */
+  get to(): string {
+    return (this.#to ??= attribute(`${this.link.account}/${this.link.resource}`));
+  }
+  #to: string | undefined;
+
   #moved(feed: string, position: number): void {
+    if (position < 0) {
+      this.feeds = this.feeds.filter(([name]) => name.slice(1) !== feed.slice(1));
+      return;
+    }
     for (const entry of this.feeds)
       if (entry[0] === feed) {
         entry[1] = position;

@@ -13,6 +13,7 @@ import { openAsk } from '../mesh/ask.ts';
 import type { Mesh } from '../mesh/mesh.ts';
 import type { Pool } from '../placement/pool.ts';
 import { domainOf, roomHosts } from '../placement/placement.ts';
+import { officesOf } from '../post/offices.ts';
 import { openTable, type Table } from '../placement/table.ts';
 import { Rooms } from '../rooms/rooms.ts';
 import { openIds } from '../store/ids.ts';
@@ -83,7 +84,8 @@ export async function openCommunity(
     const hosts = hostsOf(domains, files === undefined ? ['upload'] : []);
     const components = componentsOf(config, hosts);
     const served = new Set([...domains, ...hosts.keys()]);
-    const routes = openTable(mesh, served, new Set(components?.keys()), roomHosts(domains));
+    const conferences = roomHosts(domains);
+    const routes = openTable(mesh, served, new Set(components?.keys()), conferences);
     const { partitionOf } = routes;
     const ids = await openIds(store, log);
     const newId = () => ids.next();
@@ -127,6 +129,10 @@ export async function openCommunity(
       partitionOf,
       domains,
       hosts,
+      roomHosts: conferences,
+      get rooms() {
+        return rooms;
+      },
       components,
       limits: config.limits,
       registration: config.registration,
@@ -155,9 +161,34 @@ export async function openCommunity(
         accounts: () => accounts,
       }),
     };
-    const accounts: Accounts = new Accounts(env);
+    const accounts: Accounts = new Accounts(env, (own) =>
+      officesOf((partition) => routes.kindOf(partition), partitionOf, {
+        account: () => own,
+        room: () => rooms?.office,
+      }),
+    );
+    const rooms: Rooms | undefined = config.roles.includes('rooms')
+      ? new Rooms({
+          clock,
+          random,
+          log,
+          store,
+          mesh,
+          routes,
+          partitionOf,
+          post: accounts.post,
+          domains,
+          hosts: conferences,
+          limits: config.limits,
+          version,
+          secret,
+          newId,
+          lost: (partition) => ownership.lost(partition),
+          count: () => {},
+        })
+      : undefined;
     const here = openHere(accounts);
-    const keepers = { account: accounts, room: config.roles.includes('rooms') ? new Rooms() : undefined };
+    const keepers = { account: accounts, room: rooms };
     const parts = { config, around, store, evict, mesh, routes, keepers, lacks, breaks };
     const ownership: Ownership =
       volume === undefined ? await ownPool(parts) : await ownVolume({ ...parts, volume });

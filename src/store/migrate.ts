@@ -8,6 +8,7 @@ import { sixth } from './migrations/0006.ts';
 import { seventh } from './migrations/0007.ts';
 import { eighth } from './migrations/0008.ts';
 import { ninth } from './migrations/0009.ts';
+import { tenth } from './migrations/0010.ts';
 
 /** One step of the schema. Steps are only ever added; a step that was released never changes. */
 export interface Migration {
@@ -28,6 +29,7 @@ export const migrations: readonly Migration[] = [
   seventh,
   eighth,
   ninth,
+  tenth,
 ];
 
 /** What migrating needs of an engine. */

@@ -62,6 +62,10 @@ export const NS = Object.freeze({
   oob: 'jabber:x:oob',
   conference: 'jabber:x:conference',
   muc: 'http://jabber.org/protocol/muc',
+  /** XEP-0317. */
+  hats: 'urn:xmpp:hats:0',
+  /** XEP-0033. */
+  addresses: 'http://jabber.org/protocol/address',
   mucUser: 'http://jabber.org/protocol/muc#user',
   mucAdmin: 'http://jabber.org/protocol/muc#admin',
   mucOwner: 'http://jabber.org/protocol/muc#owner',

@@ -193,10 +193,10 @@ test('rooms have owners where some server has the role, and are left out where n
   const names = ['account/1', 'account/2', 'room/1', 'room/2'];
   const owners = ['one/1', 'two/1', '', ''];
   pool.owners = names.map((name, i) => ({ partition: 1 + i, name, owner: owners[i]!, epoch: 1 }));
-  const { servers, status } = one.administration;
+  const { administration } = one;
   const told = async () => {
-    const { partitions, ownerless } = (await status()).pool!;
-    return [partitions, ownerless, (await servers.partitions()).map(({ name }) => name)];
+    const { partitions, ownerless } = (await administration.status()).pool!;
+    return [partitions, ownerless, (await administration.servers.partitions()).map(({ name }) => name)];
   };
   assert.deepEqual(await told(), [2, 0, names.slice(0, 2)]);
   pool.rows = [...pool.rows, serverRow('three/1', { roles: ['rooms'], state: 'dead' })];

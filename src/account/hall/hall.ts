@@ -1,0 +1,362 @@
+import { fixed } from '../../base/fixed.ts';
+import type { Enter, Leave, Mirror, Past, Say, Show, Shown, ToHall } from '../../link/rooms.ts';
+import type { Peer } from '../../mesh/mesh.ts';
+import { attribute } from '../../xmpp/serialise.ts';
+import { NS } from '../../xmpp/namespaces.ts';
+import type { Env } from '../env.ts';
+import { hasRoom } from '../room.ts';
+import type { Session } from '../session.ts';
+import { addressed, Fan } from './fan.ts';
+import { feedOver, messageFeed, presenceFeed, Stay } from './stay.ts';
+
+/** What a hall needs of the server that it is at. */
+export interface Floor {
+  readonly env: Env;
+  /** The session of a full address, where it is here and lives. */
+  session(jid: string): Session | undefined;
+  /** Sends to the room's owner. */
+  ask(hall: Hall, frame: { readonly t: string; readonly [key: string]: unknown }): void;
+  /** The room says that a session is out. */
+  out(session: Session, room: string): void;
+}
+
+/**
+ * The mirror of a room at a server of its occupants (link/rooms.ts): whom it shows, and which sessions here are in.
+ *
+ * `reporting`: it has told the owner what it has and waits for the mirror; what else comes is for somebody who knew less.
+ * Then changes come one by one, in order, because a channel keeps its order.
+ */
+export class Hall {
+  readonly room: string;
+  readonly feeds: { readonly message: string; readonly presence: string };
+  readonly stays = new Map<string, Stay>();
+  /** Who speaks for the room. */
+  owner: Peer | undefined;
+  run = 0;
+  pos = 0;
+  v = 0;
+  readonly #floor: Floor;
+  /** Who is shown, and who went of late, each in the order of `v`. */
+  #shown = new Map<string, Shown>();
+  #gone = new Map<string, Shown>();
+  /** Number of the report that is not answered; 0: none. */
+  #reporting = 0;
+  #reports = 0;
+  /** Parts of a mirror that has not ended. */
+  #parts: Mirror[] = [];
+
+  constructor(room: string, floor: Floor) {
+    this.room = room;
+    this.feeds = { message: messageFeed(room), presence: presenceFeed(room) };
+    this.#floor = floor;
+  }
+
+  // ── the owner ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Tells the owner, who is new or knows less than there is, what is here. */
+  report(): void {
+    this.#reporting = ++this.#reports;
+    this.#parts = [];
+    const stays = [...this.stays.values()].map(({ session, nick }) => ({ jid: session.full, nick }));
+    this.#floor.ask(this, { t: 'report', number: this.#reporting, stays });
+  }
+
+  /** It was asked and has not answered. */
+  get reporting(): boolean {
+    return this.#reporting > 0;
+  }
+
+  hear(from: Peer, frame: ToHall): void {
+    if (frame.t === 'mirror') return this.#mirror(from, frame);
+    if (this.#reporting > 0) return;
+    if (from !== this.owner || frame.run !== this.run) {
+      // It speaks for the room, and we have not met: what it says is of no use before we know where it stands.
+      if (this.stays.size > 0 || frame.t === 'enter') this.report();
+      return;
+    }
+    switch (frame.t) {
+      case 'enter':
+        return this.#enter(frame);
+      case 'leave':
+        return this.#leave(frame);
+      case 'show':
+        return this.#show(frame);
+      case 'say':
+        return this.#say(frame);
+      case 'past':
+        return this.#past(frame);
+      default:
+    }
+  }
+
+  #mirror(from: Peer, frame: Mirror): void {
+    if (frame.answers !== this.#reporting) return;
+    if (frame.first) this.#parts = [frame];
+    else if (this.#parts[0]?.run === frame.run) this.#parts.push(frame);
+    else return;
+    if (!frame.last) return;
+    const parts = this.#parts;
+    this.#parts = [];
+    this.#reporting = 0;
+    this.owner = from;
+    this.run = frame.run;
+    this.pos = frame.pos;
+    this.#replace(
+      parts.flatMap(({ shown }) => shown),
+      frame,
+    );
+    const known = new Set<string>();
+    for (const { seats } of parts)
+      for (const seat of seats) {
+        known.add(seat.jid);
+        const stay = this.stays.get(seat.jid);
+        if (stay === undefined) {
+          // Its `enter` came while we waited.
+          this.#begin(seat, { self: seat.self, history: [], subject: frame.subject }, frame.pos);
+          continue;
+        }
+        stay.nick = seat.nick;
+        stay.sees = seat.sees;
+        if (stay.pos < 0) stay.pos = seat.joined;
+        stay.asked = false;
+        stay.past = [];
+      }
+    for (const [jid, stay] of this.stays)
+      if (known.has(jid)) {
+        stay.live = false;
+        this.pump(stay);
+      }
+  }
+
+  /** Everybody who is there, as of now. Whoever was shown and is not among them has gone, whether or not anybody saw it. */
+  #replace(list: readonly Shown[], { v, since }: Mirror): void {
+    const before = this.#shown;
+    this.#shown = new Map();
+    const gone = this.#gone;
+    this.#gone = new Map();
+    for (const one of list) (one.gone === true ? this.#gone : this.#shown).set(one.nick, one);
+    this.v = Math.max(v, this.v);
+    if (since > 0)
+      for (const [nick, one] of before)
+        if (one.v <= since && !this.#shown.has(nick) && !this.#gone.has(nick))
+          this.#gone.set(nick, { nick, v: ++this.v, gone: true, open: this.#vanished(nick) });
+    for (const [nick, one] of gone)
+      if (!this.#shown.has(nick) && !this.#gone.has(nick)) this.#gone.set(nick, one);
+    this.#gone = new Map([...this.#gone].toSorted((a, b) => a[1].v - b[1].v));
+  }
+
+  #vanished(nick: string): string {
+    const from = attribute(`${this.room}/${nick}`);
+    return ` from="${from}" type="unavailable"><x xmlns="${NS.mucUser}"><item affiliation="none" role="none"/></x></presence>`;
+  }
+
+  // ── sessions ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** A session that was in already, under another owner: its client has everything up to these. */
+  adopt(session: Session, nick: string, pos: number, v: number): void {
+    if (this.stays.get(session.full)?.session === session) return;
+    const stay = new Stay(session, { nick, sees: false }, pos, v, v);
+    this.#add(stay);
+  }
+
+  #add(stay: Stay): void {
+    const { session } = stay;
+    this.stays.set(session.full, stay);
+    (session.stays ??= new Map()).set(this.room, stay);
+  }
+
+  /** The session is over, here or altogether. */
+  drop(session: Session): void {
+    if (this.stays.get(session.full)?.session === session) this.stays.delete(session.full);
+    session.stays?.delete(this.room);
+    if (session.stays?.size === 0) session.stays = undefined;
+  }
+
+  #enter({ seat, history, subject, pos }: Enter): void {
+    this.#begin(seat, { self: seat.self, history, subject }, pos);
+  }
+
+  #begin(
+    seat: Enter['seat'],
+    entering: { readonly self: string; readonly history: readonly string[]; readonly subject: string },
+    pos: number,
+  ): void {
+    const session = this.#floor.session(seat.jid);
+    if (session === undefined) return;
+    // Who enters again has lost what it knew (XEP-0045 §7.2): it is told everything.
+    const stay = new Stay(session, seat, pos, 0, this.v);
+    stay.entering = entering;
+    this.#add(stay);
+    this.pump(stay);
+  }
+
+  #leave({ jid, self }: Leave): void {
+    const stay = this.stays.get(jid);
+    const session = stay?.session ?? this.#floor.session(jid);
+    if (session === undefined) return;
+    this.drop(session);
+    session.send(addressed('presence', session, self), 0, this.feeds.presence, feedOver);
+    this.#floor.out(session, this.room);
+  }
+
+  // ── what happens ────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #show({ shown, self, except, sees, renames, hidden }: Show): void {
+    const { nick } = shown;
+    for (const stay of this.stays.values()) if (stay.nick === nick && shown.gone !== true) stay.sees = sees;
+    if (hidden !== true) this.#showAll(shown, except);
+    this.#showRest(shown, self, except, hidden === true);
+    if (renames === undefined) return;
+    for (const stay of this.stays.values()) if (stay.nick === nick) stay.nick = renames;
+  }
+
+  #showAll(shown: Shown, except: string | undefined): void {
+    const { nick, v } = shown;
+    const { env } = this.#floor;
+    this.v = Math.max(this.v, v);
+    this.#shown.delete(nick);
+    this.#gone.delete(nick);
+    if (shown.gone === true) {
+      this.#gone.set(nick, shown);
+      if (this.#gone.size > fixed.departures.value)
+        for (const oldest of this.#gone.keys()) {
+          this.#gone.delete(oldest);
+          break;
+        }
+    } else this.#shown.set(nick, shown);
+    const open = new Fan(env, 'presence', shown.open, this.feeds.presence, v);
+    const full =
+      shown.full === undefined ? open : new Fan(env, 'presence', shown.full, this.feeds.presence, v);
+    for (const stay of this.stays.values()) {
+      if (!stay.live || stay.nick === nick) continue;
+      if (stay.session.full === except || stay.session.lull !== undefined) continue;
+      if (this.#hold(stay)) continue;
+      stay.v = v;
+      (stay.sees ? full : open).add(stay.session);
+    }
+    open.send();
+    if (full !== open) full.send();
+  }
+
+  /** To the occupant's own sessions, and to those whose clients are not looking (XEP-0352). */
+  #showRest(shown: Shown, self: string, except: string | undefined, hidden: boolean): void {
+    const { nick, v } = shown;
+    const { presence } = this.feeds;
+    for (const stay of this.stays.values()) {
+      const { session } = stay;
+      if (!stay.live || session.full === except) continue;
+      if (stay.nick === nick) {
+        stay.v = v;
+        session.send(addressed('presence', session, self), 0, presence, v);
+      } else if (!hidden && session.lull !== undefined) {
+        stay.v = v;
+        const text = addressed('presence', session, tailOf(shown, stay));
+        // What says more than who is there is not held back.
+        if (shown.open.includes('<status')) session.send(text, 0, presence, v);
+        else session.sendLater(`${this.room}/${nick}`, text);
+      }
+    }
+  }
+
+  #say({ pos, tail, to }: Say): void {
+    const { env } = this.#floor;
+    const fan = new Fan(env, 'message', tail, pos === 0 ? undefined : this.feeds.message, pos);
+    if (pos > 0) this.pos = pos;
+    if (to === undefined)
+      for (const stay of this.stays.values()) {
+        if (!stay.live || (pos > 0 && pos <= stay.pos) || this.#hold(stay)) continue;
+        if (pos > 0) stay.pos = pos;
+        fan.add(stay.session);
+      }
+    else
+      for (const jid of to) {
+        const stay = this.stays.get(jid);
+        if (stay !== undefined && stay.entering === undefined) fan.add(stay.session);
+      }
+    fan.send();
+  }
+
+  #past({ jid, said, end }: Past): void {
+    const stay = this.stays.get(jid);
+    if (stay === undefined || !stay.asked) return;
+    stay.asked = false;
+    stay.past = said.filter(([pos]) => pos > stay.pos);
+    // Nothing is kept that was between: there is nothing to wait for.
+    if (end && stay.past.length === 0) stay.pos = Math.max(stay.pos, this.pos);
+    this.pump(stay);
+  }
+
+  /** The client owes too much: it gets what comes when it has acknowledged. */
+  #hold(stay: Stay): boolean {
+    if (hasRoom(stay.session)) return false;
+    stay.live = false;
+    return true;
+  }
+
+  // ── catching up ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Goes on with a session that is not live, as far as its client lets it. */
+  pump(stay: Stay): void {
+    const { session } = stay;
+    if (stay.live || this.#reporting > 0 || session.ended || session.dormant) return;
+    if (!this.#pumpPresence(stay) || !this.#pumpEntering(stay) || !this.#pumpMessages(stay)) {
+      session.want();
+      return;
+    }
+    stay.live = true;
+  }
+
+  /** Everything above `stay.v`; false where the client has to acknowledge first. */
+  #pumpPresence(stay: Stay): boolean {
+    if (stay.v >= this.v) return true;
+    const { session } = stay;
+    const floor = Math.max(stay.v, stay.from);
+    const rest: Shown[] = [];
+    for (const one of this.#shown.values()) if (one.v > stay.v) rest.push(one);
+    const came = rest.length;
+    for (const one of this.#gone.values()) if (one.v > floor) rest.push(one);
+    if (rest.length > came) rest.sort((a, b) => a.v - b.v);
+    for (const one of rest) {
+      if (!hasRoom(session)) return false;
+      stay.v = one.v;
+      // Its own is told at the end of its entering; and where it did not enter just now, it knows itself.
+      if (one.nick === stay.nick) continue;
+      session.send(addressed('presence', session, tailOf(one, stay)), 0, this.feeds.presence, one.v);
+    }
+    stay.v = this.v;
+    return true;
+  }
+
+  #pumpEntering(stay: Stay): boolean {
+    const { session, entering } = stay;
+    if (entering === undefined) return true;
+    if (!hasRoom(session)) return false;
+    stay.entering = undefined;
+    session.send(addressed('presence', session, entering.self), 0, this.feeds.presence, stay.v);
+    for (const tail of entering.history) session.send(addressed('message', session, tail));
+    // XEP-0045 §7.2.15: the subject ends it, also where there is none. It moves the position to where the session came in.
+    session.send(addressed('message', session, entering.subject), 0, this.feeds.message, stay.pos);
+    return true;
+  }
+
+  #pumpMessages(stay: Stay): boolean {
+    const { session } = stay;
+    while (stay.past.length > 0) {
+      if (!hasRoom(session)) return false;
+      const [pos, tail] = stay.past.shift()!;
+      stay.pos = pos;
+      session.send(addressed('message', session, tail), 0, this.feeds.message, pos);
+    }
+    if (stay.pos >= this.pos) return true;
+    if (!hasRoom(session)) return false;
+    if (!stay.asked) {
+      stay.asked = true;
+      this.#floor.ask(this, { t: 'after', jid: session.full, pos: stay.pos });
+    }
+    return false;
+  }
+}
+
+function tailOf({ open, full }: Shown, { sees }: Stay): string {
+  return sees ? (full ?? open) : open;
+}

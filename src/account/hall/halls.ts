@@ -1,0 +1,237 @@
+import type { Timer } from '../../base/clock.ts';
+import { fixed } from '../../base/fixed.ts';
+import type { Seek, ToHall } from '../../link/rooms.ts';
+import type { Peer } from '../../mesh/mesh.ts';
+import { Jid } from '../../xmpp/jid.ts';
+import type { Env } from '../env.ts';
+import type { Partition } from '../partition.ts';
+import { keep } from '../record.ts';
+import type { Session } from '../session.ts';
+import { Hall, type Floor } from './hall.ts';
+import { messageFeed, presenceFeed, type Stay } from './stay.ts';
+
+/**
+ * The halls of this server (hall.ts): one for each room in which a session of ours is. What a session's client knows of a
+ * room lives in the mux's record (`Out`, feeds); `adopt` takes it up again under a new owner.
+ */
+export class Halls {
+  readonly #env: Env;
+  readonly #partitionAt: (id: number) => Partition | undefined;
+  readonly #halls = new Map<string, Hall>();
+  readonly #floor: Floor;
+  /** Halls that have something to tell a room without an owner. */
+  readonly #unheard = new Set<Hall>();
+  #timer: Timer | undefined;
+  #saving: Timer | undefined;
+
+  constructor(env: Env, partitionAt: (id: number) => Partition | undefined) {
+    this.#env = env;
+    this.#partitionAt = partitionAt;
+    this.#floor = {
+      env,
+      session: (jid) => this.#session(jid),
+      ask: (hall, frame) => this.#ask(hall, frame),
+      out: (session, room) => {
+        forgetRoom(session, room);
+        this.#tidy(room);
+      },
+    };
+    env.mesh.serve('hall', (from, frame) => this.#receive(from, frame as ToHall));
+    env.mesh.onPeer((peer, state) => {
+      if (state === 'up') this.#report((hall) => env.routes.locate(hall.room)?.server === peer);
+    });
+    env.routes.onChange(({ partition }) => this.#report((hall) => env.partitionOf(hall.room) === partition));
+  }
+
+  /** A session lives here now whose client is in rooms already: it hears what it missed. */
+  adopt(session: Session): void {
+    const { places } = session;
+    session.places = undefined;
+    for (const address of session.directed ?? []) {
+      const occupant = this.#occupant(address);
+      if (occupant === undefined || session.stays?.has(occupant.bare) === true) continue;
+      // What brings it in is on its way.
+      if (session.account.detoured(occupant.bare)) continue;
+      const hall = this.#hall(occupant.bare);
+      const pos = places?.get(messageFeed(hall.room)) ?? unknown;
+      const v = places?.get(presenceFeed(hall.room)) ?? 0;
+      hall.adopt(session, occupant.resource, pos, v);
+      hall.report();
+    }
+  }
+
+  /** The session is over. */
+  ended(session: Session): void {
+    for (const room of session.stays?.keys() ?? []) {
+      this.#halls.get(room)?.drop(session);
+      this.#tidy(room);
+    }
+  }
+
+  /** Nothing of this partition is ours any more. */
+  forget(partition: Partition): void {
+    for (const hall of this.#halls.values()) {
+      for (const { session } of hall.stays.values()) if (session.partition === partition) hall.drop(session);
+      this.#tidy(hall.room);
+    }
+  }
+
+  /** The client acknowledged something: what was held back goes on. */
+  pump(stays: ReadonlyMap<string, Stay>): void {
+    for (const [room, stay] of stays) if (!stay.live) this.#halls.get(room)?.pump(stay);
+    this.#saving ??= this.#env.clock.after(fixed.roomPlaces.value, () => {
+      this.#saving = undefined;
+      this.#save();
+    });
+  }
+
+  close(): void {
+    this.#timer?.cancel();
+    this.#saving?.cancel();
+    this.#halls.clear();
+  }
+
+  get size(): number {
+    return this.#halls.size;
+  }
+
+  /** How far clients came, for their sessions' rows: read only where mux and owner died together. */
+  #save(): void {
+    const sessions = new Set<Session>();
+    for (const { stays } of this.#halls.values())
+      for (const stay of stays.values())
+        if (stay.ackedPos !== stay.savedPos) {
+          stay.savedPos = stay.ackedPos;
+          sessions.add(stay.session);
+        }
+    for (const session of sessions) {
+      keep(session);
+      session.partition.touch(session);
+    }
+  }
+
+  #hall(room: string): Hall {
+    let hall = this.#halls.get(room);
+    if (hall === undefined) this.#halls.set(room, (hall = new Hall(room, this.#floor)));
+    return hall;
+  }
+
+  #tidy(room: string): void {
+    const hall = this.#halls.get(room);
+    if (hall === undefined || hall.stays.size > 0 || hall.reporting) return;
+    this.#halls.delete(room);
+    this.#unheard.delete(hall);
+  }
+
+  #session(jid: string): Session | undefined {
+    const address = Jid.parse(jid);
+    const account = address === undefined ? undefined : this.#account(address);
+    const session = account?.session(address!.resource);
+    return session === undefined || session.ended || session.dormant ? undefined : session;
+  }
+
+  #account(address: Jid): ReturnType<Partition['accounts']['peek']> {
+    const home = this.#env.partitionOf(address.bare);
+    return home === undefined ? undefined : this.#partitionAt(home)?.accounts.peek(address.bare);
+  }
+
+  /** The address of an occupant; undefined where it is no room's. */
+  #occupant(address: string): Jid | undefined {
+    const jid = Jid.parse(address);
+    return jid !== undefined && jid.resource !== '' && this.#env.roomHosts?.has(jid.domain) === true
+      ? jid
+      : undefined;
+  }
+
+  #receive(from: Peer, frame: ToHall): void {
+    const { routes, count } = this.#env;
+    // Invariant 12.
+    if (routes.epoch(frame.partition) > frame.epoch) {
+      count('stale-frame');
+      return;
+    }
+    if (frame.t === 'seek') {
+      this.#seek(from, frame);
+      return;
+    }
+    const begins = frame.t === 'mirror' || frame.t === 'enter';
+    const hall = begins ? this.#hall(frame.room) : this.#halls.get(frame.room);
+    hall?.hear(from, frame);
+    if (frame.t !== 'mirror') this.#tidy(frame.room);
+  }
+
+  /** The room has these sessions as its occupants, and nobody has spoken for them since it began. */
+  #seek(from: Peer, { partition, epoch, room, jids }: Seek): void {
+    const absent: string[] = [];
+    let found = false;
+    for (const jid of jids) {
+      const address = Jid.parse(jid);
+      const home = address === undefined ? undefined : this.#env.partitionOf(address.bare);
+      const served = home === undefined ? undefined : this.#partitionAt(home);
+      // Another server's to answer; or ours in a moment.
+      if (address === undefined || served?.serving !== true) continue;
+      const account = served.accounts.peek(address.bare);
+      if (account === undefined) {
+        if (!served.dormant.has(address.bare) && !served.accounts.reads(address.bare)) absent.push(jid);
+        continue;
+      }
+      const session = account.session(address.resource);
+      if (session?.dormant === true) continue;
+      if (session !== undefined && session.stays?.has(room) !== true) this.adopt(session);
+      if (session?.stays?.has(room) === true) found = true;
+      // Its `directed` says so as soon as its own unit is committed.
+      else if (session === undefined || !account.detoured(room)) absent.push(jid);
+    }
+    if (found) this.#hall(room).report();
+    if (absent.length > 0)
+      this.#env.mesh.send(from, 'room', { t: 'absent', partition, epoch, room, jids: absent });
+  }
+
+  // ── to the rooms ────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** What is told is told again by whoever owns the room next: a report lost with its owner needs no memory. */
+  #ask(hall: Hall, frame: { readonly t: string; readonly [key: string]: unknown }): void {
+    const route = this.#env.routes.locate(hall.room);
+    if (route === undefined) {
+      this.#watch(hall);
+      return;
+    }
+    const { partition, epoch, server } = route;
+    this.#env.mesh.send(server, 'room', { ...frame, partition, epoch, room: hall.room });
+    if (frame.t === 'report') this.#watch(hall);
+  }
+
+  #report(of: (hall: Hall) => boolean): void {
+    for (const hall of this.#halls.values()) if (hall.stays.size > 0 && of(hall)) hall.report();
+  }
+
+  /** Asked again until the owner answers. */
+  #watch(hall: Hall): void {
+    this.#unheard.add(hall);
+    this.#timer ??= this.#env.clock.after(fixed.reportAgain.value, () => {
+      this.#timer = undefined;
+      const unheard = [...this.#unheard];
+      this.#unheard.clear();
+      for (const one of unheard) {
+        if (this.#halls.get(one.room) !== one) continue;
+        if (one.reporting && one.stays.size > 0) one.report();
+        else for (const stay of one.stays.values()) one.pump(stay);
+      }
+    });
+  }
+}
+
+/** What the session's record says of rooms: it is not in this one any more. */
+function forgetRoom(session: Session, room: string): void {
+  const { directed } = session;
+  if (directed === undefined) return;
+  for (const address of directed)
+    if (address.startsWith(room) && address.charCodeAt(room.length) === slash) directed.delete(address);
+  if (directed.size === 0) session.directed = undefined;
+  keep(session);
+  session.partition.touch(session);
+}
+
+const slash = 0x2f;
+/** The client's place in a room is not known: it begins where the room says that it came in. */
+export const unknown = -1;

@@ -1,0 +1,149 @@
+import type { Element } from '../../xmpp/element.ts';
+import { StanzaError } from '../../xmpp/error.ts';
+import { Jid } from '../../xmpp/jid.ts';
+import { NS } from '../../xmpp/namespaces.ts';
+import { textOf } from '../../xmpp/serialise.ts';
+import { errorReply } from '../../xmpp/stanza.ts';
+import type { Env } from '../env.ts';
+import { keep } from '../record.ts';
+import { sendPassing, writeLetter } from '../route.ts';
+import { forRoom, type Origin } from '../rows.ts';
+import type { Session } from '../session.ts';
+import { isSaid } from '../storing.ts';
+import { Work } from '../work.ts';
+
+/** Is it an address of a room, or of somebody in one? */
+export function isRoom(env: Pick<Env, 'roomHosts'>, to: Jid): boolean {
+  return env.roomHosts?.has(to.domain) === true;
+}
+
+/**
+ * A message to a room (XEP-0045 §7.4): durable by the room's commit, which is ours as well where both are in one lane. `back`
+ * takes an error that the room gives at once; one that comes later is bounced by the post.
+ */
+export function sendRoomMessage(
+  work: Work,
+  stanza: Element,
+  to: Jid,
+  back: (error: unknown) => void,
+  failed: (work: Work, error: Error) => Work | void,
+): void | Promise<void> {
+  const { partition, session } = work;
+  // The service itself takes no messages.
+  if (to.local === '') throw new StanzaError('service-unavailable');
+  partition.env.count('message');
+  if (!isSaid(stanza)) {
+    work.after(() => sendPassing(partition, to, stanza));
+    return;
+  }
+  const origin: Origin = { source: session!.id, n: work.n, k: 0 };
+  work.onFailure((error) => failed(work, error));
+  try {
+    return hand(work, stanza, to, origin, failed)?.catch(back);
+  } catch (error) {
+    back(error);
+  }
+}
+
+/** Into the room's part of this very commit, or through the outbox. */
+function hand(
+  work: Work,
+  stanza: Element,
+  to: Jid,
+  origin: Origin,
+  failed: (work: Work, error: Error) => Work | void,
+): void | Promise<void> {
+  const { account, partition, session, n } = work;
+  const home = partition.env.partitionOf(to.bare);
+  if (home === undefined) throw new StanzaError('remote-server-not-found');
+  const detoured = () => account.detoured(to.bare);
+  const door = detoured() ? undefined : partition.env.rooms?.beside(home, partition.lane);
+  if (door === undefined) {
+    writeLetter(work, to, stanza, forRoom, origin);
+    return;
+  }
+  work.fallback(
+    () => detoured() || !door.serving,
+    () => {
+      const again = new Work(account, session, n);
+      again.onFailure((error) => failed(again, error));
+      writeLetter(again, to, stanza, forRoom, origin);
+      return again;
+    },
+  );
+  return door.take(work, stanza, to, origin);
+}
+
+/**
+ * Presence to an address in a room: it brings the session in or takes it out, which is stored like a message, or tells
+ * something new of who is in, which is not.
+ */
+export function sendRoomPresence(
+  work: Work,
+  session: Session,
+  stanza: Element,
+  to: Jid,
+  remember: (address: string) => void,
+): void | Promise<void> {
+  const { account, partition } = session;
+  const known = addressIn(session, to.bare);
+  const gone = stanza.attrs['type'] === 'unavailable';
+  if (to.resource !== '') {
+    if (known !== undefined && (gone || known !== to.full)) session.directed!.delete(known);
+    if (!gone) remember(to.full);
+    keep(session);
+  }
+  const enters = !gone && (known === undefined || stanza.child('x', NS.muc) !== undefined);
+  const leaves = gone && known !== undefined;
+  // What is not stored may not overtake what is (DESIGN §3, order).
+  if (!enters && !leaves && !account.detoured(to.bare)) {
+    work.after(() => sendPassing(partition, to, stanza));
+    return;
+  }
+  const origin: Origin = { source: session.id, n: work.n, k: 0 };
+  const failed = () => {
+    const error = new StanzaError('internal-server-error', undefined, 'wait');
+    if (stanza.attrs['type'] !== 'error') session.send(textOf(errorReply(stanza, error)));
+  };
+  work.onFailure(failed);
+  return hand(work, stanza, to, origin, failed);
+}
+
+/** A session has ended that was in a room: `presence` says so. What it said before goes first. */
+export function leaveRoom(session: Session, presence: Element, to: Jid): void {
+  const { account, partition } = session;
+  if (!account.detoured(to.bare)) {
+    sendPassing(partition, to, presence);
+    return;
+  }
+  const work = new Work(account);
+  work.onFailure(() => sendPassing(partition, to, presence));
+  writeLetter(work, to, presence, forRoom, { source: session.id, n: session.taken + 1, k: 0 });
+  work.commit();
+}
+
+/** The room refused the session: it does not count as one that is in. */
+export function refusedBy(session: Session, room: string): void {
+  if (session.stays?.has(room) === true) return;
+  const known = addressIn(session, room);
+  if (known === undefined) return;
+  session.directed!.delete(known);
+  keep(session);
+  session.partition.touch(session);
+}
+
+/** The address by which the session is in a room; undefined where it is not. */
+function addressIn({ directed }: Session, room: string): string | undefined {
+  for (const address of directed ?? [])
+    if (address.startsWith(room) && address.charCodeAt(room.length) === slash) return address;
+  return undefined;
+}
+
+const slash = 0x2f;
+
+/** The same for an address that may be none of a room's. */
+export function roomOf(env: Pick<Env, 'roomHosts'>, address: string): Jid | undefined {
+  if (env.roomHosts === undefined) return undefined;
+  const jid = Jid.parse(address);
+  return jid !== undefined && isRoom(env, jid) ? jid : undefined;
+}

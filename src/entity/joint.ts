@@ -1,0 +1,45 @@
+import type { Fence, Statement, Value } from '../store/store.ts';
+import type { Lane } from '../store/lane.ts';
+import type { Element } from '../xmpp/element.ts';
+import type { Jid } from '../xmpp/jid.ts';
+
+/** Something whose state a unit of work changes in memory, and which forgets what it cached where that is not stored. */
+export interface Party {
+  readonly partition: { readonly fences: readonly Fence[] };
+  /** Nothing of it is in the lane. */
+  readonly quiet: boolean;
+  begin(): void;
+  end(): void;
+  reset(): void;
+}
+
+/** A unit of work that others may join: what they write commits with it, what they cause happens after that. */
+export interface Joint {
+  write(statement: Statement, params: readonly Value[], key?: number | string): number;
+  /** Changes memory and ops in the step in which the unit goes to its lane. What it throws, `commit` throws. */
+  step(run: () => void): void;
+  after(effect: () => void): void;
+  involve(party: Party): void;
+}
+
+/** Where an effect comes from (DESIGN §5, names and numbers). */
+export interface Source {
+  readonly source: number;
+  readonly n: number;
+  readonly k: number;
+}
+
+/** Partitions of another kind in this process, for senders whose commits can hold both ends (DESIGN §5, commits). */
+export interface Neighbours {
+  /** The entity's door, where its partition is served here and commits in this lane. */
+  beside(partition: number, lane: Lane): Door | undefined;
+}
+
+export interface Door {
+  readonly serving: boolean;
+  /**
+   * The recipient's part of a durable stanza joins `unit`. Throws, or rejects with, `StanzaError` where it is not taken; a
+   * step of the unit may throw it, too.
+   */
+  take(unit: Joint, stanza: Element, to: Jid, source: Source): void | Promise<void>;
+}

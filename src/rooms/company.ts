@@ -1,0 +1,332 @@
+import { fixed } from '../base/fixed.ts';
+import type { Mirror, Past, Report, RoomHead, Say, Seat, Show, Shown, ToHall } from '../link/rooms.ts';
+import type { Peer } from '../mesh/mesh.ts';
+import { dismissal, faceOf, shownAs, tailOf, type Face } from './cast.ts';
+import type { Occupant, Room } from './room.ts';
+import { subjectTail } from './subject.ts';
+
+/** A server with occupants. */
+interface Host {
+  /** It has a mirror of the room, and is told of changes. */
+  met: boolean;
+  readonly jids: Set<string>;
+}
+
+type Untitled<Frame> = Omit<Frame, keyof RoomHead>;
+type Untold = { readonly t: ToHall['t'] } & Readonly<Record<string, unknown>>;
+
+/** Somebody who went of late: what others are told of it. */
+interface Departure extends Shown {
+  readonly jid: string;
+  readonly hidden: boolean;
+}
+
+/**
+ * The servers of a room's occupants, and what they are told (link/rooms.ts): each of everything once.
+ *
+ * A server is *met* when it was sent the whole room: because it reported, or because somebody of its own comes in. Those that
+ * are not, after the room was read, are sought until they report, or say that whom we think there is not.
+ */
+export class Company {
+  readonly #room: Room;
+  readonly #hosts = new Map<Peer, Host>();
+  /** Occupants of whom no server has said that they are there. */
+  readonly #unheard = new Set<string>();
+  /** By nickname, in the order of `v`; and above which `v` they are all here. */
+  readonly #departures = new Map<string, Departure>();
+  #since = 0;
+  readonly #faces = new Map<string, { readonly v: number; readonly shown: Shown }>();
+  #seeking = false;
+
+  constructor(room: Room) {
+    this.#room = room;
+  }
+
+  // ── who is where ────────────────────────────────────────────────────────────────────────────────────────────────
+
+  came({ jid, nick, home }: Occupant): void {
+    this.#departures.delete(nick);
+    this.#faces.delete(nick);
+    if (this.#hostOf(jid.full) !== undefined || home === undefined) return;
+    const route = this.#room.partition.env.routes.partition(home);
+    if (route === undefined) this.expect(jid.full);
+    else this.#place(jid.full, route.server);
+  }
+
+  departed(jid: string, nick: string, v: number, open: string, shown: boolean): void {
+    this.#hostOf(jid)?.jids.delete(jid);
+    this.#unheard.delete(jid);
+    if (!this.#room.nicks.has(nick)) {
+      this.#faces.delete(nick);
+      this.#departures.delete(nick);
+      this.#departures.set(nick, { jid, nick, v, gone: true, open, hidden: !shown });
+    }
+    if (this.#departures.size <= fixed.departures.value) return;
+    for (const [oldest, departure] of this.#departures) {
+      this.#departures.delete(oldest);
+      this.#since = departure.v;
+      this.#room.partition.purge(this.#room, this.#since);
+      break;
+    }
+  }
+
+  /** It goes by another nickname: the old one is nobody's. */
+  renamed({ jid, nick, v, shown }: Occupant, open: string): void {
+    this.#faces.delete(nick);
+    this.#departures.delete(nick);
+    this.#departures.set(nick, { jid: jid.full, nick, v, gone: true, open, hidden: !shown });
+  }
+
+  /** The server of an occupant that has met the room. */
+  hostOf(jid: string): Peer | undefined {
+    for (const [peer, { met, jids }] of this.#hosts) if (met && jids.has(jid)) return peer;
+    return undefined;
+  }
+
+  /** Nobody has said yet that it is there. */
+  expect(jid: string): void {
+    this.#unheard.add(jid);
+    this.watch();
+  }
+
+  /** A server has gone. */
+  lost(peer: Peer): void {
+    const host = this.#hosts.get(peer);
+    if (host === undefined) return;
+    this.#hosts.delete(peer);
+    for (const jid of host.jids) this.expect(jid);
+  }
+
+  #hostOf(jid: string): Host | undefined {
+    for (const host of this.#hosts.values()) if (host.jids.has(jid)) return host;
+    return undefined;
+  }
+
+  #place(jid: string, peer: Peer): void {
+    this.#hostOf(jid)?.jids.delete(jid);
+    let host = this.#hosts.get(peer);
+    if (host === undefined) this.#hosts.set(peer, (host = { met: false, jids: new Set() }));
+    host.jids.add(jid);
+  }
+
+  /** Seeks those who have not been heard of, until they are. */
+  watch(): void {
+    const { partition } = this.#room;
+    if (this.#seeking) return;
+    this.#seeking = true;
+    partition.env.clock.after(fixed.seekAgain.value, () => {
+      this.#seeking = false;
+      if (this.#room.dead || this.#room.removed || partition.ended) return;
+      this.#seek();
+      if (this.#unheard.size > 0) this.watch();
+    });
+  }
+
+  #seek(): void {
+    const { routes } = this.#room.partition.env;
+    const wanted = new Map<Peer, string[]>();
+    for (const jid of this.#unheard) {
+      const home = this.#room.occupants.get(jid)?.home;
+      const peer = home === undefined ? undefined : routes.partition(home)?.server;
+      if (peer === undefined) continue;
+      const list = wanted.get(peer);
+      if (list === undefined) wanted.set(peer, [jid]);
+      else list.push(jid);
+    }
+    for (const [peer, jids] of wanted) this.#send(peer, { t: 'seek', jids });
+  }
+
+  /** A hall says what it has. */
+  report(from: Peer, { number, stays }: Report): void {
+    const known = new Set<string>();
+    const strangers: Report['stays'][number][] = [];
+    for (const stay of stays) {
+      if (this.#room.occupants.has(stay.jid)) {
+        this.#place(stay.jid, from);
+        this.#unheard.delete(stay.jid);
+        known.add(stay.jid);
+      } else strangers.push(stay);
+    }
+    const host = this.#hosts.get(from);
+    if (host !== undefined) host.met = true;
+    this.#mirror(from, host?.jids ?? [], number, known);
+    for (const { jid, nick } of strangers)
+      this.#send(from, { t: 'leave', jid, self: this.#farewell(jid, nick) });
+  }
+
+  /** What somebody is told who believes to be in and is not. */
+  #farewell(jid: string, nick: string): string {
+    for (const departure of this.#departures.values())
+      if (departure.jid === jid)
+        return departure.open.replace(/<\/x><\/presence>$/, '<status code="110"/></x></presence>');
+    return tailOf(dismissal(this.#room.address, nick));
+  }
+
+  // ── what is told ────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** To every server that has met the room. */
+  #tell(frame: Untitled<Show> | Untitled<Say>): void {
+    for (const [peer, { met, jids }] of this.#hosts) {
+      if (jids.size === 0) this.#hosts.delete(peer);
+      else if (met) this.#send(peer, frame);
+    }
+  }
+
+  #send(peer: Peer, frame: Untold): void {
+    const { address: room, run, partition } = this.#room;
+    const { env, id, epoch } = partition;
+    env.mesh.send(peer, 'hall', { ...frame, partition: id, epoch, room, run });
+  }
+
+  say(pos: number, tail: string, to?: readonly string[]): void {
+    this.#tell({ t: 'say', pos, tail, ...(to === undefined ? {} : { to }) });
+  }
+
+  /** `face` is how it is shown from now on; of who is not to be shown only its own sessions hear. */
+  show(
+    occupant: Occupant,
+    face: Face,
+    how: { readonly gone?: boolean; readonly except?: string; readonly renames?: string } = {},
+  ): void {
+    const { nick, v } = occupant;
+    const shown = shownAs(nick, v, face, how.gone === true);
+    const frame: Untitled<Show> = {
+      t: 'show',
+      shown,
+      self: face.self,
+      except: how.except,
+      sees: seesAddresses(this.#room, occupant),
+      renames: how.renames,
+    };
+    if (occupant.shown) {
+      if (how.gone !== true) this.#faces.set(nick, { v, shown });
+      this.#tell(frame);
+      return;
+    }
+    const own = new Set<Host | undefined>();
+    for (const { jid } of this.#room.nicks.get(nick) ?? [occupant]) {
+      const host = this.#hostOf(jid.full);
+      if (host !== undefined && !own.has(host)) this.toOne(jid.full, { ...frame, hidden: true });
+      own.add(host);
+    }
+  }
+
+  enter(occupant: Occupant, face: Face, history: readonly string[]): void {
+    const { jid, joined } = occupant;
+    const seat = this.#seat(occupant, face.self);
+    this.toOne(jid.full, {
+      t: 'enter',
+      seat,
+      history,
+      subject: subjectTail(this.#room),
+      pos: joined,
+    });
+  }
+
+  /** `host`: of the occupant while it was in (`hostOf`). */
+  leave(host: Peer | undefined, jid: string, self: string): void {
+    if (host !== undefined) this.#send(host, { t: 'leave', jid, self });
+  }
+
+  past(from: Peer, jid: string, said: Past['said'], end: boolean): void {
+    this.#send(from, { t: 'past', jid, said, end });
+  }
+
+  /** To the server of one occupant, which is sent the room first where it has not met it. */
+  toOne(jid: string, frame: Untold): void {
+    for (const [peer, host] of this.#hosts) {
+      if (!host.jids.has(jid)) continue;
+      if (!host.met) {
+        host.met = true;
+        this.#mirror(peer, host.jids, 0, new Set([jid]));
+      }
+      this.#send(peer, frame);
+      return;
+    }
+  }
+
+  /** `reported`: sessions whose own presence need not be told. */
+  #mirror(peer: Peer, jids: Iterable<string>, answers: number, reported: ReadonlySet<string>): void {
+    const { pos, v, occupants } = this.#room;
+    let seats: Seat[] = [];
+    let shown: Shown[] = [];
+    let size = 0;
+    let first = true;
+    const part = (last: boolean) => {
+      const frame: Untitled<Mirror> = {
+        t: 'mirror',
+        answers,
+        first,
+        last,
+        pos,
+        v,
+        subject: last || first ? subjectTail(this.#room) : '',
+        seats,
+        shown,
+        since: this.#since,
+      };
+      this.#send(peer, frame);
+      [seats, shown, size, first] = [[], [], 0, false];
+    };
+    const grow = (bytes: number) => {
+      size += bytes;
+      if (size > fixed.mirrorPart.value) part(false);
+    };
+    for (const one of this.#everybody()) {
+      shown.push(one);
+      grow(one.open.length + (one.full?.length ?? 0));
+    }
+    for (const jid of jids) {
+      const occupant = occupants.get(jid);
+      if (occupant === undefined || (answers === 0 && reported.has(jid))) continue;
+      const self = reported.has(jid) ? '' : faceOf(this.#room, occupant).self;
+      seats.push(this.#seat(occupant, self));
+      grow(self.length + jid.length);
+    }
+    part(true);
+  }
+
+  /** Whoever is shown, and who went of late, in the order of `v`. */
+  #everybody(): Shown[] {
+    const all: Shown[] = [];
+    for (const [nick, occupants] of this.#room.nicks) {
+      const occupant = newest(occupants);
+      if (!occupant.shown) continue;
+      let face = this.#faces.get(nick);
+      if (face === undefined || face.v !== occupant.v) {
+        face = {
+          v: occupant.v,
+          shown: shownAs(nick, occupant.v, faceOf(this.#room, occupant), false),
+        };
+        this.#faces.set(nick, face);
+      }
+      all.push(face.shown);
+    }
+    for (const { jid: _jid, hidden, ...shown } of this.#departures.values()) if (!hidden) all.push(shown);
+    return all.toSorted((a, b) => a.v - b.v);
+  }
+
+  #seat(occupant: Occupant, self: string): Seat {
+    const { jid, nick, joined } = occupant;
+    return { jid: jid.full, nick, joined, sees: seesAddresses(this.#room, occupant), self };
+  }
+
+  /** What is shown of everybody has changed (config.ts, whois). */
+  forgetFaces(): void {
+    this.#faces.clear();
+  }
+
+  /** Servers, for who looks at the room from outside. */
+  get size(): number {
+    return this.#hosts.size;
+  }
+}
+
+/** The one that a nickname is shown by, where several sessions go by it. */
+export function newest(occupants: readonly Occupant[]): Occupant {
+  return occupants.reduce((best, one) => (one.v > best.v ? one : best));
+}
+
+export function seesAddresses({ config }: Room, { role }: Occupant): boolean {
+  return config.whois === 'anyone' || role === 'moderator';
+}

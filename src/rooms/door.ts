@@ -1,0 +1,21 @@
+import type { Door } from '../entity/joint.ts';
+import { Jid } from '../xmpp/jid.ts';
+import type { Partition } from './partition.ts';
+import { receive } from './receive.ts';
+import type { Room } from './room.ts';
+
+/** For a sender in this process whose commit holds the room's part as well (entity/joint.ts). */
+export function openDoor(partition: Partition): Door {
+  let room: Room | undefined;
+  return {
+    get serving() {
+      return partition.serving && room?.dead !== true;
+    },
+    take(unit, stanza, to, source) {
+      const from = Jid.parse(stanza.attrs['from']!)!;
+      const received = receive(unit, partition, stanza, from, to, source);
+      unit.step(() => (room = partition.rooms.peek(to.bare)));
+      return received;
+    },
+  };
+}

@@ -1,0 +1,22 @@
+import type { Feature } from './iq.ts';
+import { owner } from './owner.ts';
+
+/** Every feature of rooms that answers requests, in one table. */
+export const features: readonly Feature[] = [owner];
+
+function table<H>(
+  handlersOf: (feature: Feature) => Readonly<Record<string, H>> | undefined,
+): ReadonlyMap<string, H> {
+  const handlers = new Map<string, H>();
+  for (const feature of features)
+    for (const [request, handler] of Object.entries(handlersOf(feature) ?? {})) {
+      if (handlers.has(request)) throw new Error(`two features answer ${request}`);
+      handlers.set(request, handler);
+    }
+  return handlers;
+}
+
+export const roomHandlers = table((feature) => feature.room);
+export const serviceHandlers = table((feature) => feature.service);
+/** Requests that take their time and change nothing. */
+export const aside: ReadonlySet<string> = new Set(features.flatMap((feature) => feature.aside ?? []));

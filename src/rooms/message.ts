@@ -1,0 +1,54 @@
+import type { Joint, Source } from '../entity/joint.ts';
+import { formatDate } from '../xmpp/datetime.ts';
+import { el, type Element } from '../xmpp/element.ts';
+import { NS } from '../xmpp/namespaces.ts';
+import { attribute } from '../xmpp/serialise.ts';
+import { tailOf } from './cast.ts';
+import type { Occupant, Room } from './room.ts';
+import type { MessageRow } from './rows.ts';
+
+/** Takes the next position, is stored, and goes to everybody after that commit (invariant 3). */
+export function append(
+  unit: Joint,
+  room: Room,
+  occupant: Occupant,
+  message: Element,
+  source: Source,
+  kind: number,
+): MessageRow {
+  const { clock, count } = room.partition.env;
+  const xml = tailOf(reflected(room, occupant, message));
+  const { jid, nick } = occupant;
+  const row = room.append(unit, { jid: jid.full, nick, kind, sent: clock.now(), xml }, source);
+  unit.after(() => {
+    count('room-message');
+    room.company.say(row.pos, stamped(room, row));
+  });
+  return row;
+}
+
+/** As everybody gets it: from the occupant, with its id there, and nothing that only a room may say (XEP-0421 §3). */
+export function reflected(room: Room, { nick, jid }: Occupant, message: Element): Element {
+  const words = message.elements(undefined).filter(({ name, ns }) => !isRooms(name, ns));
+  const from = `${room.address}/${nick}`;
+  const id = el('occupant-id', NS.occupantId, { id: room.occupantId(jid) });
+  return message.with({ from, to: undefined, type: 'groupchat' }).withChildren([...words, id]);
+}
+
+function isRooms(name: string, ns: string): boolean {
+  return (
+    ns === NS.occupantId || ns === NS.mucUser || (ns === NS.delay && name === 'delay') || ns === NS.addresses
+  );
+}
+
+/** With its archive id (XEP-0359 §3). */
+export function stamped({ address }: Room, { pos, xml }: Pick<MessageRow, 'pos' | 'xml'>): string {
+  const id = `<stanza-id xmlns="${NS.sid}" by="${attribute(address)}" id="${pos}"/>`;
+  return `${xml.slice(0, -'</message>'.length)}${id}</message>`;
+}
+
+/** As somebody gets it who comes in later (§7.2.13). */
+export function delayed(room: Room, row: MessageRow): string {
+  const delay = `<delay xmlns="${NS.delay}" from="${attribute(room.address)}" stamp="${formatDate(row.sent)}"/>`;
+  return `${stamped(room, row).slice(0, -'</message>'.length)}${delay}</message>`;
+}

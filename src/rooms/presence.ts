@@ -1,0 +1,101 @@
+import type { Joint, Source } from '../entity/joint.ts';
+import { el, type Element } from '../xmpp/element.ts';
+import { StanzaError } from '../xmpp/error.ts';
+import type { Jid } from '../xmpp/jid.ts';
+import { NS } from '../xmpp/namespaces.ts';
+import { dismissal, faceOf } from './cast.ts';
+import { enter, mayBeCalled, reenter } from './enter.ts';
+import { leave } from './leave.ts';
+import type { Occupant, Room } from './room.ts';
+
+/** Presence of somebody to an address in the room. Throws `StanzaError` to refuse it. */
+export function receivePresence(
+  unit: Joint,
+  room: Room,
+  presence: Element,
+  from: Jid,
+  to: Jid,
+  source: Source | undefined,
+): void {
+  const occupant = room.occupants.get(from.full);
+  switch (presence.attrs['type']) {
+    case undefined:
+      break;
+    case 'unavailable':
+    case 'error':
+      // What is older than its entering is about an earlier time.
+      if (occupant === undefined || isStale(occupant, source)) return;
+      leave(unit, room, occupant, presence.attrs['type'] === 'error' ? undefined : presence);
+      return;
+    default:
+      // §15.2: a room takes no subscriptions.
+      return;
+  }
+  // §7.2.1.
+  if (to.resource === '') throw new StanzaError('jid-malformed', 'presence to a room names a nickname');
+  if (to.resource.trim() === '') throw new StanzaError('jid-malformed', 'this cannot be a nickname');
+  const joins = presence.child('x', NS.muc) !== undefined;
+  if (occupant === undefined) {
+    if (joins) enter(unit, room, presence, from, to, source ?? none);
+    else desynchronised(unit, room, from, to);
+    return;
+  }
+  if (isStale(occupant, source)) return;
+  if (to.resource !== occupant.nick) rename(unit, room, occupant, presence, from, to.resource);
+  else if (joins) {
+    // The very stanza that brought it in, come again.
+    if (source !== undefined && occupant.source === source.source && occupant.n === source.n) return;
+    reenter(unit, room, occupant, presence, source ?? { ...occupant, k: 0 });
+  } else update(unit, room, occupant, presence);
+}
+
+const none: Source = { source: 0, n: 0, k: 0 };
+
+function isStale(occupant: Occupant, source: Source | undefined): boolean {
+  return source !== undefined && source.source === occupant.source && source.n < occupant.n;
+}
+
+/** §7.2.17: it believes to be in and is not: a kick by a fault tells it. */
+function desynchronised(unit: Joint, room: Room, from: Jid, to: Jid): void {
+  unit.after(() => room.partition.send(from, dismissal(to.bare, to.resource).with({ to: from.full })));
+}
+
+/** §7.7: it says something new of itself. */
+function update(unit: Joint, room: Room, occupant: Occupant, presence: Element): void {
+  say(room, occupant, presence);
+  room.seat(unit, occupant);
+  unit.after(() => {
+    if (room.occupants.get(occupant.jid.full) === occupant)
+      room.company.show(occupant, faceOf(room, occupant));
+  });
+}
+
+function say(room: Room, occupant: Occupant, presence: Element): void {
+  const { id, 'xml:lang': lang } = presence.attrs;
+  const words = presence.elements(undefined).filter(({ ns }) => ns !== NS.muc);
+  occupant.presence = el('presence', NS.client, { id, 'xml:lang': lang }, words);
+  occupant.v = room.nextV();
+}
+
+/** §7.6: it goes by another nickname, and with it all sessions of the same account by the old one. */
+function rename(
+  unit: Joint,
+  room: Room,
+  occupant: Occupant,
+  presence: Element,
+  from: Jid,
+  nick: string,
+): void {
+  mayBeCalled(room, from, nick);
+  const before = { ...occupant, v: room.nextV() };
+  const gone = faceOf(room, before, { gone: true, nick, codes: [303] });
+  const all = [...(room.nicks.get(before.nick) ?? [])];
+  say(room, occupant, presence);
+  for (const one of all) room.rename(unit, one, nick);
+  room.company.renamed(before, gone.open);
+  unit.after(() => {
+    room.company.show(before, gone, { gone: true, renames: nick });
+    if (room.occupants.get(occupant.jid.full) === occupant)
+      room.company.show(occupant, faceOf(room, occupant));
+  });
+}

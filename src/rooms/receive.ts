@@ -1,0 +1,115 @@
+import type { Joint, Source } from '../entity/joint.ts';
+import type { Element } from '../xmpp/element.ts';
+import { StanzaError } from '../xmpp/error.ts';
+import type { Jid } from '../xmpp/jid.ts';
+import { NS } from '../xmpp/namespaces.ts';
+import { errorReply } from '../xmpp/stanza.ts';
+import { dismissal } from './cast.ts';
+import { create } from './enter.ts';
+import { mediate } from './mediate.ts';
+import type { Partition } from './partition.ts';
+import { receivePresence } from './presence.ts';
+import { sendPrivate } from './private.ts';
+import type { Room } from './room.ts';
+import { roomRows } from './rows.ts';
+import { pass, say } from './say.ts';
+
+/**
+ * A message or a presence for an address of a room joins `unit`. What it does it does in the step in which the unit goes to
+ * its lane; that throws `StanzaError` for a message that is not taken. Presence that is not is answered.
+ */
+export function receive(
+  unit: Joint,
+  partition: Partition,
+  stanza: Element,
+  from: Jid,
+  to: Jid,
+  source: Source,
+): void | Promise<void> {
+  const found = partition.rooms.get(to.bare);
+  if (!(found instanceof Promise)) {
+    unit.step(() => act(unit, partition, stanza, from, to, source, 0));
+    return;
+  }
+  return found.then(async (room) => {
+    const made = room === undefined && isJoin(stanza) ? await madeBy(partition, from) : 0;
+    unit.step(() => act(unit, partition, stanza, from, to, source, made));
+  });
+}
+
+function act(
+  unit: Joint,
+  partition: Partition,
+  stanza: Element,
+  from: Jid,
+  to: Jid,
+  source: Source,
+  made: number,
+): void {
+  const room = partition.rooms.peek(to.bare);
+  if (stanza.name === 'message') {
+    if (room === undefined) throw new StanzaError('item-not-found', 'there is no such room');
+    unit.involve(room);
+    receiveMessage(unit, room, stanza, from, to, source);
+    return;
+  }
+  try {
+    if (room !== undefined) {
+      unit.involve(room);
+      receivePresence(unit, room, stanza, from, to, source);
+    } else if (isJoin(stanza) && to.local !== '' && to.resource.trim() !== '') {
+      const { roomsEach } = partition.env.limits;
+      if (roomsEach !== 0 && made >= roomsEach)
+        throw new StanzaError('resource-constraint', 'you have made as many rooms as one may');
+      create(unit, partition, stanza, from, to, source);
+    } else refuse(unit, partition, stanza, from, to);
+  } catch (error) {
+    if (!(error instanceof StanzaError)) throw error;
+    unit.after(() => partition.send(from, errorReply(stanza, error)));
+  }
+}
+
+function receiveMessage(unit: Joint, room: Room, message: Element, from: Jid, to: Jid, source: Source): void {
+  const { type } = message.attrs;
+  if (to.resource !== '') sendPrivate(unit, room, message, from, to, source);
+  else if (type === 'groupchat') say(unit, room, message, from, source);
+  else mediate(unit, room, message, from, source);
+}
+
+/** What nobody stores: chat states, what is not to be kept, and what is told of somebody who is in. In the room's mailbox. */
+export function receivePassing(unit: Joint, room: Room, stanza: Element, from: Jid, to: Jid): void {
+  if (stanza.name === 'presence') receivePresence(unit, room, stanza, from, to, undefined);
+  else if (stanza.attrs['type'] === 'error') return;
+  else if (to.resource !== '') sendPrivate(unit, room, stanza, from, to, undefined);
+  else if (stanza.attrs['type'] === 'groupchat') pass(room, stanza, from);
+  else throw new StanzaError('not-acceptable');
+}
+
+export function isJoin(presence: Element): boolean {
+  return (
+    presence.name === 'presence' &&
+    presence.attrs['type'] === undefined &&
+    presence.child('x', NS.muc) !== undefined
+  );
+}
+
+/** Presence to a room that is not there. */
+export function refuse(
+  unit: Pick<Joint, 'after'>,
+  partition: Partition,
+  presence: Element,
+  from: Jid,
+  to: Jid,
+): void {
+  if (presence.attrs['type'] !== undefined) return;
+  if (to.local === '') throw new StanzaError('service-unavailable');
+  if (to.resource.trim() === '')
+    throw new StanzaError('jid-malformed', 'presence to a room names a nickname');
+  unit.after(() => partition.send(from, dismissal(to.bare, to.resource).with({ to: from.full })));
+}
+
+/** How many rooms an account has made. */
+async function madeBy(partition: Partition, from: Jid): Promise<number> {
+  const [made] = await partition.env.store.query<{ n: number }>(roomRows.madeBy, [from.bare]);
+  return made?.n ?? 0;
+}

@@ -1,0 +1,51 @@
+import { Bucket } from '../base/bucket.ts';
+import type { Joint, Source } from '../entity/joint.ts';
+import type { Element } from '../xmpp/element.ts';
+import { StanzaError } from '../xmpp/error.ts';
+import type { Jid } from '../xmpp/jid.ts';
+import { tailOf } from './cast.ts';
+import { append, reflected } from './message.ts';
+import type { Occupant, Room } from './room.ts';
+import { said, unkept } from './rows.ts';
+import { changeSubject, isSubject } from './subject.ts';
+
+/** What is said to everybody (XEP-0045 §7.4). Throws `StanzaError` where it is not to be. */
+export function say(unit: Joint, room: Room, message: Element, from: Jid, source: Source): void {
+  const occupant = speaker(room, from);
+  mayNow(room, occupant);
+  if (isSubject(message)) {
+    changeSubject(unit, room, occupant, message, source);
+    return;
+  }
+  append(unit, room, occupant, message, source, room.config.logging ? said : unkept);
+}
+
+/** The same for what nobody stores: who is there hears it. */
+export function pass(room: Room, message: Element, from: Jid): void {
+  const occupant = speaker(room, from);
+  mayNow(room, occupant);
+  const tail = tailOf(reflected(room, occupant, message));
+  room.inOrder(() => room.company.say(0, tail));
+}
+
+/** The occupant who says it, if it has voice. */
+export function speaker(room: Room, from: Jid): Occupant {
+  const occupant = room.occupants.get(from.full);
+  // §7.4: who is not in cannot speak.
+  if (occupant === undefined) throw new StanzaError('not-acceptable', 'you are not in this room');
+  if (occupant.role === 'visitor' && room.config.moderated)
+    throw new StanzaError('forbidden', 'visitors have no voice in this room');
+  return occupant;
+}
+
+/** The rates of an occupant and of the room (`limits.occupantRate`, `limits.roomRate`). */
+function mayNow(room: Room, occupant: Occupant): void {
+  const { clock, limits } = room.partition.env;
+  const now = clock.mono();
+  const rate = limits.occupantRate;
+  occupant.bucket ??= new Bucket({ burst: rate * 3, perSecond: rate }, now);
+  if (!occupant.bucket.take(now))
+    throw new StanzaError('policy-violation', 'too many messages, wait a moment', 'wait');
+  if (!room.bucket.take(now))
+    throw new StanzaError('resource-constraint', 'too much is being said in this room, wait a moment');
+}
