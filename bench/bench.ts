@@ -170,5 +170,6 @@ try {
 } catch (error) {
   const usage = error instanceof Usage || (error as { code?: string }).code?.startsWith('ERR_PARSE_ARGS');
   process.stderr.write(usage ? `${(error as Error).message}\n\n${HELP}` : `${(error as Error).stack}\n`);
-  process.exitCode = usage ? 2 : 1;
+  // At once: a generator that was left in the middle of something would keep us.
+  process.exit(usage ? 2 : 1);
 }

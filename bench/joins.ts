@@ -37,7 +37,12 @@ export async function joins(setup: Setup): Promise<Report> {
       compare: false,
     },
     { key: 'late', title: `time-outs (no subject within ${PATIENCE} s)`, digits: 0, compare: false },
-    { key: 'missing', title: 'presences missing (below zero: more than demanded)', digits: 0, compare: false },
+    {
+      key: 'missing',
+      title: 'presences missing (below zero: more than demanded)',
+      digits: 0,
+      compare: false,
+    },
     { key: 'p50', title: 'join to subject p50 ms, last stretch', digits: 1, compare: true },
     { key: 'p99', title: 'join to subject p99 ms, last stretch', digits: 1, compare: true },
     { key: 'max', title: 'join to subject max ms, of all', digits: 1, compare: true },

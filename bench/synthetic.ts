@@ -2,7 +2,7 @@ import { systemClock } from '../src/base/clock.ts';
 import { openLog } from '../src/base/log.ts';
 import { systemRandom, token } from '../src/base/random.ts';
 import { codec } from '../src/link/codec.ts';
-import type { Bound, ConnInfo, Down, Up } from '../src/link/frames.ts';
+import type { Bound, Cast, ConnInfo, Down, Up } from '../src/link/frames.ts';
 import { openMesh } from '../src/mesh/channel.ts';
 import type { Mesh } from '../src/mesh/mesh.ts';
 import { openNatsWire } from '../src/mesh/nats.ts';
@@ -43,9 +43,10 @@ export class Synthetic {
     this.#domain = domain;
     this.#table = openTable(mesh, new Set([domain]));
     mesh.serve('mux', (_from, frame) => this.#receive(frame as Down));
-    this.#table.onChange(({ partition, epoch, server }) =>
-      mesh.send(server, 'account', { t: 'reported', partition, epoch } satisfies Up),
-    );
+    this.#table.onChange(({ partition, epoch, server }) => {
+      if (this.#table.kindOf(partition) === 'room') return;
+      mesh.send(server, 'account', { t: 'reported', partition, epoch } satisfies Up);
+    });
   }
 
   static async open({ mesh: url, name, domain }: Entrance): Promise<Synthetic> {
@@ -117,6 +118,12 @@ export class Synthetic {
     return this.#mesh.close();
   }
 
+  #cast({ name, tail, to }: Cast): void {
+    const text = `<${name}${tail}`;
+    for (const { list } of to)
+      for (let i = 0; i < list.length; i += 2) this.#people.get(list[i] ?? 0)?.take(list[i + 1] ?? 0, text);
+  }
+
   async #route(account: string): Promise<Route> {
     for (let tries = 0; tries < 600; tries++) {
       const route = this.#table.locate(account);
@@ -128,9 +135,12 @@ export class Synthetic {
 
   #receive(frame: Down): void {
     if ('conn' in frame) this.#conns.get(frame.conn)?.(frame);
+    else if (frame.t === 'cast') this.#cast(frame);
     else this.#people.get(frame.session)?.receive(frame);
   }
 }
+
+type ForSession = Exclude<Down, ForLogin | Cast>;
 
 const INFO: Omit<ConnInfo, 'domain'> = {
   address: '127.0.0.1',
@@ -195,13 +205,17 @@ export class Puppet implements Person {
     });
   }
 
-  receive(frame: Exclude<Down, ForLogin>): void {
-    if (frame.t === 'enabled') this.#enabled?.();
-    if (frame.t === 'close' || frame.t === 'unattached') throw new Error(`${this.user}: session over`);
-    if (frame.t !== 'out' || frame.m <= this.#m) return;
+  receive(frame: ForSession): void {
+    if (frame.t === 'out') this.take(frame.m, frame.text);
+    else if (frame.t === 'enabled') this.#enabled?.();
+    else if (frame.t === 'close' || frame.t === 'unattached') throw new Error(`${this.user}: session over`);
+  }
+
+  /** The next stanza of its session. */
+  take(m: number, text: string): void {
+    if (m <= this.#m) return;
     if (this.#m === this.#acked) this.#mux.touch(this);
-    this.#m = frame.m;
-    const { text } = frame;
+    this.#m = m;
     this.bytes += text.length;
     if (text.startsWith('<message')) this.#heard(this, text);
     else if (text.startsWith('<presence')) this.presences += 1;
