@@ -245,10 +245,17 @@ export class Room implements Party {
 
   /** XEP-0421: the same for an account whenever it is in this room, and in no other. */
   occupantId({ bare }: Pick<Jid, 'bare'>): string {
-    return createHmac('sha256', this.partition.env.secret)
-      .update(`occupant ${this.id} ${bare}`)
-      .digest('base64url');
+    let id = this.#ids.get(bare);
+    if (id === undefined) {
+      const hmac = createHmac('sha256', this.partition.env.secret);
+      id = hmac.update(`occupant ${this.id} ${bare}`).digest('base64url');
+      // Every message asks.
+      if (this.#ids.size > this.occupants.size * 2 + 100) this.#ids.clear();
+      this.#ids.set(bare, id);
+    }
+    return id;
   }
+  readonly #ids = new Map<string, string>();
 
   // ── who is there ────────────────────────────────────────────────────────────────────────────────────────────────
 
