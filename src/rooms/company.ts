@@ -304,7 +304,9 @@ export class Company {
   #everybody(): Shown[] {
     const all: Shown[] = [];
     for (const [nick, occupants] of this.#room.nicks) {
-      const occupant = newest(occupants);
+      const there = occupants.filter(({ entered }) => entered);
+      if (there.length === 0) continue;
+      const occupant = newest(there);
       if (!occupant.shown) continue;
       let face = this.#faces.get(nick);
       if (face === undefined || face.v !== occupant.v) {

@@ -393,7 +393,8 @@ export class Hall {
     const { session } = stay;
     const floor = Math.max(stay.v, stay.from);
     const rest: Shown[] = [];
-    for (const one of this.#shown.values()) if (one.v > stay.v) rest.push(one);
+    // What a mirror has above `v` is still to be told.
+    for (const one of this.#shown.values()) if (one.v > stay.v && one.v <= this.v) rest.push(one);
     const came = rest.length;
     for (const one of this.#gone.values()) if (one.v > floor) rest.push(one);
     if (rest.length > came) rest.sort((a, b) => a.v - b.v);
