@@ -50,10 +50,14 @@ export interface Occupant {
   n: number;
   /** The room's position then. */
   joined: number;
+  /** Milliseconds since the epoch. */
+  readonly since: number;
   /** The partition of its account. */
   readonly home: number | undefined;
   /** What its client says of itself. */
   presence: Element;
+  /** It has been told that it is in. */
+  entered: boolean;
   /** How fast it may speak; made when it does. */
   bucket: Bucket | undefined;
 }
@@ -147,10 +151,24 @@ export class Room implements Party {
       const jid = Jid.parse(one.jid)!;
       if (one.gone === 1) this.company.departed(jid.full, one.nick, one.v, one.xml, one.shown === 1);
       else {
-        const { nick, v, source, n, joined } = one;
+        const { nick, v, source, n, joined, since } = one;
         const [role, shown, presence] = [one.role as Role, one.shown === 1, parseStored(one.xml)];
         const home = partition.env.partitionOf(jid.bare);
-        this.#seat({ jid, nick, role, shown, v, source, n, joined, home, presence, bucket: undefined });
+        this.#seat({
+          jid,
+          nick,
+          role,
+          shown,
+          v,
+          source,
+          n,
+          joined,
+          since,
+          home,
+          presence,
+          entered: true,
+          bucket: undefined,
+        });
         this.company.expect(jid.full);
       }
     }
@@ -180,6 +198,10 @@ export class Room implements Party {
     if (this.dead || this.removed) return;
     this.dead = true;
     this.partition.renew(this);
+  }
+
+  withdrawn(): void {
+    this.reset();
   }
 
   /** Behind what the room has in the lane. */
@@ -223,10 +245,17 @@ export class Room implements Party {
 
   /** XEP-0421: the same for an account whenever it is in this room, and in no other. */
   occupantId({ bare }: Pick<Jid, 'bare'>): string {
-    return createHmac('sha256', this.partition.env.secret)
-      .update(`occupant ${this.id} ${bare}`)
-      .digest('base64url');
+    let id = this.#ids.get(bare);
+    if (id === undefined) {
+      const hmac = createHmac('sha256', this.partition.env.secret);
+      id = hmac.update(`occupant ${this.id} ${bare}`).digest('base64url');
+      // Every message asks.
+      if (this.#ids.size > this.occupants.size * 2 + 100) this.#ids.clear();
+      this.#ids.set(bare, id);
+    }
+    return id;
   }
+  readonly #ids = new Map<string, string>();
 
   // ── who is there ────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -278,7 +307,7 @@ export class Room implements Party {
   }
 
   #write(unit: Joint, occupant: Occupant, gone: boolean, xml: string): void {
-    const { jid, nick, role, shown, v, source, n, joined } = occupant;
+    const { jid, nick, role, shown, v, source, n, joined, since } = occupant;
     const flags = [shown ? 1 : 0, gone ? 1 : 0];
     unit.write(occupantRows.put, [
       this.partition.id,
@@ -291,6 +320,7 @@ export class Room implements Party {
       source,
       n,
       joined,
+      since,
       xml,
     ]);
   }
@@ -331,6 +361,14 @@ export class Room implements Party {
   /** The texts of what was said some time ago are gone from the store (retention.ts). */
   fade(which: (row: MessageRow) => boolean): void {
     for (const [at, row] of this.recent.entries()) if (which(row)) this.recent[at] = { ...row, xml: '' };
+  }
+
+  /** What was said above a position, up to another one, before a point of time (ms) is kept no more; its places stay. */
+  empty(unit: Joint, above: number, until: number, before: number): void {
+    unit.write(messageRows.empty, [this.partition.id, this.id, above, until, before]);
+    for (const [at, row] of this.recent.entries())
+      if (row.pos > above && row.pos <= until && row.sent < before)
+        this.recent[at] = { ...row, jid: '', nick: '', xml: '' };
   }
 
   /** Stanza n of this source has been taken in. */

@@ -27,7 +27,7 @@ export const tenth: Migration = {
     `create table room_occupant (
        partition integer not null, room integer not null, jid text not null, nick text not null, role text not null,
        shown integer not null, gone integer not null, v integer not null, source integer not null, n integer not null,
-       joined integer not null, xml text not null,
+       joined integer not null, since integer not null, xml text not null,
        primary key (partition, room, jid))`,
     // `pos` has no gaps within a room. `xml` is the stanza as everybody gets it, without `to` and without its stanza-id.
     `create table room_message (
