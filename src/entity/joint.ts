@@ -36,10 +36,13 @@ export interface Neighbours {
 }
 
 export interface Door {
+  /** False where what was taken cannot be stored any more. */
   readonly serving: boolean;
   /**
    * The recipient's part of a durable stanza joins `unit`. Throws, or rejects with, `StanzaError` where it is not taken; a
    * step of the unit may throw it, too.
    */
   take(unit: Joint, stanza: Element, to: Jid, source: Source): void | Promise<void>;
+  /** The unit is not stored, but another one in its place that does without this part. */
+  drop(): void;
 }

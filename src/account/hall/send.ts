@@ -65,6 +65,7 @@ function hand(
   work.fallback(
     () => detoured() || !door.serving,
     () => {
+      door.drop();
       const again = new Work(account, session, n);
       again.onFailure((error) => failed(again, error));
       writeLetter(again, to, stanza, forRoom, origin);
