@@ -106,12 +106,14 @@ function seat(
     bucket: undefined,
   };
   room.seat(unit, occupant);
+  const meet = room.company.meet(from.full);
   const own = [...codes];
   // §7.2.3 and §7.2.12.
   if (room.config.whois === 'anyone') own.push(100);
   if (room.config.logging) own.push(170);
   unit.after(() => {
     room.partition.env.count('room-join');
+    meet();
     announce(room, occupant, own, past);
   });
 }
@@ -141,8 +143,12 @@ export function reenter(
     joined: room.pos,
   });
   room.seat(unit, occupant);
+  const meet = room.company.meet(occupant.jid.full);
   const own = [...(room.config.whois === 'anyone' ? [100] : []), ...(room.config.logging ? [170] : [])];
-  unit.after(() => announce(room, occupant, own, past));
+  unit.after(() => {
+    meet();
+    announce(room, occupant, own, past);
+  });
 }
 
 /**

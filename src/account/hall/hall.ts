@@ -16,7 +16,8 @@ export interface Floor {
   session(jid: string): Session | undefined;
   /** Sends to the room's owner. */
   ask(hall: Hall, frame: { readonly t: string; readonly [key: string]: unknown }): void;
-  /** The room says that a session is out. */
+  /** The room says that a session is in, or out. */
+  in(session: Session, room: string, nick: string): void;
   out(session: Session, room: string): void;
 }
 
@@ -57,7 +58,11 @@ export class Hall {
   report(): void {
     this.#reporting = ++this.#reports;
     this.#parts = [];
-    const stays = [...this.stays.values()].map(({ session, nick }) => ({ jid: session.full, nick }));
+    const stays = [...this.stays.values()].map(({ session, nick, pos }) => ({
+      jid: session.full,
+      nick,
+      ...(pos < 0 ? { lost: true } : {}),
+    }));
     this.#floor.ask(this, { t: 'report', number: this.#reporting, stays });
   }
 
@@ -117,7 +122,10 @@ export class Hall {
         }
         stay.nick = seat.nick;
         stay.sees = seat.sees;
-        if (stay.pos < 0) stay.pos = seat.joined;
+        if (stay.pos < 0) {
+          stay.pos = seat.joined;
+          stay.entering = { self: seat.self, history: [], subject: frame.subject };
+        }
         stay.asked = false;
         stay.past = [];
       }
@@ -126,6 +134,8 @@ export class Hall {
         stay.live = false;
         this.pump(stay);
       }
+    // Unasked, it says nothing of whom the room does not know.
+    if (frame.answers === 0 && known.size < this.stays.size) this.report();
   }
 
   /** Everybody who is there, as of now. Whoever was shown and is not among them has gone, whether or not anybody saw it. */
@@ -187,6 +197,7 @@ export class Hall {
     const stay = new Stay(session, seat, pos, 0, this.v);
     stay.entering = entering;
     this.#add(stay);
+    this.#floor.in(session, this.room, seat.nick);
     this.pump(stay);
   }
 
@@ -262,9 +273,16 @@ export class Hall {
     const { env } = this.#floor;
     const fan = new Fan(env, 'message', tail, pos === 0 ? undefined : this.feeds.message, pos);
     if (pos > 0) this.pos = pos;
+    const behind: Stay[] = [];
     if (to === undefined)
       for (const stay of this.stays.values()) {
         if (!stay.live || (pos > 0 && pos <= stay.pos) || this.#hold(stay)) continue;
+        // Something is missing: it asks for that first (DESIGN §8).
+        if (pos > stay.pos + 1) {
+          stay.live = false;
+          behind.push(stay);
+          continue;
+        }
         if (pos > 0) stay.pos = pos;
         fan.add(stay.session);
       }
@@ -274,15 +292,16 @@ export class Hall {
         if (stay !== undefined && stay.entering === undefined) fan.add(stay.session);
       }
     fan.send();
+    for (const stay of behind) this.pump(stay);
   }
 
-  #past({ jid, said, end }: Past): void {
+  #past({ jid, said, upTo }: Past): void {
     const stay = this.stays.get(jid);
     if (stay === undefined || !stay.asked) return;
     stay.asked = false;
     stay.past = said.filter(([pos]) => pos > stay.pos);
     // Nothing is kept that was between: there is nothing to wait for.
-    if (end && stay.past.length === 0) stay.pos = Math.max(stay.pos, this.pos);
+    if (stay.past.length === 0) stay.pos = Math.max(stay.pos, upTo);
     this.pump(stay);
   }
 
