@@ -42,4 +42,10 @@ export const rooming = {
     of: 'sessions, besides those that are in, whose last word in a room is in memory',
     overflow: 'that of another one is looked up when it says something again',
   },
+  roomReason: {
+    value: 1000,
+    unit: 'characters',
+    of: 'the reason for what is done to somebody in a room; it is shown to all',
+    overflow: 'the request is refused with `not-acceptable`',
+  },
 } as const;

@@ -1,8 +1,9 @@
+import { admin } from './admin.ts';
 import type { Feature } from './iq.ts';
 import { owner } from './owner.ts';
 
 /** Every feature of rooms that answers requests, in one table. */
-export const features: readonly Feature[] = [owner];
+export const features: readonly Feature[] = [admin, owner];
 
 function table<H>(
   handlersOf: (feature: Feature) => Readonly<Record<string, H>> | undefined,
