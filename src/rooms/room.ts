@@ -56,8 +56,6 @@ export interface Occupant {
   readonly home: number | undefined;
   /** What its client says of itself. */
   presence: Element;
-  /** It has been told that it is in. */
-  entered: boolean;
   /** How fast it may speak; made when it does. */
   bucket: Bucket | undefined;
 }
@@ -134,7 +132,8 @@ export class Room implements Party {
     this.recent = recent.toReversed();
     // Positions begin at the creation and go on from there: a room that is made again never uses one twice.
     this.pos = Math.max(row.created * 1000, recent[0]?.pos ?? 0);
-    this.run = this.v = Math.max(clock.now() * 1000, (occupants.at(-1)?.v ?? 0) + 1);
+    this.run = partition.env.newId();
+    this.v = Math.max(clock.now() * 1000, (occupants.at(-1)?.v ?? 0) + 1);
     this.company = new Company(this);
     const rate = limits.roomRate;
     this.bucket = new Bucket({ burst: rate * 2, perSecond: rate }, clock.mono());
@@ -166,7 +165,6 @@ export class Room implements Party {
           since,
           home,
           presence,
-          entered: true,
           bucket: undefined,
         });
         this.company.expect(jid.full);
@@ -200,10 +198,6 @@ export class Room implements Party {
     this.partition.renew(this);
   }
 
-  withdrawn(): void {
-    this.reset();
-  }
-
   /** Behind what the room has in the lane. */
   inOrder(effect: () => void): void {
     if (this.quiet) effect();
@@ -212,13 +206,10 @@ export class Room implements Party {
 
   // ── who is known ────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** By bare address, else by domain (XEP-0045 §9.1 and §15.6.1 allow both in a list). */
-  member({ bare, domain }: Jid): Member | undefined {
-    return this.members.get(bare) ?? this.members.get(domain);
-  }
-
-  affiliation(jid: Jid): Affiliation {
-    return this.member(jid)?.affiliation ?? 'none';
+  /** By bare address, else by domain (XEP-0045 §9.2). */
+  affiliation({ bare, domain }: Jid): Affiliation {
+    const own = this.members.get(bare)?.affiliation ?? 'none';
+    return own === 'none' ? (this.members.get(domain)?.affiliation ?? 'none') : own;
   }
 
   setMember(unit: Joint, jid: string, member: Member): void {
