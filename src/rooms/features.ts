@@ -1,9 +1,10 @@
+import { admin } from './admin.ts';
 import { avatar } from './avatar.ts';
 import type { Feature } from './iq.ts';
 import { owner } from './owner.ts';
 
 /** Every feature of rooms that answers requests, in one table. */
-export const features: readonly Feature[] = [owner, avatar];
+export const features: readonly Feature[] = [admin, avatar, owner];
 
 function table<H>(
   handlersOf: (feature: Feature) => Readonly<Record<string, H>> | undefined,

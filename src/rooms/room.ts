@@ -185,13 +185,10 @@ export class Room implements Party {
 
   // ── who is known ────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** By bare address, else by domain (XEP-0045 §9.1 and §15.6.1 allow both in a list). */
-  member({ bare, domain }: Jid): Member | undefined {
-    return this.members.get(bare) ?? this.members.get(domain);
-  }
-
-  affiliation(jid: Jid): Affiliation {
-    return this.member(jid)?.affiliation ?? 'none';
+  /** By bare address, else by domain (XEP-0045 §9.2). */
+  affiliation({ bare, domain }: Jid): Affiliation {
+    const own = this.members.get(bare)?.affiliation ?? 'none';
+    return own === 'none' ? (this.members.get(domain)?.affiliation ?? 'none') : own;
   }
 
   setMember(unit: Joint, jid: string, member: Member): void {

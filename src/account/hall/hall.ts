@@ -203,9 +203,12 @@ export class Hall {
 
   #show({ shown, self, except, sees, renames, hidden }: Show): void {
     const { nick } = shown;
-    for (const stay of this.stays.values()) if (stay.nick === nick && shown.gone !== true) stay.sees = sees;
+    const own = [...this.stays.values()].filter((stay) => stay.nick === nick);
+    const learning = own.filter((stay) => sees && !stay.sees);
+    for (const stay of own) stay.sees = sees;
     if (hidden !== true) this.#showAll(shown, except);
     this.#showRest(shown, self, except, hidden === true);
+    for (const stay of learning) this.#reveal(stay);
     if (renames === undefined) return;
     for (const stay of this.stays.values()) if (stay.nick === nick) stay.nick = renames;
   }
@@ -236,6 +239,14 @@ export class Hall {
     }
     open.send();
     if (full !== open) full.send();
+  }
+
+  /** It may see real addresses now (XEP-0045 §8): it is shown everybody once more. */
+  #reveal(stay: Stay): void {
+    stay.v = 0;
+    stay.from = this.v;
+    stay.live = false;
+    this.pump(stay);
   }
 
   /** To the occupant's own sessions, and to those whose clients are not looking (XEP-0352). */
