@@ -180,6 +180,7 @@ export class Rig {
     };
     this.partition = new Partition(env, here, fence.epoch, this.lane, {
       loads: new Gate(64, 10_000, 'too many'),
+      queries: new Gate(8, 100, 'too many'),
       keep: () => this.limits.idle,
     });
     this.#office = openOffice(env, (id) => (id === here ? this.partition : undefined));
