@@ -16,7 +16,8 @@ export const roomRows = {
     values ($1, $2, $3, $4, $5, $6, $7, null)`,
   /** How many rooms somebody has made, wherever they are. */
   madeBy: sql`select count(*) as n from room where creator = $1`,
-  config: sql`update room set config = $3, locked = $4 where partition = $1 and id = $2`,
+  config: sql`update room set config = $3, locked = $4, host = $5, listed = $6, title = $7, about = $8
+    where partition = $1 and id = $2`,
   subject: sql`update room set subject = $3 where partition = $1 and id = $2`,
   remove: sql`delete from room where partition = $1 and id = $2`,
   /** Rooms with somebody in, for a new owner. */
@@ -94,15 +95,7 @@ export const messageRows = {
     where partition = $1 and room = $2 and pos > $3 and pos <= $4 order by pos limit $5`,
   recent: sql`select pos, jid, nick, kind, sent, xml from room_message
     where partition = $1 and room = $2 order by pos desc limit $3`,
-  /** The next of those that are to be emptied, or removed where they are empty: how far they go and how many they are. */
-  texts: sql`select max(pos) as until, count(*) as n from (select pos from room_message
-    where partition = $1 and room = $2 and pos > $3 and sent < $4 and xml <> '' order by pos limit $5) as slice`,
-  stubs: sql`select max(pos) as until, count(*) as n from (select pos from room_message
-    where partition = $1 and room = $2 and pos > $3 and sent < $4 and xml = '' order by pos limit $5) as slice`,
-  empty: sql`update room_message set jid = '', nick = '', xml = ''
-    where partition = $1 and room = $2 and pos > $3 and pos <= $4 and sent < $5`,
-  /** Never the newest one: positions go on from there. */
-  remove: sql`delete from room_message
-    where partition = $1 and room = $2 and pos > $3 and pos <= $4 and sent < $5 and xml = '' and pos < $6`,
+  one: sql`select pos, jid, nick, kind, sent, xml from room_message where partition = $1 and room = $2 and pos = $3`,
+  rewrite: sql`update room_message set xml = $4 where partition = $1 and room = $2 and pos = $3`,
   removeAll: sql`delete from room_message where partition = $1 and room = $2`,
 };
