@@ -114,4 +114,40 @@ export const rooming = {
     of: 'sessions, besides those that are in, whose last word in a room is in memory',
     overflow: 'that of another one is looked up when it says something again',
   },
+  roomName: {
+    value: 256,
+    unit: 'characters',
+    of: 'the name of a room, its password, an address or a link in its configuration',
+    overflow: 'the request fails with `not-acceptable`',
+  },
+  roomWords: {
+    value: 4096,
+    unit: 'characters',
+    of: 'the description of a room, its subject, the reason of an invitation or of an end',
+    overflow: 'the request fails with `not-acceptable`',
+  },
+  roomContacts: {
+    value: 64,
+    unit: 'addresses',
+    of: 'contact addresses of a room',
+    overflow: 'the request fails with `not-acceptable`',
+  },
+  roomStaff: {
+    value: 1000,
+    unit: 'addresses',
+    of: 'owners or admins that one form may name',
+    overflow: 'the request fails with `not-acceptable`',
+  },
+  roomInvites: {
+    value: 50,
+    unit: 'invitations',
+    of: 'people whom one message may invite into a room',
+    overflow: 'nobody is invited: `not-acceptable`',
+  },
+  roomRetold: {
+    value: 200,
+    unit: 'sessions',
+    of: 'occupants up to which a room shows all of them anew when who is shown, or how, is configured differently',
+    overflow: 'who comes in from then on is shown so',
+  },
 } as const;

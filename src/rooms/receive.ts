@@ -88,7 +88,7 @@ export function receivePassing(unit: Joint, room: Room, stanza: Element, from: J
   else if (stanza.attrs['type'] === 'error') return;
   else if (to.resource !== '') sendPrivate(unit, room, stanza, from, to, undefined);
   else if (stanza.attrs['type'] === 'groupchat') pass(room, stanza, from);
-  else throw new StanzaError('not-acceptable');
+  else mediate(unit, room, stanza, from, undefined);
 }
 
 export function isJoin(presence: Element): boolean {

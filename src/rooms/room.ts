@@ -56,6 +56,8 @@ export interface Occupant {
   readonly home: number | undefined;
   /** What its client says of itself. */
   presence: Element;
+  /** It has been told that it is in. */
+  entered: boolean;
   /** How fast it may speak; made when it does. */
   bucket: Bucket | undefined;
 }
@@ -164,6 +166,7 @@ export class Room implements Party {
           since,
           home,
           presence,
+          entered: true,
           bucket: undefined,
         });
         this.company.expect(jid.full);
@@ -195,6 +198,10 @@ export class Room implements Party {
     if (this.dead || this.removed) return;
     this.dead = true;
     this.partition.renew(this);
+  }
+
+  withdrawn(): void {
+    this.reset();
   }
 
   /** Behind what the room has in the lane. */

@@ -41,7 +41,7 @@ export function speaker(room: Room, from: Jid): Occupant {
 }
 
 /** The rates of an occupant and of the room (`limits.occupantRate`, `limits.roomRate`). */
-function mayNow(room: Room, occupant: Occupant): void {
+export function mayNow(room: Room, occupant: Occupant): void {
   const { clock, limits } = room.partition.env;
   const now = clock.mono();
   const rate = limits.occupantRate;
