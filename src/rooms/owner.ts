@@ -29,9 +29,9 @@ function show(request: Request): Element {
 function set(request: Request): undefined {
   const { room, work, payload } = request;
   onlyOwners(request);
-  const destroy = payload.child('destroy');
+  const [destroy, ...more] = payload.elements('destroy');
   const form = parseForm(payload);
-  if ((destroy === undefined) === (form === undefined))
+  if ((destroy === undefined) === (form === undefined) || more.length > 0)
     throw new StanzaError('bad-request', 'either a form or the end of the room');
   if (destroy !== undefined) {
     const venue = venueOf(destroy);

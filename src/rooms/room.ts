@@ -134,7 +134,7 @@ export class Room implements Party {
     this.recent = recent.toReversed();
     // Positions begin at the creation and go on from there: a room that is made again never uses one twice.
     this.pos = Math.max(row.created * 1000, recent[0]?.pos ?? 0);
-    this.run = this.v = Math.max(clock.now() * 1000, (occupants.at(-1)?.v ?? 0) + 1);
+    this.run = this.v = Math.max(clock.now() * 1000, row.created * 1000, (occupants.at(-1)?.v ?? 0) + 1);
     this.company = new Company(this);
     const rate = limits.roomRate;
     this.bucket = new Bucket({ burst: rate * 2, perSecond: rate }, clock.mono());
