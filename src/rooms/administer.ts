@@ -1,11 +1,10 @@
 import { Failure } from '../base/failure.ts';
 import { fixed } from '../base/fixed.ts';
 import type { Statement } from '../store/store.ts';
-import { el } from '../xmpp/element.ts';
-import { NS } from '../xmpp/namespaces.ts';
 import { faceOf } from './cast.ts';
 import { placeAt } from './archiverows.ts';
 import { usual, type Config } from './config.ts';
+import { destroyRoom, type Venue } from './destroy.ts';
 import { depart } from './leave.ts';
 import type { Partition } from './partition.ts';
 import { Room } from './room.ts';
@@ -56,25 +55,9 @@ export function createRoom(
   });
 }
 
-/** Where its occupants are sent, and why (XEP-0045 §10.9); '' for nowhere and for no reason. */
-export interface Farewell {
-  readonly alternate: string;
-  readonly reason: string;
-}
-
 /** It is no more, and whoever is in is told. */
-export function destroyRoom(
-  partition: Partition | undefined,
-  address: string,
-  { alternate, reason }: Farewell,
-): Promise<void> {
-  return change(partition, address, (work, found) => {
-    const room = there(found, address);
-    const words = reason === '' ? [] : [el('reason', NS.mucUser, {}, [reason])];
-    const destroy = el('destroy', NS.mucUser, { jid: alternate === '' ? undefined : alternate }, words);
-    depart(work, room, [...room.occupants.values()], { destroy, affiliation: 'none' });
-    if (!room.removed) room.remove(work);
-  });
+export function endRoom(partition: Partition | undefined, address: string, venue: Venue): Promise<void> {
+  return change(partition, address, (work, found) => destroyRoom(work, there(found, address), venue));
 }
 
 /** Gives somebody an affiliation; who is in and may not stay goes. `jid`: a bare address, or a whole domain. */
