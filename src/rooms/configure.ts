@@ -1,11 +1,12 @@
 import { fixed } from '../base/fixed.ts';
 import type { Joint } from '../entity/joint.ts';
+import { newest } from './company.ts';
 import type { Config } from './config.ts';
 import { isShown } from './enter.ts';
 import { depart } from './leave.ts';
 import { notice } from './notice.ts';
-import { recast } from './recast.ts';
-import type { Occupant, Room } from './room.ts';
+import { restate } from './restate.ts';
+import type { Room } from './room.ts';
 
 /**
  * The room is what `next` says from here on (XEP-0045 §10.2), and is not locked any more (§10.1.3). Call it in a step.
@@ -52,8 +53,8 @@ function dismissStrangers(unit: Joint, room: Room): void {
 function reveal(unit: Joint, room: Room): void {
   if (room.occupants.size > fixed.roomRetold.value) return;
   for (const occupants of [...room.nicks.values()]) {
-    const [{ jid, role, shown }] = occupants as readonly [Occupant];
-    if (isShown(room, role, room.affiliation(jid)) !== shown) recast(unit, room, occupants, role);
+    const { jid, role, shown } = newest(occupants);
+    if (isShown(room, role, room.affiliation(jid)) !== shown) restate(unit, room, occupants);
   }
 }
 

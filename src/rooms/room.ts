@@ -212,13 +212,10 @@ export class Room implements Party {
 
   // ── who is known ────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** By bare address, else by domain (XEP-0045 §9.1 and §15.6.1 allow both in a list). */
-  member({ bare, domain }: Jid): Member | undefined {
-    return this.members.get(bare) ?? this.members.get(domain);
-  }
-
-  affiliation(jid: Jid): Affiliation {
-    return this.member(jid)?.affiliation ?? 'none';
+  /** By bare address, else by domain (XEP-0045 §9.2). */
+  affiliation({ bare, domain }: Jid): Affiliation {
+    const own = this.members.get(bare)?.affiliation ?? 'none';
+    return own === 'none' ? (this.members.get(domain)?.affiliation ?? 'none') : own;
   }
 
   setMember(unit: Joint, jid: string, member: Member): void {
@@ -245,10 +242,17 @@ export class Room implements Party {
 
   /** XEP-0421: the same for an account whenever it is in this room, and in no other. */
   occupantId({ bare }: Pick<Jid, 'bare'>): string {
-    return createHmac('sha256', this.partition.env.secret)
-      .update(`occupant ${this.id} ${bare}`)
-      .digest('base64url');
+    let id = this.#ids.get(bare);
+    if (id === undefined) {
+      const hmac = createHmac('sha256', this.partition.env.secret);
+      id = hmac.update(`occupant ${this.id} ${bare}`).digest('base64url');
+      // Every message asks.
+      if (this.#ids.size > this.occupants.size * 2 + 100) this.#ids.clear();
+      this.#ids.set(bare, id);
+    }
+    return id;
   }
+  readonly #ids = new Map<string, string>();
 
   // ── who is there ────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -105,7 +105,7 @@ void describe('owners and their rooms (XEP-0045 §10)', () => {
       assert.equal(refusal(answer), 'not-acceptable', `${field}=${String(value)}`);
       assert.ok(answer.includes(field), answer);
     }
-    for (const secret of [{}, { 'muc#roomconfig_roomsecret': ' ' }]) {
+    for (const secret of [{}, { 'muc#roomconfig_roomsecret': ' ' }] as readonly Values[]) {
       const fields = { 'muc#roomconfig_passwordprotectedroom': '1', ...secret };
       assert.equal(refusal(await alice.asks('set', submitted(fields))), 'not-acceptable');
     }

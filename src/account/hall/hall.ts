@@ -283,7 +283,8 @@ export class Hall {
     const { nick, v } = shown;
     this.v = Math.max(this.v, v);
     const own = this.#nicks.get(nick);
-    if (shown.gone !== true) for (const stay of own ?? []) stay.sees = sees;
+    const learning = sees ? [...(own ?? [])].filter((stay) => !stay.sees) : [];
+    for (const stay of own ?? []) stay.sees = sees;
     if (hidden !== true) this.#showOthers(shown, except);
     for (const stay of own ?? []) {
       const { session } = stay;
@@ -291,6 +292,7 @@ export class Hall {
       stay.v = v;
       session.send(addressed('presence', session, self), 0, this.feeds.presence, v);
     }
+    for (const stay of learning) this.#reveal(stay);
     if (renames !== undefined) for (const stay of [...(own ?? [])]) this.#call(stay, renames);
   }
 
@@ -320,6 +322,14 @@ export class Hall {
     open.send();
     if (full !== open) full.send();
     for (const stay of idle) this.#showLater(stay, shown);
+  }
+
+  /** It may see real addresses now (XEP-0045 §8): it is shown everybody once more. */
+  #reveal(stay: Stay): void {
+    stay.v = 0;
+    stay.from = this.v;
+    stay.live = false;
+    this.pump(stay);
   }
 
   /** Its client is not looking (XEP-0352); but what says more than who is there is not held back. */
