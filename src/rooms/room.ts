@@ -354,14 +354,6 @@ export class Room implements Party {
     for (const [at, row] of this.recent.entries()) if (which(row)) this.recent[at] = { ...row, xml: '' };
   }
 
-  /** What was said above a position, up to another one, before a point of time (ms) is kept no more; its places stay. */
-  empty(unit: Joint, above: number, until: number, before: number): void {
-    unit.write(messageRows.empty, [this.partition.id, this.id, above, until, before]);
-    for (const [at, row] of this.recent.entries())
-      if (row.pos > above && row.pos <= until && row.sent < before)
-        this.recent[at] = { ...row, jid: '', nick: '', xml: '' };
-  }
-
   /** Stanza n of this source has been taken in. */
   hear(source: number, n: number): void {
     this.heard.delete(source);
