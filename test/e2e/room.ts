@@ -111,7 +111,7 @@ export class Rooms {
   async #configure(name: string, room: string, lines: string): Promise<void> {
     result(await this.#actor(name).ask('set', owner(lines), room));
     await this.#quiet();
-    this.#drop((one) => one.localName === 'message' && child(one, 'x', `${muc}#user`) !== undefined, room);
+    this.#drop(() => true, room);
   }
 
   async #grant(name: string, room: string, item: Readonly<Record<string, string>>): Promise<void> {
