@@ -122,8 +122,9 @@ export class Rooms {
     this.#drop((one) => child(one, 'x', `${muc}#user`) !== undefined, room);
     const now = await this.#state(room);
     const [who, what] = Object.values(item);
+    const [kind] = Object.keys(item).slice(1);
     const [, list] = attrs;
-    const lines = now.split('\n').filter((line) => line.includes(` ${who} `));
+    const lines = now.split('\n').filter((line) => line.startsWith(`${kind}=`) && line.includes(` ${who} `));
     const fits = what === 'none' ? lines.length === 0 : lines.length === 1 && lines[0]!.startsWith(list!);
     if (!fits) throw new Error(`${who} is not ${what} in\n${now}`);
   }
