@@ -123,6 +123,8 @@ export class Session {
     this.#wakeFor();
     const m = this.unacked.push(text, feed, pos, 0, 0);
     this.#bound(0);
+    // Nobody asks for what is not in the spool, and a room stops for who owes too much (hall.ts).
+    if (this.unacked.size >= askAfter) this.want();
     return m;
   }
 
