@@ -52,7 +52,7 @@ function retell(unit: Joint, room: Room): void {
   const { company, nicks, occupants } = room;
   company.forgetFaces();
   if (occupants.size > fixed.roomRetold.value) {
-    unit.after(() => company.retell());
+    unit.after(company.retell());
     return;
   }
   for (const same of [...nicks.values()]) recast(unit, room, same, same[0]!.role);

@@ -57,7 +57,8 @@ async function answer({ partition, to, payload }: Inquiry): Promise<Element> {
   const form = parseForm(payload);
   if (form === undefined) return el('search', NS.search, {}, [template()]);
   if (form.type !== 'submit') throw new StanzaError('bad-request', 'the form is not submitted');
-  if (form.of !== NS.searchParams) throw new StanzaError('bad-request', `FORM_TYPE is not ${NS.searchParams}`);
+  if (form.of !== NS.searchParams)
+    throw new StanzaError('bad-request', `FORM_TYPE is not ${NS.searchParams}`);
   const page = parsePage(payload, { usual: fixed.searchPage.value, most: fixed.searchPage.value });
   if (page.before !== undefined || page.index !== undefined)
     throw new StanzaError('feature-not-implemented', 'pages go forward');
