@@ -9,7 +9,7 @@ import { retraction } from './retract.ts';
 import { search } from './search.ts';
 import { service } from './service.ts';
 
-const told: readonly Feature[] = [owner, admin, avatar, archive, moderation, retraction, search, service];
+const told: readonly Feature[] = [admin, owner, avatar, archive, moderation, retraction, search, service];
 
 /** Every feature of rooms that answers requests, in one table. */
 export const features: readonly Feature[] = [...told, disco(told)];
