@@ -25,7 +25,7 @@ export function disco(features: readonly Feature[]): Feature {
     service: {
       [`get query ${NS.discoInfo}`]: ({ payload }) => {
         noNode(payload);
-        return info('Rooms', [NS.muc, stableId, NS.rsm, ...ofService]);
+        return info('Rooms', [NS.muc, stableId, NS.rsm, NS.occupantId, ...ofService]);
       },
       [`get query ${NS.discoItems}`]: roomsOf,
     },
@@ -60,7 +60,8 @@ function roomInfo(request: Request, features: readonly string[]): Element {
   noNode(payload);
   const { config } = room;
   const name = config.name === '' ? localOf(room.address) : config.name;
-  const about = info(name, [NS.muc, stableId, selfPing, ...kindOf(room), ...features]);
+  const always = [NS.muc, stableId, selfPing, NS.occupantId];
+  const about = info(name, [...always, ...kindOf(room), ...features]);
   return about.withChildren([...about.children, buildForm('result', `${NS.muc}#roominfo`, form(request))]);
 }
 
