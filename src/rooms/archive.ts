@@ -31,6 +31,9 @@ export const archive: Feature = {
   serviceFeatures: [NS.mam, NS.mamExtended, NS.sid],
 };
 
+/** Queries under way, by who asks. */
+const running = new Map<string, number>();
+
 /** §6.1.2: whoever may enter at this time; where there is a password, who is known or in. */
 function mayRead({ room, from, occupant }: Request): void {
   const { config } = room;
@@ -43,24 +46,32 @@ function mayRead({ room, from, occupant }: Request): void {
 }
 
 async function query(request: Request): Promise<Element> {
-  const { room, payload } = request;
+  const { room, from, payload } = request;
   mayRead(request);
   const { queryid, node } = payload.attrs;
   if (queryid !== undefined && queryid.length > fixed.queryid.value)
     throw new StanzaError('bad-request', 'the queryid is too long');
   // §6.1.3: nodes are for archives of pubsub services.
   if (node !== undefined) throw new StanzaError('item-not-found');
-  const { page: most } = room.partition.env.limits;
+  const { page: most, queries } = room.partition.env.limits;
   const filter = readFilter(payload, most);
   const page = parsePage(payload, { usual: most, most });
   // XEP-0059 §2.6: positions by number would mean to count everything before.
   if (page.index !== undefined) throw new StanzaError('feature-not-implemented', 'pages go by id');
+  const mine = running.get(from.bare) ?? 0;
+  // A search for what one person said goes through all of a room.
+  if (mine >= queries) throw new StanzaError('resource-constraint', 'too many archive queries');
+  running.set(from.bare, mine + 1);
   try {
     return await room.partition.queries.run(() => answer(request, filter, page, queryid));
   } catch (error) {
     if (error instanceof Failure && error.code === 'overloaded')
       throw new StanzaError('resource-constraint', 'too many archive queries');
     throw error;
+  } finally {
+    const left = running.get(from.bare)! - 1;
+    if (left === 0) running.delete(from.bare);
+    else running.set(from.bare, left);
   }
 }
 

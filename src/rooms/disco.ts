@@ -82,6 +82,7 @@ function form({ room, from, occupant }: Request): Field[] {
   const { config } = room;
   const inside = occupant !== undefined || mayLook(room, from);
   const fields: Field[] = [
+    one('muc#roomconfig_roomname', config.name),
     one('muc#roominfo_description', config.description),
     one('muc#roominfo_lang', config.language),
     many('muc#roominfo_contactjid', config.contacts),
@@ -92,6 +93,9 @@ function form({ room, from, occupant }: Request): Field[] {
     one('muc#maxhistoryfetch', String(Math.min(config.history, fixed.roomRecent.value))),
     flag('muc#roomconfig_changesubject', config.changeSubject),
     flag('muc#roominfo_subjectmod', config.changeSubject),
+    // §6.4: any field of the configuration may be told; by these clients know what to offer.
+    one('muc#roomconfig_allowpm', config.privateMessages),
+    flag('muc#roomconfig_allowinvites', config.allowInvites || !config.membersOnly),
   ].filter(({ values }) => values !== undefined && values.length > 0);
   if (!inside) return fields;
   fields.push(one('muc#roominfo_occupants', String(room.nicks.size)));

@@ -196,6 +196,20 @@ test('nobody finds in the archive what was not told to who is in', async () => {
   await rig.close();
 });
 
+test('who asks for more than is answered at a time is refused the rest', async () => {
+  const rig = await Rig.open({ queries: 2 });
+  const [alice] = await rig.gather('alice');
+  await alice!.says('<message type="groupchat"><body>x</body></message>');
+  alice!.take();
+  for (let n = 0; n < 5; n++) alice!.send(`<iq type="set" id="n${n}" to="${cave}">${query()}</iq>`);
+  await rig.still();
+  const answers = alice!.take().filter((text) => text.startsWith('<iq'));
+  assert.equal(answers.filter((text) => refusal(text) === 'resource-constraint').length, 3);
+  assert.equal(answers.length, 5);
+  assert.equal(bodies(await ask(alice!, query())).length, 1);
+  await rig.close();
+});
+
 test('pages are what was said: any size, either way, flipped, by id and by time', async () => {
   let now = Date.parse('2026-11-30T10:00:00Z');
   const rig = await Rig.open({}, { ...systemClock, now: () => now });

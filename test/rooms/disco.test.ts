@@ -121,6 +121,9 @@ test('a room says what kind it is, and to who may look inside what goes on there
   assert.equal(value(open, 'muc#roominfo_occupants'), '2');
   assert.equal(value(open, 'muc#roominfo_subject'), 'tea');
   assert.equal(value(open, 'muc#maxhistoryfetch'), '20');
+  assert.equal(value(open, 'muc#roomconfig_roomname'), 'Cave');
+  assert.equal(value(open, 'muc#roomconfig_allowpm'), 'anyone');
+  assert.equal(value(open, 'muc#roomconfig_allowinvites'), '1');
   await configure(rig, {
     membersOnly: true,
     moderated: true,
