@@ -11,6 +11,7 @@ import { parseStored } from '../xmpp/parser.ts';
 import { parsePage, type Page } from '../xmpp/rsm.ts';
 import { countRange, hasId, placeOf, readIds, readRange, type Read, type Whose } from './archiverows.ts';
 import type { Feature, Request } from './iq.ts';
+import type { Partition } from './partition.ts';
 import type { Room } from './room.ts';
 import type { MessageRow } from './rows.ts';
 import { rankOf } from './standing.ts';
@@ -31,8 +32,8 @@ export const archive: Feature = {
   serviceFeatures: [NS.mam, NS.mamExtended, NS.sid],
 };
 
-/** Queries under way, by who asks. */
-const running = new Map<string, number>();
+/** Queries under way in a partition, by who asks. */
+const running = new WeakMap<Partition, Map<string, number>>();
 
 /** §6.1.2: whoever may enter at this time; where there is a password, who is known or in. */
 function mayRead({ room, from, occupant }: Request): void {
@@ -58,10 +59,12 @@ async function query(request: Request): Promise<Element> {
   const page = parsePage(payload, { usual: most, most });
   // XEP-0059 §2.6: positions by number would mean to count everything before.
   if (page.index !== undefined) throw new StanzaError('feature-not-implemented', 'pages go by id');
-  const mine = running.get(from.bare) ?? 0;
+  let asking = running.get(room.partition);
+  if (asking === undefined) running.set(room.partition, (asking = new Map()));
+  const mine = asking.get(from.bare) ?? 0;
   // A search for what one person said goes through all of a room.
   if (mine >= queries) throw new StanzaError('resource-constraint', 'too many archive queries');
-  running.set(from.bare, mine + 1);
+  asking.set(from.bare, mine + 1);
   try {
     return await room.partition.queries.run(() => answer(request, filter, page, queryid));
   } catch (error) {
@@ -69,9 +72,9 @@ async function query(request: Request): Promise<Element> {
       throw new StanzaError('resource-constraint', 'too many archive queries');
     throw error;
   } finally {
-    const left = running.get(from.bare)! - 1;
-    if (left === 0) running.delete(from.bare);
-    else running.set(from.bare, left);
+    const left = asking.get(from.bare)! - 1;
+    if (left === 0) asking.delete(from.bare);
+    else asking.set(from.bare, left);
   }
 }
 

@@ -171,7 +171,7 @@ test('what no archive is to keep is never shown, and nobody’s id is mistaken',
 });
 
 test('nobody finds in the archive what was not told to who is in', async () => {
-  const rig = await Rig.open();
+  const rig = await Rig.open({ queries: 100 });
   const [alice] = await rig.gather('alice');
   for (let n = 0; n < 20; n++) {
     alice!.send(`<message type="groupchat"><body>${n}</body></message>`);
