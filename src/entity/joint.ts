@@ -11,6 +11,8 @@ export interface Party {
   begin(): void;
   end(): void;
   reset(): void;
+  /** Its part of a unit is not stored in this way: where its memory holds what comes of that, it resets. */
+  withdrawn?(): void;
 }
 
 /** A unit of work that others may join: what they write commits with it, what they cause happens after that. */
@@ -18,6 +20,7 @@ export interface Joint {
   write(statement: Statement, params: readonly Value[], key?: number | string): number;
   /** Changes memory and ops in the step in which the unit goes to its lane. What it throws, `commit` throws. */
   step(run: () => void): void;
+  /** What happens after the commit, whoever else in the unit is not served here any more by then. */
   after(effect: () => void): void;
   involve(party: Party): void;
 }

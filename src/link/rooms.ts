@@ -47,7 +47,7 @@ export type Said = readonly [pos: number, tail: string];
 
 // ── to a hall (service `hall`) ──────────────────────────────────────────────────────────────────────────────────────
 
-export type ToHall = Mirror | Enter | Leave | Show | Say | Past | Seek;
+export type ToHall = Mirror | Seats | Enter | Leave | Show | Say | Past | Seek;
 
 /**
  * The whole room, in parts; the first comes with `answers`: the number of the report that it answers, 0 for none. The hall
@@ -66,6 +66,11 @@ export interface Mirror extends RoomHead {
   readonly shown: readonly Shown[];
   /** All departures above this `v` are among them. */
   readonly since: number;
+}
+/** Sessions that a hall has told of besides those of its report. */
+export interface Seats extends RoomHead {
+  readonly t: 'seats';
+  readonly seats: readonly Seat[];
 }
 /** A session came in: it is shown everybody, itself, `history` and the subject, and then what comes behind `pos`. */
 export interface Enter extends RoomHead {
@@ -124,7 +129,10 @@ interface Head {
   readonly room: string;
 }
 
-/** What a hall has, and who is in as far as it knows. The answer is a `mirror` with this number. */
+/**
+ * What a hall has, and who is in as far as it knows. The answer is a `mirror` with this number. With number 0 it tells only of
+ * further sessions, whose owner has become another one; the answer is `seats`.
+ */
 export interface Report extends Head {
   readonly t: 'report';
   readonly number: number;

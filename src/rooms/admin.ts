@@ -8,7 +8,7 @@ import type { Feature, Request } from './iq.ts';
 import { depart } from './leave.ts';
 import { list } from './list.ts';
 import { higher, moderates, refuseAffiliation, refuseRole, type Actor, type Target } from './privileges.ts';
-import { restate } from './restate.ts';
+import { recast } from './recast.ts';
 import type { Occupant, Room } from './room.ts';
 import { isAffiliation, isRole, type Affiliation, type Role } from './standing.ts';
 import { welcome } from './welcome.ts';
@@ -39,7 +39,7 @@ export function actorOf(room: Room, { bare, full }: Jid): Actor {
 }
 
 /** The whole list is looked at before anything is changed: all of it, or nothing (§9.2). */
-function set({ room, from, work, payload }: Request): undefined {
+function set({ room, from, work, payload, answer }: Request): undefined {
   work.step(() => {
     const actor = actorOf(room, from);
     const items = payload.elements('item');
@@ -70,6 +70,8 @@ function set({ room, from, work, payload }: Request): undefined {
     const strangers = changes.filter(
       ({ jid, affiliation }) => affiliation === 'member' && room.affiliation(Jid.parse(jid)!) === 'none',
     );
+    // §8.2, §9.1: first who asked hears of it, then the others.
+    answer();
     for (const turn of turns) turnTo(work, room, turn, by);
     affiliate(work, room, changes, by);
     // §9.5: whom a members-only room lets in from now on is told.
@@ -192,5 +194,5 @@ function turnTo(
 ): void {
   const occupants: readonly Occupant[] = room.nicks.get(nick)!;
   if (role === 'none') depart(unit, room, occupants, { actor, reason, codes: [307] });
-  else if (occupants[0]!.role !== role) restate(unit, room, occupants, { actor, reason }, role);
+  else if (occupants[0]!.role !== role) recast(unit, room, occupants, role, { actor, reason });
 }

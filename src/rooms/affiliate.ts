@@ -1,9 +1,10 @@
+import { fixed } from '../base/fixed.ts';
 import type { Joint } from '../entity/joint.ts';
 import { StanzaError } from '../xmpp/error.ts';
 import type { Told } from './cast.ts';
 import { depart } from './leave.ts';
 import { roleAfter } from './privileges.ts';
-import { restate } from './restate.ts';
+import { recast } from './recast.ts';
 import type { Occupant, Room } from './room.ts';
 import type { Affiliation } from './standing.ts';
 
@@ -38,7 +39,7 @@ export function affiliate(unit: Joint, room: Room, changes: readonly Change[], a
     const told: Told = { actor, reason: change.reason };
     // All sessions of a nickname are of one account.
     const all = room.nicks.get(occupant.nick)!;
-    if (role !== 'none') restate(unit, room, all, told, role);
+    if (role !== 'none') recast(unit, room, all, role, told);
     // §9.1: 301 for a ban; §9.4: 321 for who may not be here without being a member.
     else depart(unit, room, all, { ...told, codes: [after === 'outcast' ? 301 : 321] });
   }
@@ -46,19 +47,22 @@ export function affiliate(unit: Joint, room: Room, changes: readonly Change[], a
 
 function note(unit: Joint, room: Room, { jid, affiliation, nick, reason = '' }: Change): void {
   const known = room.members.get(jid);
+  const same = (known?.affiliation ?? 'none') === affiliation;
+  if (same && reason === '' && (nick === undefined || nick === known?.nick)) return;
   const gone = affiliation === 'outcast' || affiliation === 'none';
   room.setMember(unit, jid, {
     affiliation,
     // §9.1: a ban ends the reservation; and so does the end of a membership, which is what a registration is (§7.10).
     nick: gone ? '' : (nick ?? known?.nick ?? ''),
-    reason,
+    // It is why somebody is banned, or a member.
+    reason: affiliation === 'none' ? '' : reason,
     hats: affiliation === 'outcast' ? undefined : known?.hats,
   });
 }
 
-/** Throws where the room would know more addresses than it may (`limits.members`). */
+/** Throws where the room would know more addresses than it may (`fixed.roomMembers`). */
 export function mayKnow(room: Room, jids: readonly string[]): void {
   const more = jids.filter((jid) => !room.members.has(jid)).length;
-  if (more > 0 && room.members.size + more > room.partition.env.limits.members)
+  if (more > 0 && room.members.size + more > fixed.roomMembers.value)
     throw new StanzaError('resource-constraint', 'this room knows as many addresses as it may');
 }

@@ -37,9 +37,14 @@ export class Company {
   #since = 0;
   readonly #faces = new Map<string, { readonly v: number; readonly shown: Shown }>();
   #seeking = false;
+  /** What has been told: memory is ahead of it while something is in the lane. */
+  #pos: number;
+  #v: number;
 
   constructor(room: Room) {
     this.#room = room;
+    this.#pos = room.pos;
+    this.#v = room.v;
   }
 
   // ── who is where ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -148,8 +153,13 @@ export class Company {
       } else strangers.push(stay);
     }
     const host = this.#hosts.get(from);
+    const met = host?.met === true;
     if (host !== undefined) host.met = true;
-    this.#mirror(from, host?.jids ?? [], number, known);
+    if (number > 0 || (host !== undefined && !met)) this.#mirror(from, host?.jids ?? [], number, known);
+    if (number === 0) {
+      const occupants = [...known].flatMap((jid) => this.#room.occupants.get(jid) ?? []);
+      this.#send(from, { t: 'seats', seats: occupants.map((occupant) => this.#seat(occupant, '')) });
+    }
     for (const { jid, nick } of strangers)
       this.#send(from, { t: 'leave', jid, self: this.#farewell(jid, nick) });
   }
@@ -175,10 +185,13 @@ export class Company {
   #send(peer: Peer, frame: Untold): void {
     const { address: room, run, partition } = this.#room;
     const { env, id, epoch } = partition;
+    // Invariant 12.
+    if (partition.ended) return;
     env.mesh.send(peer, 'hall', { ...frame, partition: id, epoch, room, run });
   }
 
   say(pos: number, tail: string, to?: readonly string[]): void {
+    this.#pos = Math.max(this.#pos, pos);
     this.#tell({ t: 'say', pos, tail, ...(to === undefined ? {} : { to }) });
   }
 
@@ -189,6 +202,7 @@ export class Company {
     how: { readonly gone?: boolean; readonly except?: string; readonly renames?: string } = {},
   ): void {
     const { nick, v } = occupant;
+    this.#v = Math.max(this.#v, v);
     const shown = shownAs(nick, v, face, how.gone === true);
     const frame: Untitled<Show> = {
       t: 'show',
@@ -247,7 +261,7 @@ export class Company {
 
   /** `reported`: sessions whose own presence need not be told. */
   #mirror(peer: Peer, jids: Iterable<string>, answers: number, reported: ReadonlySet<string>): void {
-    const { pos, v, occupants } = this.#room;
+    const { occupants } = this.#room;
     let seats: Seat[] = [];
     let shown: Shown[] = [];
     let size = 0;
@@ -258,8 +272,8 @@ export class Company {
         answers,
         first,
         last,
-        pos,
-        v,
+        pos: this.#pos,
+        v: this.#v,
         subject: last || first ? subjectTail(this.#room) : '',
         seats,
         shown,
@@ -278,7 +292,7 @@ export class Company {
     }
     for (const jid of jids) {
       const occupant = occupants.get(jid);
-      if (occupant === undefined || (answers === 0 && reported.has(jid))) continue;
+      if (occupant?.entered !== true || (answers === 0 && reported.has(jid))) continue;
       const self = reported.has(jid) ? '' : faceOf(this.#room, occupant).self;
       seats.push(this.#seat(occupant, self));
       grow(self.length + jid.length);
@@ -314,6 +328,11 @@ export class Company {
   /** What is shown of everybody has changed (config.ts, whois). */
   forgetFaces(): void {
     this.#faces.clear();
+  }
+
+  /** Every server is told the whole room anew, as it is shown now; its sessions hear what they have not heard. */
+  retell(): void {
+    for (const [peer, { met, jids }] of this.#hosts) if (met) this.#mirror(peer, jids, 0, new Set());
   }
 
   /** Servers, for who looks at the room from outside. */

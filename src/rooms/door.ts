@@ -9,7 +9,7 @@ export function openDoor(partition: Partition): Door {
   let room: Room | undefined;
   return {
     get serving() {
-      return partition.serving && room?.dead !== true;
+      return room === undefined ? partition.serving : !partition.ended && !room.dead;
     },
     take(unit, stanza, to, source) {
       const from = Jid.parse(stanza.attrs['from']!)!;

@@ -1,42 +1,43 @@
 import type { Log } from '../base/log.ts';
 import { Mailbox, type Task } from '../entity/mailbox.ts';
 
-/** What has come for one address: `open` tasks are not done. */
-interface Box {
-  readonly mailbox: Mailbox;
-  open: number;
+/** Somebody stands there as long as a task of its address has not ended. */
+interface Place {
+  readonly box: Mailbox;
+  tasks: number;
 }
 
 /** What comes for an address, one task at a time and in its order, whether or not there is a room. */
 export class Doorstep {
   readonly #log: Log;
-  readonly #boxes = new Map<string, Box>();
+  readonly #places = new Map<string, Place>();
 
   constructor(log: Log) {
     this.#log = log;
   }
 
   run(address: string, task: Task): void {
-    const box = this.#boxes.get(address) ?? { mailbox: new Mailbox(this.#log), open: 0 };
-    this.#boxes.set(address, box);
-    box.open += 1;
-    const done = () => {
-      box.open -= 1;
-      if (box.open === 0) this.#boxes.delete(address);
+    let place = this.#places.get(address);
+    if (place === undefined) this.#places.set(address, (place = { box: new Mailbox(this.#log), tasks: 0 }));
+    const mine = place;
+    mine.tasks += 1;
+    const ended = () => {
+      mine.tasks -= 1;
+      if (mine.tasks === 0) this.#places.delete(address);
     };
-    box.mailbox.run(() => {
+    mine.box.run(() => {
       let pending: void | Promise<void> = undefined;
       try {
         pending = task();
       } finally {
-        if (pending === undefined) done();
+        if (pending === undefined) ended();
       }
-      return pending?.finally(done);
+      return pending?.finally(ended);
     });
   }
 
   /** Nothing is under way. */
   get idle(): boolean {
-    return this.#boxes.size === 0;
+    return this.#places.size === 0;
   }
 }

@@ -101,8 +101,10 @@ function seat(
     source,
     n,
     joined: room.pos,
+    since: room.partition.env.clock.now(),
     home: room.partition.env.partitionOf(from.bare),
     presence: ownWords(presence),
+    entered: false,
     bucket: undefined,
   };
   room.seat(unit, occupant);
@@ -119,6 +121,7 @@ function seat(
 /** After the commit: to the one who comes in, then to everybody else. */
 function announce(room: Room, occupant: Occupant, own: readonly number[], past: readonly string[]): void {
   if (room.occupants.get(occupant.jid.full) !== occupant) return;
+  occupant.entered = true;
   const face = faceOf(room, occupant, { own });
   room.company.enter(occupant, face, past);
   room.company.show(occupant, faceOf(room, occupant), { except: occupant.jid.full });

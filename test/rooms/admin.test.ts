@@ -271,8 +271,12 @@ test('a list is changed as a whole or not at all', async () => {
 });
 
 test('the room knows as many addresses as it may', async () => {
-  const rig = await Rig.open({ members: 3 });
+  const rig = await Rig.open();
   const [alice] = await rig.gather('alice');
+  await rig.change(({ members }) => {
+    for (let n = 0; n < 19_997; n++)
+      members.set(`m${n}@far.example`, { affiliation: 'member', nick: '', reason: '' });
+  });
   const item = (local: string) => `<item jid="${local}@far.example" affiliation="member"/>`;
   assert.equal(await sets(alice!, item('a') + item('b') + item('c')), 'resource-constraint');
   assert.equal(await sets(alice!, item('a') + item('b')), 'done');

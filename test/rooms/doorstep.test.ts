@@ -1,23 +1,31 @@
 import assert from 'node:assert/strict';
+import { setImmediate as turn } from 'node:timers/promises';
 import { test } from 'node:test';
-import { sleep, systemClock } from '../../src/base/clock.ts';
 import { quiet } from '../../src/base/log.ts';
 import { Doorstep } from '../../src/rooms/doorstep.ts';
 
-test('a doorstep comes to rest, whatever was left there', async () => {
+test('tasks of one address run in their order, and afterwards nobody stands there', async () => {
   const doorstep = new Doorstep(quiet);
-  const done: string[] = [];
-  doorstep.run('a', () => void done.push('a1'));
-  assert.equal(doorstep.idle, true);
-  doorstep.run('a', () => sleep(systemClock, 5).then(() => void done.push('a2')));
-  doorstep.run('a', () => {
-    done.push('a3');
-    throw new Error('a fault');
+  const ran: number[] = [];
+  doorstep.run('room', async () => {
+    await turn();
+    ran.push(1);
   });
-  doorstep.run('b', () => sleep(systemClock, 1).then(() => Promise.reject(new Error('another'))));
-  doorstep.run('a', () => void done.push('a4'));
+  doorstep.run('room', () => void ran.push(2));
+  doorstep.run('other', () => void ran.push(3));
   assert.equal(doorstep.idle, false);
-  await sleep(systemClock, 30);
-  assert.deepEqual(done, ['a1', 'a2', 'a3', 'a4']);
+  await turn();
+  await turn();
+  assert.deepEqual(ran, [3, 1, 2]);
+  assert.equal(doorstep.idle, true);
+});
+
+test('a task that fails leaves nobody there either', async () => {
+  const doorstep = new Doorstep(quiet);
+  doorstep.run('room', () => Promise.reject(new Error('no')));
+  doorstep.run('room', () => {
+    throw new Error('no');
+  });
+  await turn();
   assert.equal(doorstep.idle, true);
 });

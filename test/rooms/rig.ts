@@ -180,6 +180,7 @@ export class Rig {
     };
     this.partition = new Partition(env, here, fence.epoch, this.lane, {
       loads: new Gate(64, 10_000, 'too many'),
+      queries: new Gate(8, 100, 'too many'),
       keep: () => this.limits.idle,
     });
     this.#office = openOffice(env, (id) => (id === here ? this.partition : undefined));
@@ -345,7 +346,10 @@ export class Rig {
 
   #floor(server: string): Floor {
     return {
-      env: { mesh: { send: () => undefined } } as unknown as Floor['env'],
+      env: {
+        mesh: { send: () => undefined },
+        partitionOf: () => this.partition.id,
+      } as unknown as Floor['env'],
       session: (jid) => this.#sessions.get(jid),
       ask: (hall, frame) => {
         const { id: partition, epoch } = this.partition;
