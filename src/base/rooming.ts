@@ -114,18 +114,6 @@ export const rooming = {
     of: 'sessions, besides those that are in, whose last word in a room is in memory',
     overflow: 'that of another one is looked up when it says something again',
   },
-  roomMembers: {
-    value: 20_000,
-    unit: 'addresses',
-    of: 'addresses that one room knows as owners, admins, members or outcasts, or because of a nickname or a hat',
-    overflow: 'another one is refused with `resource-constraint`',
-  },
-  roomReason: {
-    value: 1000,
-    unit: 'characters',
-    of: 'the reason for what is done to somebody in a room; it is shown to all',
-    overflow: 'the request is refused with `not-acceptable`',
-  },
   roomName: {
     value: 256,
     unit: 'characters',
@@ -161,5 +149,11 @@ export const rooming = {
     unit: 'sessions',
     of: 'occupants up to which a room shows all of them anew when who is shown, or how, is configured differently',
     overflow: 'who comes in from then on is shown so',
+  },
+  roomReason: {
+    value: 1000,
+    unit: 'characters',
+    of: 'the reason for what is done to somebody in a room; it is shown to all',
+    overflow: 'the request is refused with `not-acceptable`',
   },
 } as const;

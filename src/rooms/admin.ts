@@ -8,7 +8,7 @@ import type { Feature, Request } from './iq.ts';
 import { depart } from './leave.ts';
 import { list } from './list.ts';
 import { higher, moderates, refuseAffiliation, refuseRole, type Actor, type Target } from './privileges.ts';
-import { recast } from './recast.ts';
+import { restate } from './restate.ts';
 import type { Occupant, Room } from './room.ts';
 import { isAffiliation, isRole, type Affiliation, type Role } from './standing.ts';
 import { welcome } from './welcome.ts';
@@ -194,5 +194,5 @@ function turnTo(
 ): void {
   const occupants: readonly Occupant[] = room.nicks.get(nick)!;
   if (role === 'none') depart(unit, room, occupants, { actor, reason, codes: [307] });
-  else if (occupants[0]!.role !== role) recast(unit, room, occupants, role, { actor, reason });
+  else if (occupants[0]!.role !== role) restate(unit, room, occupants, { actor, reason }, role);
 }

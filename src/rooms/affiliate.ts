@@ -1,10 +1,9 @@
-import { fixed } from '../base/fixed.ts';
 import type { Joint } from '../entity/joint.ts';
 import { StanzaError } from '../xmpp/error.ts';
 import type { Told } from './cast.ts';
 import { depart } from './leave.ts';
 import { roleAfter } from './privileges.ts';
-import { recast } from './recast.ts';
+import { restate } from './restate.ts';
 import type { Occupant, Room } from './room.ts';
 import type { Affiliation } from './standing.ts';
 
@@ -39,7 +38,7 @@ export function affiliate(unit: Joint, room: Room, changes: readonly Change[], a
     const told: Told = { actor, reason: change.reason };
     // All sessions of a nickname are of one account.
     const all = room.nicks.get(occupant.nick)!;
-    if (role !== 'none') recast(unit, room, all, role, told);
+    if (role !== 'none') restate(unit, room, all, told, role);
     // §9.1: 301 for a ban; §9.4: 321 for who may not be here without being a member.
     else depart(unit, room, all, { ...told, codes: [after === 'outcast' ? 301 : 321] });
   }
@@ -60,9 +59,9 @@ function note(unit: Joint, room: Room, { jid, affiliation, nick, reason = '' }: 
   });
 }
 
-/** Throws where the room would know more addresses than it may (`fixed.roomMembers`). */
+/** Throws where the room would know more addresses than it may (`limits.members`). */
 export function mayKnow(room: Room, jids: readonly string[]): void {
   const more = jids.filter((jid) => !room.members.has(jid)).length;
-  if (more > 0 && room.members.size + more > fixed.roomMembers.value)
+  if (more > 0 && room.members.size + more > room.partition.env.limits.members)
     throw new StanzaError('resource-constraint', 'this room knows as many addresses as it may');
 }

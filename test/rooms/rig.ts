@@ -348,6 +348,7 @@ export class Rig {
     return {
       env: {
         mesh: { send: () => undefined },
+        clock: systemClock,
         partitionOf: () => this.partition.id,
       } as unknown as Floor['env'],
       session: (jid) => this.#sessions.get(jid),
@@ -355,6 +356,7 @@ export class Rig {
         const { id: partition, epoch } = this.partition;
         this.#report(server, { ...frame, partition, epoch, room: hall.room } as ToRoom);
       },
+      in: () => undefined,
       out: () => undefined,
     };
   }
