@@ -293,7 +293,7 @@ export class Hall {
     for (const stay of own ?? []) {
       const { session } = stay;
       if (!stay.live || session.full === except) continue;
-      stay.v = v;
+      stay.v = stay.told = v;
       session.send(addressed('presence', session, self), 0, this.feeds.presence, v);
     }
     for (const stay of learning) this.#reveal(stay);
@@ -414,8 +414,8 @@ export class Hall {
       if (!hasRoom(session)) return false;
       stay.v = one.v;
       const own = one.nick === stay.nick;
-      // Its own is told at the end of its entering.
-      if (own && (stay.entering !== undefined || one.gone === true)) continue;
+      // Its own is told at the end of its entering, and once.
+      if (own && (stay.entering !== undefined || one.gone === true || one.v <= stay.told)) continue;
       const tail = own ? selfOf(one) : tailOf(one, stay);
       session.send(addressed('presence', session, tail), 0, this.feeds.presence, one.v);
     }
