@@ -1,4 +1,4 @@
-import { derived, fixed } from './fixed.ts';
+import { derived, fixed, type Fixed } from './fixed.ts';
 
 /**
  * Every bound that an administrator may set: the configuration takes its defaults and ranges from here. With those of

@@ -7,6 +7,7 @@ import { affiliate, mayKnow, type Change } from './affiliate.ts';
 import type { Feature, Request } from './iq.ts';
 import { depart } from './leave.ts';
 import { list } from './list.ts';
+import { nickIn } from './nick.ts';
 import { higher, moderates, refuseAffiliation, refuseRole, type Actor, type Target } from './privileges.ts';
 import { restate } from './restate.ts';
 import type { Occupant, Room } from './room.ts';
@@ -122,9 +123,9 @@ function addressIn(text: string): Jid {
 }
 
 function nickOf(room: Room, text: string): string {
-  const address = text.trim() === '' ? undefined : Jid.parse(room.address)!.withResource(text);
-  if (address === undefined) throw new StanzaError('jid-malformed', 'this cannot be a nickname');
-  return address.resource;
+  const nick = nickIn(room, text);
+  if (nick === undefined) throw new StanzaError('jid-malformed', 'this cannot be a nickname');
+  return nick;
 }
 
 function reasonIn(item: Element): string {
