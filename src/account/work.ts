@@ -1,4 +1,4 @@
-import type { Party } from '../entity/joint.ts';
+import type { Joint, Party } from '../entity/joint.ts';
 import type { Fence, Op, Statement, Value } from '../store/store.ts';
 import type { Unit } from '../store/lane.ts';
 import type { Account } from './account.ts';
@@ -29,6 +29,7 @@ export class Work implements Unit {
   #steps: (() => void)[] = empty;
   #building = false;
   #effects: Effect[] = empty;
+  #joined: Effect[] = empty;
   #ends: (() => void)[] = empty;
   #numbers: [Account, number][] = empty;
   #spare: [Account, number][] = empty;
@@ -60,6 +61,18 @@ export class Work implements Unit {
 
   after(effect: Effect): void {
     this.#effects = joined(this.#effects, effect);
+  }
+
+  /** For entities of another kind, whose part commits with this one (entity/joint.ts). */
+  get joint(): Joint {
+    return {
+      write: (statement, params, key) => this.write(statement, params, key),
+      step: (run) => this.step(run),
+      involve: (party) => this.involve(party),
+      after: (effect) => {
+        this.#joined = joined(this.#joined, effect);
+      },
+    };
   }
 
   /**
@@ -113,6 +126,7 @@ export class Work implements Unit {
   commit(): void {
     this.#build();
     if (this.ops.length === 0 && this.account.quiet && this.#involved.every((other) => other.quiet)) {
+      for (const effect of this.#joined) this.#run(effect, none);
       this.#act(none);
       if (this.session !== undefined) this.session.handled(this.n);
       return;
@@ -150,6 +164,7 @@ export class Work implements Unit {
 
   done(counts: readonly (number | undefined)[]): void {
     this.#settle();
+    for (const effect of this.#joined) this.#run(effect, counts);
     // Stored, and another owner's to tell (invariant 12).
     if (this.partition.ended) return;
     this.#act(counts);
@@ -164,6 +179,7 @@ export class Work implements Unit {
     // Which of several partitions is lost, nobody says: the way through the outbox relies on the sender's alone.
     if (reason === 'fenced' && this.fences.length > 1 && this.#fallback !== undefined) {
       if (this.session !== undefined) this.session.recordDirty = true;
+      for (const other of this.#involved) other.withdrawn?.();
       for (const run of this.#ends) run();
       return this.#fallback.make().insteadOf(this);
     }
@@ -197,6 +213,7 @@ export class Work implements Unit {
     // The other one writes what this one was to write of the session.
     if (this.session !== undefined) this.session.recordDirty = true;
     this.#settle();
+    for (const other of this.#involved) other.withdrawn?.();
     for (const run of this.#ends) run();
     return fallback.make().insteadOf(this);
   }
@@ -208,12 +225,14 @@ export class Work implements Unit {
   }
 
   #act(counts: readonly (number | undefined)[]): void {
-    for (const effect of this.#effects) {
-      try {
-        effect(counts);
-      } catch (error) {
-        this.partition.env.log.error({ account: this.account.address, err: error }, 'an effect failed');
-      }
+    for (const effect of this.#effects) this.#run(effect, counts);
+  }
+
+  #run(effect: Effect, counts: readonly (number | undefined)[]): void {
+    try {
+      effect(counts);
+    } catch (error) {
+      this.partition.env.log.error({ account: this.account.address, err: error }, 'an effect failed');
     }
   }
 }

@@ -1,5 +1,5 @@
 import { fixed } from '../base/fixed.ts';
-import type { Mirror, Past, Report, RoomHead, Say, Seat, Show, Shown, ToHall } from '../link/rooms.ts';
+import type { Mirror, Past, Report, RoomHead, Say, Seat, Show, Shown, Stayer, ToHall } from '../link/rooms.ts';
 import type { Peer } from '../mesh/mesh.ts';
 import { dismissal, faceOf, shownAs, tailOf, type Face } from './cast.ts';
 import type { Occupant, Room } from './room.ts';
@@ -35,10 +35,10 @@ export class Company {
   /** By nickname, in the order of `v`; and above which `v` they are all here. */
   readonly #departures = new Map<string, Departure>();
   #since = 0;
-  /** Everything up to this position is stored, and whoever has met the room has been told of it. */
-  told: number;
   readonly #faces = new Map<string, { readonly v: number; readonly shown: Shown }>();
   #seeking = false;
+  /** Everything up to this position is stored, and whoever has met the room has been told of it. */
+  told: number;
 
   constructor(room: Room) {
     this.#room = room;
@@ -148,17 +148,31 @@ export class Company {
    */
   report(from: Peer, { number, stays }: Report): () => void {
     const known = new Set<string>();
-    const strangers: Report['stays'][number][] = [];
+    const lost = new Set<string>();
+    const strangers: Stayer[] = [];
     for (const stay of stays) {
       if (this.#room.occupants.has(stay.jid)) {
         this.#place(stay.jid, from);
         this.#unheard.delete(stay.jid);
-        if (stay.lost !== true) known.add(stay.jid);
+        if (stay.lost === true) lost.add(stay.jid);
+        known.add(stay.jid);
       } else strangers.push(stay);
     }
     const host = this.#hosts.get(from);
+    const met = host?.met === true;
     if (host !== undefined) host.met = true;
-    const frames: Untold[] = this.#mirror(host?.jids ?? [], number, known);
+    const frames: Untold[] = [];
+    const untold = new Set([...known].filter((jid) => !lost.has(jid)));
+    if (number > 0 || (host !== undefined && !met))
+      frames.push(...this.#mirror(host?.jids ?? [], number, untold));
+    if (number === 0) {
+      const seats = [...known].flatMap((jid) => {
+        const occupant = this.#room.occupants.get(jid);
+        if (occupant === undefined) return [];
+        return [this.#seat(occupant, lost.has(jid) ? faceOf(this.#room, occupant).self : '')];
+      });
+      frames.push({ t: 'seats', seats, subject: lost.size > 0 ? subjectTail(this.#room) : '' });
+    }
     for (const { jid, nick } of strangers) frames.push({ t: 'leave', jid, self: this.#lastWord(jid, nick) });
     return () => frames.forEach((frame) => this.#send(from, frame));
   }
@@ -184,11 +198,13 @@ export class Company {
   #send(peer: Peer, frame: Untold): void {
     const { address: room, run, partition } = this.#room;
     const { env, id, epoch } = partition;
+    // Invariant 12.
+    if (partition.ended) return;
     env.mesh.send(peer, 'hall', { ...frame, partition: id, epoch, room, run });
   }
 
   say(pos: number, tail: string, to?: readonly string[]): void {
-    if (pos > 0) this.told = pos;
+    this.told = Math.max(this.told, pos);
     this.#tell({ t: 'say', pos, tail, ...(to === undefined ? {} : { to }) });
   }
 
@@ -255,8 +271,8 @@ export class Company {
 
   /** `reported`: sessions whose own presence need not be told. */
   #mirror(jids: Iterable<string>, answers: number, reported: ReadonlySet<string>): Untold[] {
-    const frames: Untold[] = [];
     const { pos, v, occupants } = this.#room;
+    const frames: Untold[] = [];
     let seats: Seat[] = [];
     let shown: Shown[] = [];
     let size = 0;
@@ -324,6 +340,19 @@ export class Company {
   /** What is shown of everybody has changed (config.ts, whois). */
   forgetFaces(): void {
     this.#faces.clear();
+  }
+
+  /**
+   * Every server is told the whole room anew, as it is shown now; its sessions hear what they have not heard. The same as for
+   * `report`.
+   */
+  retell(): () => void {
+    const told = [...this.#hosts]
+      .filter(([, { met }]) => met)
+      .map(([peer, { jids }]) => [peer, this.#mirror(jids, 0, new Set())] as const);
+    return () => {
+      for (const [peer, frames] of told) for (const frame of frames) this.#send(peer, frame);
+    };
   }
 
   /** Servers, for who looks at the room from outside. */

@@ -9,8 +9,7 @@ export function openDoor(partition: Partition): Door {
   let room: Room | undefined;
   return {
     get serving() {
-      // One that is being handed over ends what is in its lane.
-      return !partition.ended && room?.dead !== true;
+      return room === undefined ? partition.serving : !partition.ended && !room.dead;
     },
     take(unit, stanza, to, source) {
       const from = Jid.parse(stanza.attrs['from']!)!;
@@ -18,6 +17,5 @@ export function openDoor(partition: Partition): Door {
       unit.step(() => (room = partition.rooms.peek(to.bare)));
       return received;
     },
-    drop: () => room?.reset(),
   };
 }

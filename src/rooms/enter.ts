@@ -101,6 +101,7 @@ function seat(
     source,
     n,
     joined: room.pos,
+    since: room.partition.env.clock.now(),
     home: room.partition.env.partitionOf(from.bare),
     presence: ownWords(presence),
     bucket: undefined,

@@ -2,6 +2,7 @@ import { createHmac } from 'node:crypto';
 import { Bucket } from '../base/bucket.ts';
 import { fixed } from '../base/fixed.ts';
 import type { Party, Joint, Source } from '../entity/joint.ts';
+import { domainOf } from '../placement/placement.ts';
 import { Jid } from '../xmpp/jid.ts';
 import type { Element } from '../xmpp/element.ts';
 import { parseStored } from '../xmpp/parser.ts';
@@ -49,6 +50,8 @@ export interface Occupant {
   n: number;
   /** The room's position then. */
   joined: number;
+  /** Milliseconds since the epoch. */
+  readonly since: number;
   /** The partition of its account. */
   readonly home: number | undefined;
   /** What its client says of itself. */
@@ -94,6 +97,8 @@ export class Room implements Party {
   locked: boolean;
   subject: Subject | undefined;
   readonly members = new Map<string, Member>();
+  /** Bare addresses by registered nickname. */
+  readonly registered = new Map<string, string>();
   /** By full address. */
   readonly occupants = new Map<string, Occupant>();
   readonly nicks = new Map<string, Occupant[]>();
@@ -132,21 +137,36 @@ export class Room implements Party {
     this.company = new Company(this);
     const rate = limits.roomRate;
     this.bucket = new Bucket({ burst: rate * 2, perSecond: rate }, clock.mono());
-    for (const { jid, affiliation, nick, reason, hats } of members)
+    for (const { jid, affiliation, nick, reason, hats } of members) {
       this.members.set(jid, {
         affiliation: affiliation as Affiliation,
         nick,
         reason,
         ...(hats === null ? {} : { hats: JSON.parse(hats) as Hat[] }),
       });
+      if (nick !== '') this.registered.set(nick, jid);
+    }
     for (const one of occupants) {
       const jid = Jid.parse(one.jid)!;
       if (one.gone === 1) this.company.departed(jid.full, one.nick, one.v, one.xml, one.shown === 1);
       else {
-        const { nick, v, source, n, joined } = one;
+        const { nick, v, source, n, joined, since } = one;
         const [role, shown, presence] = [one.role as Role, one.shown === 1, parseStored(one.xml)];
         const home = partition.env.partitionOf(jid.bare);
-        this.#seat({ jid, nick, role, shown, v, source, n, joined, home, presence, bucket: undefined });
+        this.#seat({
+          jid,
+          nick,
+          role,
+          shown,
+          v,
+          source,
+          n,
+          joined,
+          since,
+          home,
+          presence,
+          bucket: undefined,
+        });
         this.company.expect(jid.full);
       }
     }
@@ -178,6 +198,10 @@ export class Room implements Party {
     this.partition.renew(this);
   }
 
+  withdrawn(): void {
+    this.reset();
+  }
+
   /** Behind what the room has in the lane. */
   inOrder(effect: () => void): void {
     if (this.quiet) effect();
@@ -198,6 +222,9 @@ export class Room implements Party {
   setMember(unit: Joint, jid: string, member: Member): void {
     const { affiliation, nick, reason, hats } = member;
     const key = [this.partition.id, this.id, jid] as const;
+    const before = this.members.get(jid)?.nick ?? '';
+    if (before !== '' && this.registered.get(before) === jid) this.registered.delete(before);
+    if (nick !== '') this.registered.set(nick, jid);
     if (affiliation === 'none' && nick === '' && hats === undefined) {
       if (this.members.delete(jid)) unit.write(memberRows.remove, [...key]);
       return;
@@ -211,8 +238,7 @@ export class Room implements Party {
   holder(nick: string): string | undefined {
     const [there] = this.nicks.get(nick) ?? [];
     if (there !== undefined) return there.jid.bare;
-    for (const [jid, member] of this.members) if (member.nick === nick) return jid;
-    return undefined;
+    return this.registered.get(nick);
   }
 
   /** XEP-0421: the same for an account whenever it is in this room, and in no other. */
@@ -272,7 +298,7 @@ export class Room implements Party {
   }
 
   #write(unit: Joint, occupant: Occupant, gone: boolean, xml: string): void {
-    const { jid, nick, role, shown, v, source, n, joined } = occupant;
+    const { jid, nick, role, shown, v, source, n, joined, since } = occupant;
     const flags = [shown ? 1 : 0, gone ? 1 : 0];
     unit.write(occupantRows.put, [
       this.partition.id,
@@ -285,6 +311,7 @@ export class Room implements Party {
       source,
       n,
       joined,
+      since,
       xml,
     ]);
   }
@@ -315,6 +342,26 @@ export class Room implements Party {
     return row;
   }
 
+  /** What was said gets another text (retract.ts); it has to be stored already. */
+  rewrite(unit: Joint, pos: number, xml: string): void {
+    const at = this.recent.findIndex((row) => row.pos === pos);
+    if (at !== -1) this.recent[at] = { ...this.recent[at]!, xml };
+    unit.write(messageRows.rewrite, [this.partition.id, this.id, pos, xml]);
+  }
+
+  /** The texts of what was said some time ago are gone from the store (retention.ts). */
+  fade(which: (row: MessageRow) => boolean): void {
+    for (const [at, row] of this.recent.entries()) if (which(row)) this.recent[at] = { ...row, xml: '' };
+  }
+
+  /** What was said above a position, up to another one, before a point of time (ms) is kept no more; its places stay. */
+  empty(unit: Joint, above: number, until: number, before: number): void {
+    unit.write(messageRows.empty, [this.partition.id, this.id, above, until, before]);
+    for (const [at, row] of this.recent.entries())
+      if (row.pos > above && row.pos <= until && row.sent < before)
+        this.recent[at] = { ...row, jid: '', nick: '', xml: '' };
+  }
+
   /** Stanza n of this source has been taken in. */
   hear(source: number, n: number): void {
     this.heard.delete(source);
@@ -331,7 +378,18 @@ export class Room implements Party {
   configure(unit: Joint, config: Config, locked = false): void {
     this.config = config;
     this.locked = locked;
-    unit.write(roomRows.config, [this.partition.id, this.id, writeConfig(config), locked ? 1 : 0]);
+    const { name, description } = config;
+    unit.write(roomRows.config, [
+      this.partition.id,
+      this.id,
+      writeConfig(config),
+      locked ? 1 : 0,
+      // How others find it (listed.ts): not before it is configured.
+      locked ? '' : domainOf(this.address),
+      config.public && !locked ? 1 : 0,
+      name.toLowerCase(),
+      description.toLowerCase(),
+    ]);
   }
 
   setSubject(unit: Joint, subject: Subject | undefined): void {

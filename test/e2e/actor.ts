@@ -40,6 +40,8 @@ export class Actor {
   #fences = new Set<string>();
   #presence = new Map<string, string>();
   #repeats = new WeakSet<Element>();
+  #arrivals = new WeakMap<Element, number>();
+  #arrived = 0;
 
   constructor(role: Role, domain: string) {
     this.bare = `${role.user}@${domain}`;
@@ -119,8 +121,14 @@ export class Actor {
     });
   }
 
-  forget(): void {
-    this.inbox.length = 0;
+  /** Drops what waits in the inbox, all or what is meant. */
+  forget(meant: (stanza: Element) => boolean = () => true): void {
+    this.inbox.splice(0, Infinity, ...this.inbox.filter((one) => !meant(one)));
+  }
+
+  /** How many stanzas had arrived when this one did. */
+  arrival(stanza: Element): number {
+    return this.#arrivals.get(stanza) ?? 0;
   }
 
   async close(): Promise<void> {
@@ -182,6 +190,7 @@ export class Actor {
     const silent = asked && this.disco === undefined;
     if (name === 'iq' && ['get', 'set'].includes(type ?? '') && own && from !== this.full && !silent)
       this.send(`<iq type='result' id='${id}'${from ? ` to='${from}'` : ''}>${this.#told(stanza)}</iq>`);
+    this.#arrivals.set(stanza, ++this.#arrived);
     this.inbox.push(stanza);
   }
 

@@ -120,5 +120,12 @@ c2s_direct_tls_ssl = { key = "${dir}/key.pem"; certificate = "${dir}/cert.pem" }
 http_host = "127.0.0.1"
 http_default_host = "${domain}"
 VirtualHost "${domain}"
+Component "conference.${domain}" "muc"
+modules_enabled = { "muc_mam", "muc_moderation", "ping" }
+restrict_room_creation = false
+muc_tombstones = false
+muc_room_default_public = true
+muc_registration_include_form = true
+allow_unaffiliated_register = true
 `;
 }

@@ -1,9 +1,12 @@
 import { Actor, type Role, roster, settle } from './actor.ts';
-import { mismatch } from './match.ts';
+import { kept, mismatch } from './match.ts';
+import { Rooms } from './room.ts';
 import type { Script, Step } from './script.ts';
 import type { Target } from './server.ts';
 import type { Way } from './stream.ts';
-import { attr, children, parse, parseAll, show } from './xml.ts';
+import { attr, parse, parseAll, show, Splitter } from './xml.ts';
+
+const stanzas = 'urn:ietf:params:xml:ns:xmpp-stanzas';
 
 /**
  * Plays one transcript against a running server. Account names are made unique by `tag`, so that all transcripts share
@@ -16,6 +19,7 @@ export class Stage {
   readonly #tag: string;
   readonly #actors = new Map<string, Actor>();
   readonly #kept = new Map<string, string>();
+  readonly #rooms = new Rooms(this.#actors, () => this.#settle());
   #stored = true;
 
   constructor(target: Target, script: Script, tag: string) {
@@ -35,7 +39,7 @@ export class Stage {
         await this.#step(step).catch((error: unknown) => {
           throw new Error(`line ${step.line}: ${step.say}\n${(error as Error).message}`, { cause: error });
         });
-      await settle([...this.#actors.values()], this.#stored);
+      await this.#settle();
       for (const [name, actor] of this.#actors) this.#quiet(name, actor);
     } finally {
       for (const actor of this.#actors.values()) actor.wire.cut();
@@ -50,6 +54,8 @@ export class Stage {
       return this.#enter(found[1]!, found[2] === 'comes online');
     if ((found = told(/^(.+) sends:$/))) return this.#send(found[1]!, this.#fill(xml));
     if ((found = told(/^(.+) receives:$/))) return this.#receives(found[1]!, xml);
+    if ((found = told(/^(.+) receives in order:$/))) return this.#receives(found[1]!, xml, true);
+    if ((found = told(/^(.+) receives nothing like:$/))) return this.#nothingLike(found[1]!, xml);
     if ((found = told(/^(.+) receives nothing(?: else)?$/))) return this.#nothing(found[1]!);
     if ((found = told(/^(.+) receives nothing from (\w+)$/)))
       return this.#nothing(found[1]!, this.#fill(`{${found[2]}}`));
@@ -63,12 +69,18 @@ export class Stage {
     if ((found = told(/^(.+) closes the stream$/))) return this.#actor(found[1]!).close();
     if ((found = told(/^(.+) loses the connection$/))) return this.#actor(found[1]!).wire.cut();
     if ((found = told(/^(.+) is disconnected$/))) return this.#actor(found[1]!).wire.ended();
-    if (told(/^all is quiet$/)) return settle([...this.#actors.values()], this.#stored);
+    if (told(/^all is quiet$/)) return this.#settle();
     if (told(/^fences are not stored$/)) {
       this.#stored = false;
       return;
     }
+    if (told(/^everybody forgets what came$/)) {
+      await this.#settle();
+      for (const actor of this.#actors.values()) actor.forget();
+      return;
+    }
     if ((found = told(/^(.+) forgets what came$/))) return this.#actor(found[1]!).forget();
+    if (await this.#rooms.step(this.#fill(say), this.#fill(xml))) return;
     throw new Error('no such step');
   }
 
@@ -88,28 +100,42 @@ export class Stage {
     else actor.send(xml);
   }
 
-  async #receives(name: string, xml: string): Promise<void> {
+  async #receives(name: string, xml: string, inOrder = false): Promise<void> {
     const actor = this.#actor(name);
-    const kept = new Map<string, string>();
-    const plain = xml.replace(/\{(\w+):=([\w-]+)\}/g, (_, word: string, key: string) => {
-      kept.set(word, key);
-      return '{any}';
-    });
-    for (const pattern of parseAll(this.#fill(plain))) {
+    let last = 0;
+    // One after the other: a word that the first keeps may stand in the second.
+    const later = new Set(Array.from(xml.matchAll(/\{(\w+):=/g), ([, word]) => word!));
+    const items = new Splitter(1).push(this.#fill(xml, later));
+    if (items.length === 0) throw new Error('receives nothing that could be read');
+    for (const item of items) {
+      const pattern = parse(this.#fill(item.text));
       const got = await actor.expect(pattern);
-      for (const [word, key] of kept) {
-        const value = search(got, key);
-        if (value !== undefined) this.#kept.set(word, value);
-      }
+      for (const [word, value] of kept(pattern, got)) this.#kept.set(word, value);
+      if (inOrder && actor.arrival(got) < last) throw new Error(`${name} received too early\n${show(got)}`);
+      last = actor.arrival(got);
     }
   }
 
-  async #nothing(name: string, from?: string): Promise<void> {
+  /** Nothing that was sent before is still on its way, be it through a room. */
+  async #settle(): Promise<void> {
+    await this.#rooms.settle();
     await settle([...this.#actors.values()], this.#stored);
+    await this.#rooms.settle();
+  }
+
+  async #nothing(name: string, from?: string): Promise<void> {
+    await this.#settle();
     const actor = this.#actor(name);
     if (!from) return this.#quiet(name, actor);
     const bad = actor.rest().filter((one) => attr(one, 'from')?.startsWith(from));
     if (bad.length > 0) throw new Error(`${name} received\n${bad.map(show).join('\n')}`);
+  }
+
+  async #nothingLike(name: string, xml: string): Promise<void> {
+    await this.#settle();
+    for (const pattern of parseAll(this.#fill(xml)))
+      for (const one of this.#actor(name).inbox)
+        if (mismatch(pattern, one) === undefined) throw new Error(`${name} received\n${show(one)}`);
   }
 
   #quiet(name: string, actor: Actor): void {
@@ -147,10 +173,15 @@ export class Stage {
       throw new Error(`${got.length} items, ${wanted.length} expected\n${got.map(show).join('\n')}`);
   }
 
-  #fill(xml: string): string {
+  #fill(xml: string, except: ReadonlySet<string> = new Set()): string {
     return xml.replace(/\{([^{}:]+)\}/g, (whole, name: string) => {
-      if (['any', 'maybe', 'absent'].includes(name)) return whole;
+      if (['any', 'maybe', 'absent', 'yes', 'no'].includes(name) || except.has(name)) return whole;
       if (name === 'domain') return this.#target.domain;
+      if (name === 'conference') return `conference.${this.#target.domain}`;
+      if (/^muc(#\w+)?$/.test(name)) return `http://jabber.org/protocol/${name}`;
+      if (name.startsWith('#')) return this.#room(name.slice(1));
+      const error = /^((?:\||auth|cancel|modify|wait)+) ([a-z|-]+)$/.exec(name);
+      if (error) return `<error type='${error[1]}'>${condition(error[2]!)}</error>`;
       const kept = this.#kept.get(name);
       if (kept !== undefined) return kept;
       const actor = this.#actors.get(name);
@@ -159,6 +190,12 @@ export class Stage {
       if (role) return `${this.#user(role.account)}@${this.#target.domain}/${role.resource}`;
       return `${this.#user(name)}@${this.#target.domain}`;
     });
+  }
+
+  #room(name: string): string {
+    const room = `${name}-${this.#tag}@conference.${this.#target.domain}`;
+    this.#rooms.know(room);
+    return room;
   }
 
   #actor(name: string): Actor {
@@ -182,13 +219,8 @@ export class Stage {
   }
 }
 
-/** The first value of this attribute in the element or below it. */
-function search(element: ReturnType<typeof parse>, key: string): string | undefined {
-  const own = attr(element, key);
-  if (own !== undefined) return own;
-  for (const one of children(element)) {
-    const found = search(one, key);
-    if (found !== undefined) return found;
-  }
-  return undefined;
+/** A stanza error's condition, or one of several. */
+function condition(names: string): string {
+  const [first] = names.split('|');
+  return `<${first} xmlns='${stanzas}'${first === names ? '' : ` _names='${names}'`}/>`;
 }

@@ -1,5 +1,5 @@
 import { fixed } from '../../base/fixed.ts';
-import type { Enter, Leave, Mirror, Past, Say, Show, Shown, ToHall } from '../../link/rooms.ts';
+import type { Enter, Leave, Mirror, Past, Say, Seat, Show, Shown, Stayer, ToHall } from '../../link/rooms.ts';
 import type { Peer } from '../../mesh/mesh.ts';
 import { attribute } from '../../xmpp/serialise.ts';
 import { NS } from '../../xmpp/namespaces.ts';
@@ -29,6 +29,8 @@ export interface Floor {
  */
 export class Hall {
   readonly room: string;
+  /** The room's partition. */
+  readonly place: number | undefined;
   readonly feeds: { readonly message: string; readonly presence: string };
   readonly stays = new Map<string, Stay>();
   /** Who speaks for the room. */
@@ -37,6 +39,8 @@ export class Hall {
   pos = 0;
   v = 0;
   readonly #floor: Floor;
+  /** The stays by their nicknames. */
+  readonly #nicks = new Map<string, Set<Stay>>();
   /** Who is shown, and who went of late, each in the order of `v`. */
   #shown = new Map<string, Shown>();
   #gone = new Map<string, Shown>();
@@ -50,6 +54,7 @@ export class Hall {
     this.room = room;
     this.feeds = { message: messageFeed(room), presence: presenceFeed(room) };
     this.#floor = floor;
+    this.place = floor.env.partitionOf(room);
   }
 
   // ── the owner ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -58,12 +63,39 @@ export class Hall {
   report(): void {
     this.#reporting = ++this.#reports;
     this.#parts = [];
-    const stays = [...this.stays.values()].map(({ session, nick, pos }) => ({
-      jid: session.full,
-      nick,
-      ...(pos < 0 ? { lost: true } : {}),
-    }));
+    const stays = [...this.stays.values()].map(stayer);
     this.#floor.ask(this, { t: 'report', number: this.#reporting, stays });
+  }
+
+  /** Tells of sessions that have come here: many may, one by one, when a partition changes hands. */
+  introduce(): void {
+    if (this.#telling) return;
+    this.#telling = true;
+    this.#floor.env.clock.soon(() => {
+      this.#telling = false;
+      // The answer to a report comes first.
+      if (this.#reporting > 0) return;
+      if (this.owner === undefined) {
+        if (this.stays.size > 0) this.report();
+        return;
+      }
+      const fresh = [...this.stays.values()].filter((stay) => !stay.known);
+      if (fresh.length === 0) return;
+      const stays = fresh.map(stayer);
+      this.#floor.ask(this, { t: 'report', number: 0, stays });
+    });
+  }
+  #telling = false;
+
+  /** The room asks for these sessions, which are here. */
+  sought(from: Peer, run: number, jids: readonly string[]): void {
+    if (this.#reporting > 0) return;
+    if (from !== this.owner || run !== this.run) return this.report();
+    for (const jid of jids) {
+      const stay = this.stays.get(jid);
+      if (stay !== undefined) stay.known = false;
+    }
+    this.introduce();
   }
 
   /** It was asked and has not answered. */
@@ -80,6 +112,9 @@ export class Hall {
       return;
     }
     switch (frame.t) {
+      case 'seats':
+        for (const seat of frame.seats) this.#confirm(seat, frame.subject);
+        return;
       case 'enter':
         return this.#enter(frame);
       case 'leave':
@@ -120,22 +155,18 @@ export class Hall {
           this.#begin(seat, { self: seat.self, history: [], subject: frame.subject }, frame.pos);
           continue;
         }
-        stay.nick = seat.nick;
-        stay.sees = seat.sees;
-        if (stay.pos < 0) {
-          stay.pos = seat.joined;
-          stay.entering = { self: seat.self, history: [], subject: frame.subject };
-        }
         stay.asked = false;
         stay.past = [];
+        stay.known = true;
+        this.#seat(stay, seat, frame.subject);
       }
-    for (const [jid, stay] of this.stays)
-      if (known.has(jid)) {
-        stay.live = false;
-        this.pump(stay);
-      }
-    // Unasked, it says nothing of whom the room does not know.
-    if (frame.answers === 0 && known.size < this.stays.size) this.report();
+    for (const [jid, stay] of this.stays) {
+      stay.live = false;
+      if (known.has(jid)) this.pump(stay);
+      // It came here since we reported, or is in no more: the room says which.
+      else stay.known = false;
+    }
+    this.introduce();
   }
 
   /** Everybody who is there, as of now. Whoever was shown and is not among them has gone, whether or not anybody saw it. */
@@ -171,15 +202,54 @@ export class Hall {
 
   #add(stay: Stay): void {
     const { session } = stay;
+    const before = this.stays.get(session.full);
+    if (before !== undefined) this.#uncall(before);
     this.stays.set(session.full, stay);
+    this.#call(stay, stay.nick);
     (session.stays ??= new Map()).set(this.room, stay);
   }
 
   /** The session is over, here or altogether. */
   drop(session: Session): void {
-    if (this.stays.get(session.full)?.session === session) this.stays.delete(session.full);
+    const stay = this.stays.get(session.full);
+    if (stay?.session === session) {
+      this.stays.delete(session.full);
+      this.#uncall(stay);
+    }
     session.stays?.delete(this.room);
     if (session.stays?.size === 0) session.stays = undefined;
+  }
+
+  /** It goes by this nickname. */
+  #call(stay: Stay, nick: string): void {
+    this.#uncall(stay);
+    stay.nick = nick;
+    const same = this.#nicks.get(nick);
+    if (same === undefined) this.#nicks.set(nick, new Set([stay]));
+    else same.add(stay);
+  }
+
+  #uncall(stay: Stay): void {
+    const same = this.#nicks.get(stay.nick);
+    same?.delete(stay);
+    if (same?.size === 0) this.#nicks.delete(stay.nick);
+  }
+
+  /** The room knows a session that was introduced. */
+  #confirm(seat: Seat, subject: string): void {
+    const stay = this.stays.get(seat.jid);
+    if (stay === undefined || stay.known) return;
+    stay.known = true;
+    this.#seat(stay, seat, subject);
+    this.pump(stay);
+  }
+
+  #seat(stay: Stay, { nick, sees, joined, self }: Seat, subject: string): void {
+    this.#call(stay, nick);
+    stay.sees = sees;
+    if (stay.pos >= 0) return;
+    stay.pos = joined;
+    if (self !== '') stay.entering = { self, history: [], subject };
   }
 
   #enter({ seat, history, subject, pos }: Enter): void {
@@ -195,6 +265,7 @@ export class Hall {
     if (session === undefined) return;
     // Who enters again has lost what it knew (XEP-0045 §7.2): it is told everything.
     const stay = new Stay(session, seat, pos, 0, this.v);
+    stay.known = true;
     stay.entering = entering;
     this.#add(stay);
     this.#floor.in(session, this.room, seat.nick);
@@ -203,8 +274,8 @@ export class Hall {
 
   #leave({ jid, self }: Leave): void {
     const stay = this.stays.get(jid);
-    const session = stay?.session ?? this.#floor.session(jid);
-    if (session === undefined) return;
+    if (stay === undefined) return;
+    const { session } = stay;
     this.drop(session);
     session.send(addressed('presence', session, self), 0, this.feeds.presence, feedOver);
     this.#floor.out(session, this.room);
@@ -213,18 +284,23 @@ export class Hall {
   // ── what happens ────────────────────────────────────────────────────────────────────────────────────────────────
 
   #show({ shown, self, except, sees, renames, hidden }: Show): void {
-    const { nick } = shown;
-    for (const stay of this.stays.values()) if (stay.nick === nick && shown.gone !== true) stay.sees = sees;
-    if (hidden !== true) this.#showAll(shown, except);
-    this.#showRest(shown, self, except, hidden === true);
-    if (renames === undefined) return;
-    for (const stay of this.stays.values()) if (stay.nick === nick) stay.nick = renames;
+    const { nick, v } = shown;
+    this.v = Math.max(this.v, v);
+    const own = this.#nicks.get(nick);
+    if (shown.gone !== true) for (const stay of own ?? []) stay.sees = sees;
+    if (hidden !== true) this.#showOthers(shown, except);
+    for (const stay of own ?? []) {
+      const { session } = stay;
+      if (!stay.live || session.full === except) continue;
+      stay.v = v;
+      session.send(addressed('presence', session, self), 0, this.feeds.presence, v);
+    }
+    if (renames !== undefined) for (const stay of [...(own ?? [])]) this.#call(stay, renames);
   }
 
-  #showAll(shown: Shown, except: string | undefined): void {
+  #showOthers(shown: Shown, except: string | undefined): void {
     const { nick, v } = shown;
     const { env } = this.#floor;
-    this.v = Math.max(this.v, v);
     this.#shown.delete(nick);
     this.#gone.delete(nick);
     if (shown.gone === true) {
@@ -238,51 +314,42 @@ export class Hall {
     const open = new Fan(env, 'presence', shown.open, this.feeds.presence, v);
     const full =
       shown.full === undefined ? open : new Fan(env, 'presence', shown.full, this.feeds.presence, v);
+    const idle: Stay[] = [];
     for (const stay of this.stays.values()) {
-      if (!stay.live || stay.nick === nick) continue;
-      if (stay.session.full === except || stay.session.lull !== undefined) continue;
-      if (this.#hold(stay)) continue;
+      if (!stay.live || stay.nick === nick || stay.session.full === except || this.#hold(stay)) continue;
       stay.v = v;
-      (stay.sees ? full : open).add(stay.session);
+      if (stay.session.lull === undefined) (stay.sees ? full : open).add(stay.session);
+      else idle.push(stay);
     }
     open.send();
     if (full !== open) full.send();
+    for (const stay of idle) this.#showLater(stay, shown);
   }
 
-  /** To the occupant's own sessions, and to those whose clients are not looking (XEP-0352). */
-  #showRest(shown: Shown, self: string, except: string | undefined, hidden: boolean): void {
-    const { nick, v } = shown;
-    const { presence } = this.feeds;
-    for (const stay of this.stays.values()) {
-      const { session } = stay;
-      if (!stay.live || session.full === except) continue;
-      if (stay.nick === nick) {
-        stay.v = v;
-        session.send(addressed('presence', session, self), 0, presence, v);
-      } else if (!hidden && session.lull !== undefined) {
-        stay.v = v;
-        const text = addressed('presence', session, tailOf(shown, stay));
-        // What says more than who is there is not held back.
-        if (shown.open.includes('<status')) session.send(text, 0, presence, v);
-        else session.sendLater(`${this.room}/${nick}`, text);
-      }
-    }
+  /** Its client is not looking (XEP-0352); but what says more than who is there is not held back. */
+  #showLater(stay: Stay, shown: Shown): void {
+    const { session } = stay;
+    const text = addressed('presence', session, tailOf(shown, stay));
+    if (shown.open.includes('<status')) session.send(text, 0, this.feeds.presence, shown.v);
+    else session.sendLater(`${this.room}/${shown.nick}`, text);
   }
 
   #say({ pos, tail, to }: Say): void {
     const { env } = this.#floor;
     const fan = new Fan(env, 'message', tail, pos === 0 ? undefined : this.feeds.message, pos);
+    // Something was stored that nobody told: who is in asks for it.
+    const gap = pos > this.pos + 1;
     if (pos > 0) this.pos = pos;
-    const behind: Stay[] = [];
+    if (gap) {
+      for (const stay of this.stays.values()) {
+        stay.live = false;
+        this.pump(stay);
+      }
+      return;
+    }
     if (to === undefined)
       for (const stay of this.stays.values()) {
         if (!stay.live || (pos > 0 && pos <= stay.pos) || this.#hold(stay)) continue;
-        // Something is missing: it asks for that first (DESIGN §8).
-        if (pos > stay.pos + 1) {
-          stay.live = false;
-          behind.push(stay);
-          continue;
-        }
         if (pos > 0) stay.pos = pos;
         fan.add(stay.session);
       }
@@ -292,7 +359,6 @@ export class Hall {
         if (stay !== undefined && stay.entering === undefined) fan.add(stay.session);
       }
     fan.send();
-    for (const stay of behind) this.pump(stay);
   }
 
   #past({ jid, said, upTo }: Past): void {
@@ -317,7 +383,7 @@ export class Hall {
   /** Goes on with a session that is not live, as far as its client lets it. */
   pump(stay: Stay): void {
     const { session } = stay;
-    if (stay.live || this.#reporting > 0 || session.ended || session.dormant) return;
+    if (stay.live || !stay.known || this.#reporting > 0 || session.ended || session.dormant) return;
     if (!this.#pumpPresence(stay) || !this.#pumpEntering(stay) || !this.#pumpMessages(stay)) {
       session.want();
       return;
@@ -338,9 +404,11 @@ export class Hall {
     for (const one of rest) {
       if (!hasRoom(session)) return false;
       stay.v = one.v;
-      // Its own is told at the end of its entering; and where it did not enter just now, it knows itself.
-      if (one.nick === stay.nick) continue;
-      session.send(addressed('presence', session, tailOf(one, stay)), 0, this.feeds.presence, one.v);
+      const own = one.nick === stay.nick;
+      // Its own is told at the end of its entering.
+      if (own && (stay.entering !== undefined || one.gone === true)) continue;
+      const tail = own ? selfOf(one) : tailOf(one, stay);
+      session.send(addressed('presence', session, tail), 0, this.feeds.presence, one.v);
     }
     stay.v = this.v;
     return true;
@@ -374,6 +442,17 @@ export class Hall {
     }
     return false;
   }
+}
+
+/** As its own sessions see it: with status 110 (XEP-0045 §7.2.2), which stands in the last element. */
+function selfOf({ open, full = open }: Shown): string {
+  const end = '</x></presence>';
+  return full.endsWith(end) ? `${full.slice(0, -end.length)}<status code="110"/>${end}` : full;
+}
+
+/** Whose client's place in the room is not known is told everything (link/rooms.ts). */
+function stayer({ session, nick, pos }: Stay): Stayer {
+  return pos < 0 ? { jid: session.full, nick, lost: true } : { jid: session.full, nick };
 }
 
 function tailOf({ open, full }: Shown, { sees }: Stay): string {

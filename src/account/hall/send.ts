@@ -56,23 +56,22 @@ function hand(
   const { account, partition, session, n } = work;
   const home = partition.env.partitionOf(to.bare);
   if (home === undefined) throw new StanzaError('remote-server-not-found');
-  const detoured = () => account.detoured(to.bare);
-  const door = detoured() ? undefined : partition.env.rooms?.beside(home, partition.lane);
+  const door = account.detoured(to.bare) ? undefined : partition.env.rooms?.beside(home, partition.lane);
   if (door === undefined) {
     writeLetter(work, to, stanza, forRoom, origin);
     return;
   }
   work.fallback(
-    () => detoured() || !door.serving,
+    // What is in the lane before it and had to go by post has taken the room's memory with it.
+    () => !door.serving,
     () => {
-      door.drop();
       const again = new Work(account, session, n);
       again.onFailure((error) => failed(again, error));
       writeLetter(again, to, stanza, forRoom, origin);
       return again;
     },
   );
-  return door.take(work, stanza, to, origin);
+  return door.take(work.joint, stanza, to, origin);
 }
 
 /**

@@ -19,6 +19,8 @@ export class Stay {
   nick: string;
   sees: boolean;
   live = false;
+  /** The room has said that it is in, and speaks to it here. */
+  known = false;
   /** What it still has to be told of its entering. */
   entering: Entering | undefined;
   /** It has been sent everything up to these (link/rooms.ts). */
