@@ -8,15 +8,7 @@ import { NS } from '../xmpp/namespaces.ts';
 import { parsePage, type Page } from '../xmpp/rsm.ts';
 import { attribute } from '../xmpp/serialise.ts';
 import type { Account } from './account.ts';
-import {
-  countRange,
-  endsOf,
-  hasId,
-  readIds,
-  readRange,
-  type Archived,
-  type Read,
-} from './archiverows.ts';
+import { countRange, endsOf, hasId, readIds, readRange, type Archived, type Read } from './archiverows.ts';
 import type { Feature, Request } from './iq.ts';
 import { waitForRoom } from './room.ts';
 

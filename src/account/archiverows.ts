@@ -5,7 +5,6 @@ import { attribute } from '../xmpp/serialise.ts';
 import { sql, type Statement } from '../store/store.ts';
 import type { Account } from './account.ts';
 
-
 /** What an archive tells of a message. */
 export interface Archived {
   readonly id: number;

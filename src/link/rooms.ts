@@ -71,8 +71,6 @@ export interface Mirror extends RoomHead {
 export interface Seats extends RoomHead {
   readonly t: 'seats';
   readonly seats: readonly Seat[];
-  /** For those that are told as if they came in. */
-  readonly subject: string;
 }
 /** A session came in: it is shown everybody, itself, `history` and the subject, and then what comes behind `pos`. */
 export interface Enter extends RoomHead {
@@ -131,7 +129,7 @@ interface Head {
   readonly room: string;
 }
 
-/** `lost`: what its client knows of the room is not known, so that it is told as if it came in. */
+/** `lost`: what its client knows of the room is not known, so that it is told all of it. */
 export interface Stayer {
   readonly jid: string;
   readonly nick: string;

@@ -106,9 +106,7 @@ async function answer(
   async function pick(ids: readonly number[]): Promise<Read> {
     const found = await readIds(room, ids);
     if (found === undefined) throw new StanzaError('item-not-found', 'the archive has no such message');
-    const inside = found.filter(
-      (row) => row.pos > range.above && row.pos < range.below && isOf(row, whose),
-    );
+    const inside = found.filter((row) => row.pos > range.above && row.pos < range.below && isOf(row, whose));
     const ordered = range.backwards ? inside.toReversed() : inside;
     return { rows: ordered.slice(0, page.max), more: ordered.length > page.max };
   }
@@ -148,15 +146,10 @@ function seesAddresses({ room, from, occupant }: Request): boolean {
 }
 
 /** One result (§4.2, §6.1.2): without `to`, and with who said it for who may know. */
-function resultOf(
-  room: Room,
-  row: MessageRow,
-  to: Jid,
-  queryid: string | undefined,
-  sees: boolean,
-): Element {
+function resultOf(room: Room, row: MessageRow, to: Jid, queryid: string | undefined, sees: boolean): Element {
   const stored = parseStored(`<message${row.xml}`);
-  const message = sees && row.nick !== '' ? stored.withChildren([...stored.children, itemOf(room, row)]) : stored;
+  const message =
+    sees && row.nick !== '' ? stored.withChildren([...stored.children, itemOf(room, row)]) : stored;
   const delay = el('delay', NS.delay, { stamp: formatDate(row.sent) });
   return el('message', NS.client, { from: room.address, to: to.full }, [
     el('result', NS.mam, { queryid, id: String(row.pos) }, [

@@ -1,5 +1,5 @@
 import { fixed } from '../base/fixed.ts';
-import type { Mirror, Past, Report, RoomHead, Say, Seat, Show, Shown, Stayer, ToHall } from '../link/rooms.ts';
+import type { Mirror, Past, Report, RoomHead, Say, Seat, Show, Shown, ToHall } from '../link/rooms.ts';
 import type { Peer } from '../mesh/mesh.ts';
 import { dismissal, faceOf, shownAs, tailOf, type Face } from './cast.ts';
 import type { Occupant, Room } from './room.ts';
@@ -35,10 +35,10 @@ export class Company {
   /** By nickname, in the order of `v`; and above which `v` they are all here. */
   readonly #departures = new Map<string, Departure>();
   #since = 0;
-  readonly #faces = new Map<string, { readonly v: number; readonly shown: Shown }>();
-  #seeking = false;
   /** Everything up to this position is stored, and whoever has met the room has been told of it. */
   told: number;
+  readonly #faces = new Map<string, { readonly v: number; readonly shown: Shown }>();
+  #seeking = false;
 
   constructor(room: Room) {
     this.#room = room;
@@ -148,30 +148,22 @@ export class Company {
    */
   report(from: Peer, { number, stays }: Report): () => void {
     const known = new Set<string>();
-    const lost = new Set<string>();
-    const strangers: Stayer[] = [];
+    const strangers: Report['stays'][number][] = [];
     for (const stay of stays) {
       if (this.#room.occupants.has(stay.jid)) {
         this.#place(stay.jid, from);
         this.#unheard.delete(stay.jid);
-        if (stay.lost === true) lost.add(stay.jid);
-        known.add(stay.jid);
+        if (stay.lost !== true) known.add(stay.jid);
       } else strangers.push(stay);
     }
     const host = this.#hosts.get(from);
     const met = host?.met === true;
     if (host !== undefined) host.met = true;
-    const frames: Untold[] = [];
-    const untold = new Set([...known].filter((jid) => !lost.has(jid)));
-    if (number > 0 || (host !== undefined && !met))
-      frames.push(...this.#mirror(host?.jids ?? [], number, untold));
+    const whole = number > 0 || (host !== undefined && !met);
+    const frames = whole ? this.#mirror(host?.jids ?? [], number, known) : [];
     if (number === 0) {
-      const seats = [...known].flatMap((jid) => {
-        const occupant = this.#room.occupants.get(jid);
-        if (occupant === undefined) return [];
-        return [this.#seat(occupant, lost.has(jid) ? faceOf(this.#room, occupant).self : '')];
-      });
-      frames.push({ t: 'seats', seats, subject: lost.size > 0 ? subjectTail(this.#room) : '' });
+      const occupants = [...known].flatMap((jid) => this.#room.occupants.get(jid) ?? []);
+      frames.push({ t: 'seats', seats: occupants.map((occupant) => this.#seat(occupant, '')) });
     }
     for (const { jid, nick } of strangers) frames.push({ t: 'leave', jid, self: this.#lastWord(jid, nick) });
     return () => frames.forEach((frame) => this.#send(from, frame));
@@ -204,7 +196,7 @@ export class Company {
   }
 
   say(pos: number, tail: string, to?: readonly string[]): void {
-    this.told = Math.max(this.told, pos);
+    if (pos > 0) this.told = pos;
     this.#tell({ t: 'say', pos, tail, ...(to === undefined ? {} : { to }) });
   }
 
@@ -271,8 +263,8 @@ export class Company {
 
   /** `reported`: sessions whose own presence need not be told. */
   #mirror(jids: Iterable<string>, answers: number, reported: ReadonlySet<string>): Untold[] {
-    const { pos, v, occupants } = this.#room;
     const frames: Untold[] = [];
+    const { pos, v, occupants } = this.#room;
     let seats: Seat[] = [];
     let shown: Shown[] = [];
     let size = 0;
@@ -343,16 +335,14 @@ export class Company {
   }
 
   /**
-   * Every server is told the whole room anew, as it is shown now; its sessions hear what they have not heard. The same as for
-   * `report`.
+   * Every server is to be told the whole room anew, as it is shown now; its sessions hear what they have not heard. The same
+   * as for `report`.
    */
   retell(): () => void {
-    const told = [...this.#hosts]
-      .filter(([, { met }]) => met)
-      .map(([peer, { jids }]) => [peer, this.#mirror(jids, 0, new Set())] as const);
-    return () => {
-      for (const [peer, frames] of told) for (const frame of frames) this.#send(peer, frame);
-    };
+    const all = [...this.#hosts].flatMap(([peer, { met, jids }]) =>
+      met ? this.#mirror(jids, 0, new Set()).map((frame) => ({ peer, frame })) : [],
+    );
+    return () => all.forEach(({ peer, frame }) => this.#send(peer, frame));
   }
 
   /** Servers, for who looks at the room from outside. */

@@ -1,3 +1,4 @@
+import { admin } from './admin.ts';
 import { archive } from './archive.ts';
 import { avatar } from './avatar.ts';
 import { disco } from './disco.ts';
@@ -8,7 +9,7 @@ import { retraction } from './retract.ts';
 import { search } from './search.ts';
 import { service } from './service.ts';
 
-const told: readonly Feature[] = [owner, avatar, archive, moderation, retraction, search, service];
+const told: readonly Feature[] = [admin, owner, avatar, archive, moderation, retraction, search, service];
 
 /** Every feature of rooms that answers requests, in one table. */
 export const features: readonly Feature[] = [...told, disco(told)];

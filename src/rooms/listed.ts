@@ -63,7 +63,8 @@ export async function listedFor(
   const merged = [...shown, ...hidden].toSorted((a, b) => compare(a.address, b.address));
   const rows = back ? merged.slice(-page.max) : merged.slice(0, page.max);
   // §2.3 and §2.5: `after` beside `before` bounds the page as well.
-  const inside = back && page.after !== undefined ? rows.filter(({ address }) => address > page.after!) : rows;
+  const inside =
+    back && page.after !== undefined ? rows.filter(({ address }) => address > page.after!) : rows;
   const rooms = inside.map(({ address, config }) => ({ address, config: readConfig(config) }));
   return { rooms, found: { first: rooms[0]?.address, last: rooms.at(-1)?.address, count } };
 }

@@ -15,7 +15,8 @@ export const moderation: Feature = {
 
 async function moderate({ room, occupant, work, payload }: Request): Promise<undefined> {
   // §3.2.
-  if (occupant?.role !== 'moderator') throw new StanzaError('forbidden', 'this is for moderators of the room');
+  if (occupant?.role !== 'moderator')
+    throw new StanzaError('forbidden', 'this is for moderators of the room');
   if (payload.child('retract', NS.retract) === undefined)
     throw new StanzaError('feature-not-implemented', 'messages can be retracted, and nothing else');
   const id = payload.attrs['id'];

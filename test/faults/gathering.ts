@@ -49,8 +49,7 @@ export class Gathering {
     this.rooms = rooms.map((room) => `${room}@conference.${doors.domain}`);
     this.#every = every;
     this.clients = users.map((name) => new Loyal(doors, name));
-    for (const room of this.rooms)
-      this.#said.set(room, new Map(this.clients.map((one) => [one.user, []])));
+    for (const room of this.rooms) this.#said.set(room, new Map(this.clients.map((one) => [one.user, []])));
     for (const one of this.clients) {
       const views = new Map<string, View>();
       for (const room of this.rooms) views.set(room, { heard: [], seen: new Map(), inside: false });
@@ -126,7 +125,9 @@ export class Gathering {
     // XEP-0410 §3.
     const out = pairs.filter(([one, room]) => answer(one, room) !== 'in');
     if (out.length > 0)
-      wrong.push(`${out.length} are told that they are out: ${out.map(([one, room]) => answer(one, room)).join(' ')}`);
+      wrong.push(
+        `${out.length} are told that they are out: ${out.map(([one, room]) => answer(one, room)).join(' ')}`,
+      );
     for (const room of this.rooms) this.#say(this.clients.at(-1)!, room);
     await this.#arrived(5000);
     return wrong;
@@ -244,7 +245,9 @@ export class Gathering {
     if (view === undefined || type === 'error') return;
     if (stanza.localName === 'presence') {
       if (type === 'unavailable') {
-        const codes = children(child(stanza, 'x', user) ?? stanza, 'status').map((code) => attr(code, 'code'));
+        const codes = children(child(stanza, 'x', user) ?? stanza, 'status').map((code) =>
+          attr(code, 'code'),
+        );
         this.#flaps.push(`${one.user} saw ${nick} leave ${room} (${codes.join(' ')})`);
         view.seen.delete(nick);
       } else view.seen.set(nick, text(child(stanza, 'status') ?? stanza));
@@ -294,4 +297,3 @@ export class Gathering {
     ).catch(() => undefined);
   }
 }
-

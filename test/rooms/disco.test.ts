@@ -17,12 +17,16 @@ const features = (text: string): Set<string> =>
   new Set([...text.matchAll(/<feature var="([^"]*)"/g)].map(([, name]) => name!));
 
 /** Rooms by their names; the creator goes in and has them accepted. */
-async function rooms(rig: Rig, client: Client, names: readonly string[]): Promise<void> {
+async function rooms(client: Client, names: readonly string[]): Promise<void> {
   for (const name of names) {
     // oxlint-disable no-await-in-loop -- one after the other
     const room = `${name}@${host}`;
     await client.enters('maker', room);
-    await client.asks('set', `<query xmlns="${NS.mucOwner}"><x xmlns="${NS.dataForms}" type="submit"/></query>`, room);
+    await client.asks(
+      'set',
+      `<query xmlns="${NS.mucOwner}"><x xmlns="${NS.dataForms}" type="submit"/></query>`,
+      room,
+    );
     // oxlint-enable no-await-in-loop
   }
 }
@@ -46,7 +50,7 @@ test('rooms are listed page by page, forward and back; what is hidden or locked 
   const rig = await Rig.open();
   const alice = rig.client('alice@example.org/home');
   const eve = rig.client('eve@far.example/x');
-  await rooms(rig, alice, ['c', 'a', 'e', 'b', 'd']);
+  await rooms(alice, ['c', 'a', 'e', 'b', 'd']);
   await alice.enters('maker', `locked@${host}`);
   await configure(rig, { public: false, name: 'Secret' }, `d@${host}`);
   await configure(rig, { name: 'The Letter' }, `b@${host}`);
@@ -69,7 +73,10 @@ test('rooms are listed page by page, forward and back; what is hidden or locked 
   // Banned is not known.
   await affiliate(rig, 'eve@far.example', 'outcast', { room: `d@${host}` });
   assert.deepEqual(jids(await eve.asks('get', items(), host)), ['a', 'b', 'c', 'e']);
-  assert.equal(refusal(await eve.asks('get', items(page('<index>1</index>')), host)), 'feature-not-implemented');
+  assert.equal(
+    refusal(await eve.asks('get', items(page('<index>1</index>')), host)),
+    'feature-not-implemented',
+  );
   await rig.close();
 });
 
@@ -78,13 +85,33 @@ test('a room says what kind it is, and to who may look inside what goes on there
   const [alice] = await rig.gather('alice', 'bob');
   const eve = rig.client('eve@far.example/x');
   await alice!.says('<message type="groupchat"><subject>tea</subject></message>');
-  await configure(rig, { name: 'Cave', description: 'dark', language: 'en', avatar: 'abc', contacts: ['alice@example.org'] });
+  await configure(rig, {
+    name: 'Cave',
+    description: 'dark',
+    language: 'en',
+    avatar: 'abc',
+    contacts: ['alice@example.org'],
+  });
   const open = await eve.asks('get', info());
   assert.match(open, /<identity category="conference" name="Cave" type="text"\/>/);
   const kinds = (text: string) => [...features(text)].filter((name) => name.startsWith('muc_'));
-  const usual = ['muc_open', 'muc_public', 'muc_semianonymous', 'muc_temporary', 'muc_unmoderated', 'muc_unsecured'];
+  const usual = [
+    'muc_open',
+    'muc_public',
+    'muc_semianonymous',
+    'muc_temporary',
+    'muc_unmoderated',
+    'muc_unsecured',
+  ];
   assert.deepEqual(kinds(open), usual);
-  const wanted = [NS.mam, NS.mamExtended, NS.sid, NS.moderate, NS.retract, `${NS.muc}#self-ping-optimization`];
+  const wanted = [
+    NS.mam,
+    NS.mamExtended,
+    NS.sid,
+    NS.moderate,
+    NS.retract,
+    `${NS.muc}#self-ping-optimization`,
+  ];
   for (const one of wanted) assert.ok(features(open).has(one), one);
   assert.equal(value(open, 'FORM_TYPE'), `${NS.muc}#roominfo`);
   assert.equal(value(open, 'muc#roominfo_description'), 'dark');
@@ -93,7 +120,14 @@ test('a room says what kind it is, and to who may look inside what goes on there
   assert.equal(value(open, 'muc#roominfo_occupants'), '2');
   assert.equal(value(open, 'muc#roominfo_subject'), 'tea');
   assert.equal(value(open, 'muc#maxhistoryfetch'), '20');
-  await configure(rig, { membersOnly: true, moderated: true, password: 'x', persistent: true, public: false, whois: 'anyone' });
+  await configure(rig, {
+    membersOnly: true,
+    moderated: true,
+    password: 'x',
+    persistent: true,
+    public: false,
+    whois: 'anyone',
+  });
   const closed = await eve.asks('get', info());
   assert.deepEqual(kinds(closed), [
     'muc_hidden',

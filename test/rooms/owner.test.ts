@@ -1,43 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { NS } from '../../src/xmpp/namespaces.ts';
-import { cave, codes, refusal, Rig, type Client } from './rig.ts';
+import { configure, fieldsIn, open, submitted, type Values } from './forms.ts';
+import { cave, codes, refusal, type Client } from './rig.ts';
 
 const get = `<query xmlns="${NS.mucOwner}"/>`;
 const kept = { 'muc#roomconfig_persistentroom': '1' };
 
-type Values = Readonly<Record<string, string | readonly string[]>>;
-
-function submitted(fields: Values, of = `${NS.muc}#roomconfig`): string {
-  const list = Object.entries({ ...(of === '' ? {} : { FORM_TYPE: of }), ...fields }).map(
-    ([name, value]) =>
-      `<field var="${name}">${[value]
-        .flat()
-        .map((one) => `<value>${one}</value>`)
-        .join('')}</field>`,
-  );
-  return `<query xmlns="${NS.mucOwner}"><x xmlns="${NS.dataForms}" type="submit">${list.join('')}</x></query>`;
-}
-
 const cancelled = `<query xmlns="${NS.mucOwner}"><x xmlns="${NS.dataForms}" type="cancel"/></query>`;
-
-async function configure(client: Client, fields: Values): Promise<void> {
-  const answer = await client.asks('set', submitted(fields));
-  assert.match(answer, /type="result"/, answer);
-}
-
-/** The values of each field of a form. */
-function fieldsIn(form: string): Record<string, string[]> {
-  const found = [...form.matchAll(/<field ([^>]*?)(?:\/>|>(.*?)<\/field>)/g)].map(
-    ([, attrs, content = '']) => [
-      /var="([^"]*)"/.exec(attrs!)![1]!,
-      [...content.replaceAll(/<option.*?<\/option>/g, '').matchAll(/<value>(.*?)<\/value>/g)].map(
-        ([, v]) => v!,
-      ),
-    ],
-  );
-  return Object.fromEntries(found) as Record<string, string[]>;
-}
 
 const notices = (texts: readonly string[]): number[] =>
   texts.filter((text) => text.startsWith('<message') && text.includes('<status')).flatMap(codes);
@@ -135,7 +105,7 @@ void describe('owners and their rooms (XEP-0045 §10)', () => {
       assert.equal(refusal(answer), 'not-acceptable', `${field}=${String(value)}`);
       assert.ok(answer.includes(field), answer);
     }
-    for (const secret of [{}, { 'muc#roomconfig_roomsecret': ' ' }]) {
+    for (const secret of [{}, { 'muc#roomconfig_roomsecret': ' ' }] as readonly Values[]) {
       const fields = { 'muc#roomconfig_passwordprotectedroom': '1', ...secret };
       assert.equal(refusal(await alice.asks('set', submitted(fields))), 'not-acceptable');
     }
@@ -333,8 +303,3 @@ void describe('owners and their rooms (XEP-0045 §10)', () => {
     assert.equal((await rig.room(cave)).subject, undefined);
   });
 });
-
-async function open(limits: Parameters<typeof Rig.open>[0] = {}): Promise<Rig & AsyncDisposable> {
-  const rig = await Rig.open(limits);
-  return Object.assign(rig, { [Symbol.asyncDispose]: () => rig.close() });
-}

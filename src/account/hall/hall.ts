@@ -1,5 +1,5 @@
 import { fixed } from '../../base/fixed.ts';
-import type { Enter, Leave, Mirror, Past, Say, Seat, Show, Shown, Stayer, ToHall } from '../../link/rooms.ts';
+import type { Enter, Leave, Mirror, Past, Say, Seat, Show, Shown, ToHall } from '../../link/rooms.ts';
 import type { Peer } from '../../mesh/mesh.ts';
 import { attribute } from '../../xmpp/serialise.ts';
 import { NS } from '../../xmpp/namespaces.ts';
@@ -63,7 +63,11 @@ export class Hall {
   report(): void {
     this.#reporting = ++this.#reports;
     this.#parts = [];
-    const stays = [...this.stays.values()].map(stayer);
+    const stays = [...this.stays.values()].map(({ session, nick, pos }) => ({
+      jid: session.full,
+      nick,
+      ...(pos < 0 ? { lost: true } : {}),
+    }));
     this.#floor.ask(this, { t: 'report', number: this.#reporting, stays });
   }
 
@@ -75,13 +79,10 @@ export class Hall {
       this.#telling = false;
       // The answer to a report comes first.
       if (this.#reporting > 0) return;
-      if (this.owner === undefined) {
-        if (this.stays.size > 0) this.report();
-        return;
-      }
       const fresh = [...this.stays.values()].filter((stay) => !stay.known);
       if (fresh.length === 0) return;
-      const stays = fresh.map(stayer);
+      if (this.owner === undefined || fresh.some(({ pos }) => pos < 0)) return this.report();
+      const stays = fresh.map(({ session, nick }) => ({ jid: session.full, nick }));
       this.#floor.ask(this, { t: 'report', number: 0, stays });
     });
   }
@@ -113,7 +114,7 @@ export class Hall {
     }
     switch (frame.t) {
       case 'seats':
-        for (const seat of frame.seats) this.#confirm(seat, frame.subject);
+        for (const seat of frame.seats) this.#confirm(seat);
         return;
       case 'enter':
         return this.#enter(frame);
@@ -158,7 +159,8 @@ export class Hall {
         stay.asked = false;
         stay.past = [];
         stay.known = true;
-        this.#seat(stay, seat, frame.subject);
+        if (stay.pos < 0) stay.entering = { self: seat.self, history: [], subject: frame.subject };
+        this.#seat(stay, seat);
       }
     for (const [jid, stay] of this.stays) {
       stay.live = false;
@@ -236,20 +238,18 @@ export class Hall {
   }
 
   /** The room knows a session that was introduced. */
-  #confirm(seat: Seat, subject: string): void {
+  #confirm(seat: Seat): void {
     const stay = this.stays.get(seat.jid);
     if (stay === undefined || stay.known) return;
     stay.known = true;
-    this.#seat(stay, seat, subject);
+    this.#seat(stay, seat);
     this.pump(stay);
   }
 
-  #seat(stay: Stay, { nick, sees, joined, self }: Seat, subject: string): void {
+  #seat(stay: Stay, { nick, sees, joined }: Seat): void {
     this.#call(stay, nick);
     stay.sees = sees;
-    if (stay.pos >= 0) return;
-    stay.pos = joined;
-    if (self !== '') stay.entering = { self, history: [], subject };
+    if (stay.pos < 0) stay.pos = joined;
   }
 
   #enter({ seat, history, subject, pos }: Enter): void {
@@ -287,6 +287,7 @@ export class Hall {
     const { nick, v } = shown;
     this.v = Math.max(this.v, v);
     const own = this.#nicks.get(nick);
+    const learning = [...(own ?? [])].filter((stay) => sees && !stay.sees && shown.gone !== true);
     if (shown.gone !== true) for (const stay of own ?? []) stay.sees = sees;
     if (hidden !== true) this.#showOthers(shown, except);
     for (const stay of own ?? []) {
@@ -295,6 +296,7 @@ export class Hall {
       stay.v = v;
       session.send(addressed('presence', session, self), 0, this.feeds.presence, v);
     }
+    for (const stay of learning) this.#reveal(stay);
     if (renames !== undefined) for (const stay of [...(own ?? [])]) this.#call(stay, renames);
   }
 
@@ -326,6 +328,14 @@ export class Hall {
     for (const stay of idle) this.#showLater(stay, shown);
   }
 
+  /** It may see real addresses now (XEP-0045 §8): it is shown everybody once more. */
+  #reveal(stay: Stay): void {
+    stay.v = 0;
+    stay.from = this.v;
+    stay.live = false;
+    this.pump(stay);
+  }
+
   /** Its client is not looking (XEP-0352); but what says more than who is there is not held back. */
   #showLater(stay: Stay, shown: Shown): void {
     const { session } = stay;
@@ -337,19 +347,17 @@ export class Hall {
   #say({ pos, tail, to }: Say): void {
     const { env } = this.#floor;
     const fan = new Fan(env, 'message', tail, pos === 0 ? undefined : this.feeds.message, pos);
-    // Something was stored that nobody told: who is in asks for it.
-    const gap = pos > this.pos + 1;
     if (pos > 0) this.pos = pos;
-    if (gap) {
-      for (const stay of this.stays.values()) {
-        stay.live = false;
-        this.pump(stay);
-      }
-      return;
-    }
+    const behind: Stay[] = [];
     if (to === undefined)
       for (const stay of this.stays.values()) {
         if (!stay.live || (pos > 0 && pos <= stay.pos) || this.#hold(stay)) continue;
+        // Something is missing: it asks for that first (DESIGN §8).
+        if (pos > stay.pos + 1) {
+          stay.live = false;
+          behind.push(stay);
+          continue;
+        }
         if (pos > 0) stay.pos = pos;
         fan.add(stay.session);
       }
@@ -359,6 +367,7 @@ export class Hall {
         if (stay !== undefined && stay.entering === undefined) fan.add(stay.session);
       }
     fan.send();
+    for (const stay of behind) this.pump(stay);
   }
 
   #past({ jid, said, upTo }: Past): void {
@@ -448,11 +457,6 @@ export class Hall {
 function selfOf({ open, full = open }: Shown): string {
   const end = '</x></presence>';
   return full.endsWith(end) ? `${full.slice(0, -end.length)}<status code="110"/>${end}` : full;
-}
-
-/** Whose client's place in the room is not known is told everything (link/rooms.ts). */
-function stayer({ session, nick, pos }: Stay): Stayer {
-  return pos < 0 ? { jid: session.full, nick, lost: true } : { jid: session.full, nick };
 }
 
 function tailOf({ open, full }: Shown, { sees }: Stay): string {

@@ -32,7 +32,7 @@ export class Stay {
   /** What of it the session's row says. */
   savedPos: number;
   /** Departures below it are nothing to it: it was not in. */
-  readonly from: number;
+  from: number;
   /** Asked for what is behind `pos`, and not answered. */
   asked = false;
   /** Answered, and not sent yet. */
