@@ -106,12 +106,12 @@ export interface Say extends RoomHead {
   readonly tail: string;
   readonly to?: readonly string[] | undefined;
 }
-/** What a session asked for; `end`: there is no more now. */
+/** What a session asked for: all that is kept up to a position. */
 export interface Past extends RoomHead {
   readonly t: 'past';
   readonly jid: string;
   readonly said: readonly Said[];
-  readonly end: boolean;
+  readonly upTo: number;
 }
 /** Are these sessions, of whom nobody has reported, still there? */
 export interface Seek extends RoomHead {
@@ -129,6 +129,12 @@ interface Head {
   readonly room: string;
 }
 
+/** `lost`: what its client knows of the room is not known, so that it is told all of it. */
+export interface Stayer {
+  readonly jid: string;
+  readonly nick: string;
+  readonly lost?: boolean | undefined;
+}
 /**
  * What a hall has, and who is in as far as it knows. The answer is a `mirror` with this number. With number 0 it tells only of
  * further sessions, whose owner has become another one; the answer is `seats`.
@@ -136,7 +142,7 @@ interface Head {
 export interface Report extends Head {
   readonly t: 'report';
   readonly number: number;
-  readonly stays: readonly { readonly jid: string; readonly nick: string }[];
+  readonly stays: readonly Stayer[];
 }
 /** These sessions, which the room sought, do not exist or are not in it. */
 export interface Absent extends Head {

@@ -70,5 +70,5 @@ function retell(unit: Joint, room: Room): void {
       occupant.v = room.nextV();
       room.seat(unit, occupant);
     }
-  unit.after(() => company.retell());
+  unit.after(company.retell());
 }

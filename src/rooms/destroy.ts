@@ -24,10 +24,10 @@ export function destroyRoom(unit: Joint, room: Room, venue: Venue = {}): void {
   const destroy = destroyed(venue);
   for (const occupant of room.occupants.values()) {
     const { self } = faceOf(room, occupant, { gone: true, affiliation: 'none', destroy });
-    const host = room.company.hostOf(occupant.jid.full);
+    const tell = room.company.farewell(occupant.jid.full);
     unit.after(() => {
       room.partition.env.count('room-leave');
-      room.company.leave(host, occupant.jid.full, self);
+      tell(self);
     });
   }
   room.remove(unit);

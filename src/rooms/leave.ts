@@ -20,12 +20,12 @@ export function depart(unit: Joint, room: Room, occupants: readonly Occupant[], 
   for (const occupant of occupants) {
     occupant.v = room.nextV();
     const face = faceOf(room, occupant, gone);
-    const host = room.company.hostOf(occupant.jid.full);
+    const tell = room.company.farewell(occupant.jid.full);
     room.unseat(unit, occupant, face.open);
     const last = !room.nicks.has(occupant.nick);
     unit.after(() => {
       room.partition.env.count('room-leave');
-      room.company.leave(host, occupant.jid.full, face.self);
+      tell(face.self);
       if (last) room.company.show(occupant, face, { gone: true });
     });
   }

@@ -56,8 +56,6 @@ export interface Occupant {
   readonly home: number | undefined;
   /** What its client says of itself. */
   presence: Element;
-  /** It has been told that it is in. */
-  entered: boolean;
   /** How fast it may speak; made when it does. */
   bucket: Bucket | undefined;
 }
@@ -134,7 +132,8 @@ export class Room implements Party {
     this.recent = recent.toReversed();
     // Positions begin at the creation and go on from there: a room that is made again never uses one twice.
     this.pos = Math.max(row.created * 1000, recent[0]?.pos ?? 0);
-    this.run = this.v = Math.max(clock.now() * 1000, row.created * 1000, (occupants.at(-1)?.v ?? 0) + 1);
+    this.run = partition.env.newId();
+    this.v = Math.max(clock.now() * 1000, row.created * 1000, (occupants.at(-1)?.v ?? 0) + 1);
     this.company = new Company(this);
     const rate = limits.roomRate;
     this.bucket = new Bucket({ burst: rate * 2, perSecond: rate }, clock.mono());
@@ -166,7 +165,6 @@ export class Room implements Party {
           since,
           home,
           presence,
-          entered: true,
           bucket: undefined,
         });
         this.company.expect(jid.full);
@@ -198,10 +196,6 @@ export class Room implements Party {
     if (this.dead || this.removed) return;
     this.dead = true;
     this.partition.renew(this);
-  }
-
-  withdrawn(): void {
-    this.reset();
   }
 
   /** Behind what the room has in the lane. */

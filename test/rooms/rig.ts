@@ -346,12 +346,17 @@ export class Rig {
 
   #floor(server: string): Floor {
     return {
-      env: { mesh: { send: () => undefined } } as unknown as Floor['env'],
+      env: {
+        mesh: { send: () => undefined },
+        clock: systemClock,
+        partitionOf: () => this.partition.id,
+      } as unknown as Floor['env'],
       session: (jid) => this.#sessions.get(jid),
       ask: (hall, frame) => {
         const { id: partition, epoch } = this.partition;
         this.#report(server, { ...frame, partition, epoch, room: hall.room } as ToRoom);
       },
+      in: () => undefined,
       out: () => undefined,
     };
   }

@@ -16,7 +16,8 @@ export interface Floor {
   session(jid: string): Session | undefined;
   /** Sends to the room's owner. */
   ask(hall: Hall, frame: { readonly t: string; readonly [key: string]: unknown }): void;
-  /** The room says that a session is out. */
+  /** The room says that a session is in, or out. */
+  in(session: Session, room: string, nick: string): void;
   out(session: Session, room: string): void;
 }
 
@@ -62,7 +63,11 @@ export class Hall {
   report(): void {
     this.#reporting = ++this.#reports;
     this.#parts = [];
-    const stays = [...this.stays.values()].map(({ session, nick }) => ({ jid: session.full, nick }));
+    const stays = [...this.stays.values()].map(({ session, nick, pos }) => ({
+      jid: session.full,
+      nick,
+      ...(pos < 0 ? { lost: true } : {}),
+    }));
     this.#floor.ask(this, { t: 'report', number: this.#reporting, stays });
   }
 
@@ -74,12 +79,9 @@ export class Hall {
       this.#telling = false;
       // The answer to a report comes first.
       if (this.#reporting > 0) return;
-      if (this.owner === undefined) {
-        if (this.stays.size > 0) this.report();
-        return;
-      }
       const fresh = [...this.stays.values()].filter((stay) => !stay.known);
       if (fresh.length === 0) return;
+      if (this.owner === undefined || fresh.some(({ pos }) => pos < 0)) return this.report();
       const stays = fresh.map(({ session, nick }) => ({ jid: session.full, nick }));
       this.#floor.ask(this, { t: 'report', number: 0, stays });
     });
@@ -157,6 +159,7 @@ export class Hall {
         stay.asked = false;
         stay.past = [];
         stay.known = true;
+        if (stay.pos < 0) stay.entering = { self: seat.self, history: [], subject: frame.subject };
         this.#seat(stay, seat);
       }
     for (const [jid, stay] of this.stays) {
@@ -265,6 +268,7 @@ export class Hall {
     stay.known = true;
     stay.entering = entering;
     this.#add(stay);
+    this.#floor.in(session, this.room, seat.nick);
     this.pump(stay);
   }
 
@@ -343,19 +347,17 @@ export class Hall {
   #say({ pos, tail, to }: Say): void {
     const { env } = this.#floor;
     const fan = new Fan(env, 'message', tail, pos === 0 ? undefined : this.feeds.message, pos);
-    // Something was stored that nobody told: who is in asks for it.
-    const gap = pos > this.pos + 1;
     if (pos > 0) this.pos = pos;
-    if (gap) {
-      for (const stay of this.stays.values()) {
-        stay.live = false;
-        this.pump(stay);
-      }
-      return;
-    }
+    const behind: Stay[] = [];
     if (to === undefined)
       for (const stay of this.stays.values()) {
         if (!stay.live || (pos > 0 && pos <= stay.pos) || this.#hold(stay)) continue;
+        // Something is missing: it asks for that first (DESIGN §8).
+        if (pos > stay.pos + 1) {
+          stay.live = false;
+          behind.push(stay);
+          continue;
+        }
         if (pos > 0) stay.pos = pos;
         fan.add(stay.session);
       }
@@ -365,15 +367,16 @@ export class Hall {
         if (stay !== undefined && stay.entering === undefined) fan.add(stay.session);
       }
     fan.send();
+    for (const stay of behind) this.pump(stay);
   }
 
-  #past({ jid, said, end }: Past): void {
+  #past({ jid, said, upTo }: Past): void {
     const stay = this.stays.get(jid);
     if (stay === undefined || !stay.asked) return;
     stay.asked = false;
     stay.past = said.filter(([pos]) => pos > stay.pos);
     // Nothing is kept that was between: there is nothing to wait for.
-    if (end && stay.past.length === 0) stay.pos = Math.max(stay.pos, this.pos);
+    if (stay.past.length === 0) stay.pos = Math.max(stay.pos, upTo);
     this.pump(stay);
   }
 

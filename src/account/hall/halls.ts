@@ -32,6 +32,7 @@ export class Halls {
       env,
       session: (jid) => this.#session(jid),
       ask: (hall, frame) => this.#ask(hall, frame),
+      in: (session, room, nick) => rememberRoom(session, room, nick),
       out: (session, room) => {
         forgetRoom(session, room);
         this.#tidy(room);
@@ -51,12 +52,12 @@ export class Halls {
     for (const address of session.directed ?? []) {
       const occupant = this.#occupant(address);
       if (occupant === undefined || session.stays?.has(occupant.bare) === true) continue;
+      const pos = places?.get(messageFeed(occupant.bare));
       // What brings it in is on its way.
-      if (session.account.detoured(occupant.bare)) continue;
+      if (pos === undefined && session.account.detoured(occupant.bare)) continue;
       const hall = this.#hall(occupant.bare);
-      const pos = places?.get(messageFeed(hall.room)) ?? unknown;
       const v = places?.get(presenceFeed(hall.room)) ?? 0;
-      hall.adopt(session, occupant.resource, pos, v);
+      hall.adopt(session, occupant.resource, pos ?? unknown, v);
       hall.introduce();
     }
   }
@@ -229,17 +230,28 @@ export class Halls {
   }
 }
 
-/** What the session's record says of rooms: it is not in this one any more. */
+/** What the session's record says of rooms: it is in this one, also where it had left and came again meanwhile. */
+function rememberRoom(session: Session, room: string, nick: string): void {
+  const directed = (session.directed ??= new Set());
+  for (const address of directed) if (isOf(address, room)) return;
+  directed.add(`${room}/${nick}`);
+  keep(session);
+  session.partition.touch(session);
+}
+
+/** It is not in this one any more. */
 function forgetRoom(session: Session, room: string): void {
   const { directed } = session;
   if (directed === undefined) return;
-  for (const address of directed)
-    if (address.startsWith(room) && address.charCodeAt(room.length) === slash) directed.delete(address);
+  for (const address of directed) if (isOf(address, room)) directed.delete(address);
   if (directed.size === 0) session.directed = undefined;
   keep(session);
   session.partition.touch(session);
 }
 
+function isOf(address: string, room: string): boolean {
+  return address.startsWith(room) && address.charCodeAt(room.length) === slash;
+}
 const slash = 0x2f;
 /** The client's place in a room is not known: it begins where the room says that it came in. */
 export const unknown = -1;
