@@ -1,10 +1,10 @@
 import { cpus, totalmem } from 'node:os';
 import { openPool, type Pool } from '../cluster/pool.ts';
 import type { Setup } from './arena.ts';
-import type { Joins } from './gathering.ts';
+import { due, type Joins } from './gathering.ts';
 import type { Target } from './client.ts';
 import { Load } from './load.ts';
-import { machine } from './meter.ts';
+import { machine, resting } from './meter.ts';
 import type { Heard } from './murmur.ts';
 import { conference } from './peers/peer.ts';
 import { accounts, running } from './peers/pool.ts';
@@ -32,6 +32,7 @@ const columns: Column[] = [
   { key: 'join', title: 'seconds until all are in their rooms', digits: 0, compare: false },
   { key: 'join99', title: 'join to subject p99 ms', digits: 0, compare: false },
   { key: 'presences', title: 'presences delivered for that', digits: 0, compare: false },
+  { key: 'unseen', title: 'presences missing (below zero: more than demanded)', digits: 0, compare: false },
   { key: 'server', title: 'KB/person at its server', digits: 1, compare: false },
   { key: 'mux', title: 'KB/person at a real mux', digits: 1, compare: false },
   { key: 'rate', title: 'messages/s, over all rooms', digits: 0, compare: false },
@@ -40,6 +41,7 @@ const columns: Column[] = [
   { key: 'real99', title: 'delivery p99 ms, with a connection', digits: 1, compare: false },
   { key: 'synthetic99', title: 'delivery p99 ms, synthetic', digits: 1, compare: false },
   { key: 'cpu', title: 'CPU µs/delivery: servers, muxes, NATS', digits: 1, compare: false },
+  { key: 'rest', title: '  the same at rest before, share of a core', digits: 2, compare: false },
   { key: 'database', title: '  beside it: PostgreSQL', digits: 1, compare: false },
   { key: 'missing', title: 'deliveries missing', digits: 0, compare: false },
   { key: 'doubled', title: 'deliveries doubled', digits: 0, compare: false },
@@ -94,16 +96,16 @@ export async function city(setup: Setup): Promise<Report> {
     if (joined !== people) throw new Error(`${joined} of ${people} are in a room`);
     add('join', since(began));
     add('join99', Math.max(...all.map(({ latency }) => latency.p99).filter(Number.isFinite)));
-    add(
-      'presences',
-      all.reduce((sum, { presences }) => sum + presences, 0),
-    );
     await quiet(server.pids(), 60, 0.3);
-    await pause(setup.quick ? 1000 : 10_000);
+    await pause(setup.quick ? 3000 : 10_000);
     const full = memory(pool);
     add('server', (full.servers - empty.servers) / people);
     add('mux', (full.muxes - empty.muxes) / real);
-    for (const { load } of quarters) await load.ask({ do: 'heard' });
+    const met = await Promise.all(quarters.map(({ load }) => load.ask({ do: 'heard' })));
+    const seen = met.reduce((sum, { presences }) => sum + presences, 0);
+    add('presences', seen);
+    add('unseen', demanded(people, rooms) - seen);
+    const rest = await resting(server, setup.quick ? 2 : 10);
     const rate = setup.quick ? 20 : Math.round(rooms / 10);
     const seconds = setup.quick ? 5 : SECONDS;
     say(`${rate} messages a second for ${seconds} s`);
@@ -123,7 +125,9 @@ export async function city(setup: Setup): Promise<Report> {
     add('real50', percentile(mine, 50));
     add('real99', percentile(mine, 99));
     add('synthetic99', percentile(theirs, 99));
-    add('cpu', ((cpu(server.pids()) - before.cpu) * 1e6) / got);
+    const taken = cpu(server.pids()) - before.cpu;
+    add('cpu', (taken * 1e6) / got);
+    add('rest', rest.server);
     add('database', ((cpu(server.database?.() ?? []) - before.database) * 1e6) / got);
     const doubled = heard.reduce((sum, one) => sum + one.doubled, 0);
     add('missing', expected - (got - doubled));
@@ -176,6 +180,7 @@ async function listen(quarters: readonly Quarter[], expected: number): Promise<H
     deliveries: 0,
     missing: 0,
     doubled: 0,
+    presences: 0,
     waits: new Float64Array(),
   }));
   const end = performance.now() + 60_000;
@@ -190,6 +195,7 @@ async function listen(quarters: readonly Quarter[], expected: number): Promise<H
         deliveries: so.deliveries + more.deliveries,
         missing: so.missing + more.missing,
         doubled: so.doubled + more.doubled,
+        presences: more.presences,
         waits,
       };
     }
@@ -197,6 +203,12 @@ async function listen(quarters: readonly Quarter[], expected: number): Promise<H
     if (got >= expected || performance.now() > end) return heard;
     await pause(500);
   }
+}
+
+/** Presences of everybody to everybody in the same room. */
+function demanded(people: number, rooms: number): number {
+  const [some, more] = [Math.floor(people / rooms), people % rooms];
+  return (rooms - more) * due(0, some) + more * due(0, some + 1);
 }
 
 /** Resident KB of the processes that do the work. */

@@ -12,6 +12,8 @@ export interface Heard {
   /** Messages that did not come (before a later one), came twice, or not in their order. */
   missing: number;
   doubled: number;
+  /** Presence stanzas that came in since the rooms were made, in all. */
+  presences: number;
   /** From the write to the arrival, ms, one for each delivery; the clock is the machine's. */
   waits: Float64Array;
 }
@@ -32,9 +34,11 @@ export class Murmur {
   #waits: number[] = [];
   #missing = 0;
   #doubled = 0;
+  #before: number;
 
   constructor(people: readonly Person[], host: string, rooms: number) {
     this.#people = people;
+    this.#before = this.#presences();
     this.#host = host;
     this.#rooms = rooms;
   }
@@ -74,6 +78,7 @@ export class Murmur {
       deliveries: this.#waits.length,
       missing: this.#missing,
       doubled: this.#doubled,
+      presences: this.#presences() - this.#before,
       waits: Float64Array.from(this.#waits),
     };
     this.#waits = [];

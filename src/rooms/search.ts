@@ -26,7 +26,7 @@ const multiUser = 'xep-0045';
  * `$2`, `$3`, `$4`: are address, name and description looked into; `$5` to `$8`: patterns of words. `$9`: how many are in at
  * least. `$10` and `$11`: the page.
  */
-const rows = {
+export const searchRows = {
   byAddress: sql`select address, config, users from (select r.address, r.config, r.title, r.about,
       (select count(distinct o.nick) from room_occupant o
         where o.partition = r.partition and o.room = r.id and o.gone = 0) as users
@@ -88,8 +88,8 @@ async function look(store: Store, host: string, wanted: Wanted, page: Page): Pro
   const [users, address] = placeOf(page.after, byPeople);
   const params = [host, ...places, ...patterns, least, address, page.max + 1];
   const found = byPeople
-    ? await store.query<Row>(rows.byUsers, [...params, users])
-    : await store.query<Row>(rows.byAddress, params);
+    ? await store.query<Row>(searchRows.byUsers, [...params, users])
+    : await store.query<Row>(searchRows.byAddress, params);
   const rooms = found.slice(0, page.max);
   const idOf = (row: Row | undefined) =>
     row === undefined ? undefined : byPeople ? `${row.users} ${row.address}` : row.address;

@@ -17,7 +17,7 @@ const features = (text: string): Set<string> =>
   new Set([...text.matchAll(/<feature var="([^"]*)"/g)].map(([, name]) => name!));
 
 /** Rooms by their names; the creator goes in and has them accepted. */
-async function rooms(rig: Rig, client: Client, names: readonly string[]): Promise<void> {
+async function rooms(client: Client, names: readonly string[]): Promise<void> {
   for (const name of names) {
     // oxlint-disable no-await-in-loop -- one after the other
     const room = `${name}@${host}`;
@@ -50,7 +50,7 @@ test('rooms are listed page by page, forward and back; what is hidden or locked 
   const rig = await Rig.open();
   const alice = rig.client('alice@example.org/home');
   const eve = rig.client('eve@far.example/x');
-  await rooms(rig, alice, ['c', 'a', 'e', 'b', 'd']);
+  await rooms(alice, ['c', 'a', 'e', 'b', 'd']);
   await alice.enters('maker', `locked@${host}`);
   await configure(rig, { public: false, name: 'Secret' }, `d@${host}`);
   await configure(rig, { name: 'The Letter' }, `b@${host}`);

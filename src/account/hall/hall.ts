@@ -287,8 +287,8 @@ export class Hall {
     const { nick, v } = shown;
     this.v = Math.max(this.v, v);
     const own = this.#nicks.get(nick);
-    const learning = sees ? [...(own ?? [])].filter((stay) => !stay.sees) : [];
-    for (const stay of own ?? []) stay.sees = sees;
+    const learning = [...(own ?? [])].filter((stay) => sees && !stay.sees && shown.gone !== true);
+    if (shown.gone !== true) for (const stay of own ?? []) stay.sees = sees;
     if (hidden !== true) this.#showOthers(shown, except);
     for (const stay of own ?? []) {
       const { session } = stay;
