@@ -87,7 +87,12 @@ function form({ room, from, occupant }: Request): Field[] {
     one('muc#roominfo_logs', config.logs),
     one('muc#roominfo_ldapgroup', config.ldapGroup),
     one('muc#roomconfig_pubsub', config.pubsub),
-    one('muc#roominfo_avatarhash', config.avatar),
+    // XEP-0486 §6.1: of each form in which it is there.
+    {
+      name: 'muc#roominfo_avatarhash',
+      type: 'text-multi' as const,
+      values: config.avatar === '' ? [] : config.avatar.split(' '),
+    },
     one('muc#maxhistoryfetch', String(Math.min(config.history, fixed.roomRecent.value))),
     flag('muc#roomconfig_changesubject', config.changeSubject),
     flag('muc#roominfo_subjectmod', config.changeSubject),
