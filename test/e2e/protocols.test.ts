@@ -41,9 +41,18 @@ void describe('docs/protocols.md', () => {
       target.domain,
     );
     const hosts = children(child(items, 'query')!, 'item').map((item) => attr(item, 'jid')!);
+    // A room as it is usually.
+    const room = `reading@conference.${target.domain}`;
+    reader.send(`<presence to='${room}/reader'><x xmlns='http://jabber.org/protocol/muc'/></presence>`);
+    await reader.ask(
+      'set',
+      "<query xmlns='http://jabber.org/protocol/muc#owner'><x xmlns='jabber:x:data' type='submit'/></query>",
+      room,
+    );
     const places = new Map([
       ['server', target.domain],
       ['account', reader.bare],
+      ['room', room],
       ...hosts.map((host) => [host.slice(0, host.indexOf('.')), host] as const),
     ]);
     for (const [by, address] of places) {
