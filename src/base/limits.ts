@@ -274,7 +274,7 @@ export const limits = {
     default: 4,
     min: 1,
     max: 100,
-    of: 'archive queries of one account at the same time',
+    of: 'archive queries of one account at the same time, and the same of its queries of rooms',
     overflow: 'one more is answered `resource-constraint`',
   },
   preferences: {

@@ -25,7 +25,7 @@ export function disco(features: readonly Feature[]): Feature {
     service: {
       [`get query ${NS.discoInfo}`]: ({ payload }) => {
         noNode(payload);
-        return info('Rooms', [NS.muc, stableId, NS.rsm, ...ofService]);
+        return info('Rooms', [NS.muc, stableId, NS.rsm, NS.occupantId, ...ofService]);
       },
       [`get query ${NS.discoItems}`]: roomsOf,
     },
@@ -60,7 +60,8 @@ function roomInfo(request: Request, features: readonly string[]): Element {
   noNode(payload);
   const { config } = room;
   const name = config.name === '' ? localOf(room.address) : config.name;
-  const about = info(name, [NS.muc, stableId, selfPing, ...kindOf(room), ...features]);
+  const always = [NS.muc, stableId, selfPing, NS.occupantId];
+  const about = info(name, [...always, ...kindOf(room), ...features]);
   return about.withChildren([...about.children, buildForm('result', `${NS.muc}#roominfo`, form(request))]);
 }
 
@@ -81,6 +82,7 @@ function form({ room, from, occupant }: Request): Field[] {
   const { config } = room;
   const inside = occupant !== undefined || mayLook(room, from);
   const fields: Field[] = [
+    one('muc#roomconfig_roomname', config.name),
     one('muc#roominfo_description', config.description),
     one('muc#roominfo_lang', config.language),
     many('muc#roominfo_contactjid', config.contacts),
@@ -96,6 +98,9 @@ function form({ room, from, occupant }: Request): Field[] {
     one('muc#maxhistoryfetch', String(Math.min(config.history, fixed.roomRecent.value))),
     flag('muc#roomconfig_changesubject', config.changeSubject),
     flag('muc#roominfo_subjectmod', config.changeSubject),
+    // §6.4: any field of the configuration may be told; by these clients know what to offer.
+    one('muc#roomconfig_allowpm', config.privateMessages),
+    flag('muc#roomconfig_allowinvites', config.allowInvites || !config.membersOnly),
   ].filter(({ values }) => values !== undefined && values.length > 0);
   if (!inside) return fields;
   fields.push(one('muc#roominfo_occupants', String(room.nicks.size)));

@@ -38,7 +38,8 @@ export function receive(
     const grave = room === undefined || to.resource !== '' ? undefined : await graveOf(room, stanza, from);
     unit.step(() => {
       act(unit, partition, stanza, from, to, source, made);
-      if (grave !== undefined) bury(unit, room!, grave, stanza.attrs['id']);
+      const there = partition.rooms.peek(to.bare);
+      if (grave !== undefined && there !== undefined) bury(unit, there, grave, stanza.attrs['id']);
     });
   });
 }

@@ -41,14 +41,9 @@ void describe('docs/protocols.md', () => {
       target.domain,
     );
     const hosts = children(child(items, 'query')!, 'item').map((item) => attr(item, 'jid')!);
-    // A room as it is usually.
-    const room = `reading@conference.${target.domain}`;
+    const room = `table@conference.${target.domain}`;
     reader.send(`<presence to='${room}/reader'><x xmlns='http://jabber.org/protocol/muc'/></presence>`);
-    await reader.ask(
-      'set',
-      "<query xmlns='http://jabber.org/protocol/muc#owner'><x xmlns='jabber:x:data' type='submit'/></query>",
-      room,
-    );
+    await reader.expect(`<message type='groupchat' from='${room}'><subject/></message>`);
     const places = new Map([
       ['server', target.domain],
       ['account', reader.bare],
