@@ -29,7 +29,7 @@ export const archive: Feature = {
   aside: [`set query ${NS.mam}`, `get metadata ${NS.mam}`],
   // XEP-0359 §4: nobody else can give the ids that bear the room's name.
   roomFeatures: [NS.mam, NS.mamExtended, groupchatField, NS.sid],
-  serviceFeatures: [NS.mam, NS.mamExtended, NS.sid],
+  serviceFeatures: [NS.sid],
 };
 
 /** Queries under way in a partition, by who asks. */

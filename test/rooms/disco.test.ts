@@ -37,7 +37,7 @@ test('the service says what it is, and that nothing is at a node (XEP-0045 §6.2
   const alice = rig.client('alice@example.org/home');
   const told = await alice.asks('get', info(), host);
   assert.match(told, /<identity category="conference" name="Rooms" type="text"\/>/);
-  const wanted = [NS.muc, `${NS.muc}#stable_id`, NS.mam, NS.search, NS.rsm, NS.ping, NS.discoItems];
+  const wanted = [NS.muc, `${NS.muc}#stable_id`, NS.search, NS.rsm, NS.ping, NS.discoItems];
   for (const one of wanted) assert.ok(features(told).has(one), one);
   assert.equal(refusal(await alice.asks('get', info('x'), host)), 'item-not-found');
   assert.equal(refusal(await alice.asks('get', info(), `nowhere@${host}`)), 'item-not-found');
