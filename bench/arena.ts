@@ -16,6 +16,8 @@ export interface Setup {
   rounds: number;
   /** Smaller and shorter: to see that all works, not for figures. */
   quick: boolean;
+  /** Of rooms: how many people, where somebody wants another number than the bench's own. */
+  people: number | undefined;
   arena: Arena;
   /** Of a pool: how many processes of each role; how it is hurt. */
   shape: Shape;

@@ -1,11 +1,15 @@
 import { parseArgs } from 'node:util';
 import Table from 'cli-table3';
 import { Arena, hows, type How, type Setup } from './arena.ts';
+import { city } from './city.ts';
 import { idle } from './idle.ts';
 import { login } from './login.ts';
 import { message } from './message.ts';
 import { crowd } from './crowd.ts';
+import { joins } from './joins.ts';
 import { kill } from './kill.ts';
+import { large } from './large.ts';
+import { room } from './room.ts';
 import { storm } from './storm.ts';
 import { ejabberd } from './peers/ejabberd.ts';
 import { floor } from './peers/floor.ts';
@@ -18,16 +22,17 @@ import { absolute, OURS, relative, type Report } from './table.ts';
 
 const HELP = `npm run bench [-- NAME…] [options]
 
-  NAME              message, idle, login (all of these where none is named), and of a pool:
-                    kill, crowd, storm
+  NAME              message, idle, login (all of these where none is named); of rooms: room, large, joins;
+                    of a pool: kill, crowd, storm, city
   --peer PEER       ejabberd, prosody, or one variant as ejabberd/sqlite; muster-pool; repeatable;
                     none = Muster alone;
-                    floor = a bare relay, for messages only
+                    floor = a bare relay, for messages and rooms
   --alone           the peers without standalone Muster
   --before DIR      also the build of another clone, as muster/before, in the same rounds
   --servers N       accounts servers of the pool (3)
   --muxes M         its muxes (2; storm: 3; crowd: 1)
   --how HOW         kill: what happens to a server: kill (default), sigstop, drain; or roll, all of them in turn
+  --people N        large, joins, city: how many; room: the size of the only room
   --rounds N        rounds of each bench (5; kill: 20; with --quick 2)
   --quick           smaller and shorter: shows that all works, no figures to keep; nothing is recorded
   --help
@@ -42,8 +47,15 @@ Needs Linux, and root where Debian's ejabberd and prosody are to be installed.
 type Bench = (setup: Setup) => Promise<Report>;
 /** Those that compare servers, and those of a pool alone. */
 const comparing: Record<string, Bench> = { message, idle, login };
-const pooled: Record<string, Bench> = { kill, crowd, storm };
-const benches: Record<string, Bench> = { ...comparing, ...pooled };
+const rooms: Record<string, Bench> = { room, large, joins };
+/** Whom these have beside Muster where nobody is named. */
+const beside: Record<string, readonly string[]> = {
+  room: ['floor', 'ejabberd/none', 'ejabberd/mnesia', 'prosody/none', 'prosody/internal'],
+  large: ['none'],
+  joins: ['ejabberd/none'],
+};
+const pooled: Record<string, Bench> = { kill, crowd, storm, city };
+const benches: Record<string, Bench> = { ...comparing, ...rooms, ...pooled };
 /** What a bench of a pool starts with where nothing is said. */
 const muxes: Record<string, number> = { crowd: 1, storm: 3 };
 
@@ -103,6 +115,7 @@ async function run(): Promise<void> {
       alone: { type: 'boolean', default: false },
       before: { type: 'string' },
       rounds: { type: 'string' },
+      people: { type: 'string' },
       servers: { type: 'string', default: '3' },
       muxes: { type: 'string' },
       how: { type: 'string', default: 'kill' },
@@ -133,11 +146,13 @@ async function run(): Promise<void> {
   const where = scene(`npm run bench -- ${process.argv.slice(2).join(' ')}`.trim());
   const reports: Report[] = [];
   for (const name of names) {
-    const peers = pooled[name] ? [] : chosen(values.peer, values.alone, shape(name), values.before);
+    const named = values.peer.length > 0 ? values.peer : (beside[name] ?? []);
+    const peers = pooled[name] ? [] : chosen(named, values.alone, shape(name), values.before);
     const report = await benches[name]?.({
       peers,
       rounds: rounds(name),
       quick: values.quick,
+      people: values.people === undefined ? undefined : whole('--people', values.people),
       arena,
       shape: shape(name),
       how,
@@ -155,5 +170,6 @@ try {
 } catch (error) {
   const usage = error instanceof Usage || (error as { code?: string }).code?.startsWith('ERR_PARSE_ARGS');
   process.stderr.write(usage ? `${(error as Error).message}\n\n${HELP}` : `${(error as Error).stack}\n`);
-  process.exitCode = usage ? 2 : 1;
+  // At once: a generator that was left in the middle of something would keep us.
+  process.exit(usage ? 2 : 1);
 }

@@ -23,16 +23,35 @@ export interface Hooks {
   lost(client: Client, reason: string): void;
 }
 
+/** What a bench of rooms asks of somebody, with a connection or without (synthetic.ts). */
+export interface Person {
+  readonly user: string;
+  readonly index: number;
+  /** Presence stanzas and bytes that have come in so far. */
+  readonly presences: number;
+  readonly bytes: number;
+  send(text: string): void;
+  /** Sends `text` and waits for the first stanza that matches. */
+  ask(text: string, match: (text: string) => boolean): Promise<string>;
+  iq(type: 'get' | 'set', payload: string, to?: string): Promise<string>;
+}
+
 const SM = 'urn:xmpp:sm:3';
 /** Asks the server for an acknowledgement (XEP-0198 §4). */
 export const REQUEST = `<r xmlns='${SM}'/>`;
 
 /** One client connection, as lean as a generator needs it: no tree, no queue, one pending question at a time. */
-export class Client {
+export class Client implements Person {
   readonly user: string;
   readonly index: number;
   /** Our full address, once bound. */
   jid = '';
+  /** Presence stanzas that have come in so far. */
+  presences = 0;
+  /** Bytes that have come in, over this connection. */
+  get bytes(): number {
+    return this.#socket?.bytesRead ?? 0;
+  }
   /** Which of the target's ports is ours; `resume` goes on to the next one. */
   #port: number;
   /** Names the session when it is resumed. */
@@ -96,15 +115,9 @@ export class Client {
     return answer.match(/subscription=['"]both/g)?.length ?? 0;
   }
 
-  /** Sends a request and returns the whole answer; throws on an error answer. */
-  async iq(type: 'get' | 'set', payload: string): Promise<string> {
-    const id = `q${++questions}`;
-    const answer = await this.ask(
-      `<iq type='${type}' id='${id}'>${payload}</iq>`,
-      (text) => text.startsWith('<iq') && attribute(text, 'id') === id,
-    );
-    if (attribute(answer, 'type') === 'error') throw new Error(`${this.user}: ${answer}`);
-    return answer;
+  /** See `request`. */
+  iq(type: 'get' | 'set', payload: string, to?: string): Promise<string> {
+    return request(this, type, payload, to);
   }
 
   /** Sends `text` and waits for the first child of the stream that matches. */
@@ -227,7 +240,10 @@ export class Client {
       this.#hooks.message(this, text);
     } else if (text.startsWith('<a ')) this.#hooks.acked(this, Number(attribute(text, 'h')));
     else if (text.startsWith('<r ') || text === '<r/>') this.#out = `<a xmlns='${SM}' h='${this.#inbound}'/>`;
-    else if (text.startsWith('<presence') || text.startsWith('<iq')) this.#inbound += 1;
+    else if (text.startsWith('<presence')) {
+      this.#inbound += 1;
+      this.presences += 1;
+    } else if (text.startsWith('<iq')) this.#inbound += 1;
     else if (text.startsWith('<enabled')) this.#inbound = 0;
     else if (text.startsWith('<stream:error')) this.#gone(text);
     if (this.#wait?.match(text)) {
@@ -245,6 +261,22 @@ export class Client {
     this.#hooks.lost(this, reason);
     this.#socket?.destroy();
   }
+}
+
+/** Sends a request, to their own account where no `to` is given, and returns the whole answer; throws on an error answer. */
+export async function request(
+  from: Pick<Person, 'user' | 'ask'>,
+  type: 'get' | 'set',
+  payload: string,
+  to?: string,
+): Promise<string> {
+  const id = `q${++questions}`;
+  const answer = await from.ask(
+    `<iq type='${type}' id='${id}'${to === undefined ? '' : ` to='${to}'`}>${payload}</iq>`,
+    (text) => text.startsWith('<iq') && attribute(text, 'id') === id,
+  );
+  if (attribute(answer, 'type') === 'error') throw new Error(`${from.user}: ${answer}`);
+  return answer;
 }
 
 const LETTER_M = 109;

@@ -2,8 +2,13 @@
  * The child process that plays the clients, so that their CPU is not the server's. Takes one order at a time from its
  * parent (`load.ts`) and answers each with a result or an error text.
  */
-import { Client, type Hooks, type Target } from './client.ts';
+import { Client, type Hooks, type Person, type Target } from './client.ts';
+import { Gathering, type Joins, type Talk } from './gathering.ts';
+import { type Heard, Murmur } from './murmur.ts';
+import { parallel } from './parallel.ts';
+import { pause } from './proc.ts';
 import { latency, type Latency } from './stats.ts';
+import { type Entrance, Synthetic } from './synthetic.ts';
 import { type Flow, Traffic } from './traffic.ts';
 import { type Returned, type Seen, Vigil } from './vigil.ts';
 
@@ -16,7 +21,17 @@ export type Order =
   | { do: 'vigil'; target: Target; password: string; jitter: number }
   | { do: 'watch'; rate: number; seconds: number; patience: number }
   | { do: 'returned' }
-  | { do: 'archive' }
+  | { do: 'archive'; room?: string }
+  | { do: 'create'; room: string; fields: Record<string, readonly string[]> }
+  | { do: 'join'; room: string; from: number; count: number; at: number; rate?: number; patience: number }
+  | { do: 'flood'; room: string; flight: number; seconds: number; patience: number }
+  | { do: 'drip'; room: string; rate: number; seconds: number; patience: number }
+  | { do: 'listen'; id: string }
+  | { do: 'hear'; room: string; id: string; speak: boolean; count: number; patience: number }
+  | { do: 'conjure'; entrance: Entrance; password: string; from: number; count: number; at: number }
+  | { do: 'populate'; host: string; rooms: number; founders: boolean; at: number }
+  | { do: 'murmur'; rate: number; seconds: number }
+  | { do: 'heard' }
   | { do: 'close' };
 
 /** How a batch of logins went. */
@@ -34,11 +49,24 @@ export interface Answers {
   saturate: Flow;
   steady: Flow;
   login: Logins;
-  /** Archived messages that the first pair's two sides can page through (the newest page only). */
   vigil: null;
   watch: Seen;
   returned: Returned;
+  /** Archived messages that the first pair's two sides, or the first two in a room, can page through: the newest page. */
   archive: { sender: number; recipient: number };
+  create: null;
+  join: Joins;
+  flood: Talk;
+  drip: Talk;
+  listen: null;
+  /** When it was sent from here, and when the last one here had it: ms since the epoch. */
+  hear: { sent: number; heard: number; last: number };
+  /** Logins of people without a connection. */
+  conjure: Logins;
+  populate: Joins;
+  /** Messages sent. */
+  murmur: number;
+  heard: Heard;
   close: null;
 }
 
@@ -46,10 +74,14 @@ const STRIDE = 37;
 const clients: Client[] = [];
 let traffic: Traffic | undefined;
 let vigil: Vigil | undefined;
+const gathering = new Gathering(clients);
+let murmur: Murmur | undefined;
+let synthetic: Synthetic | undefined;
+const puppets: Person[] = [];
 const lost: string[] = [];
 
 const hooks: Hooks = {
-  message: (client, text) => (vigil ?? traffic)?.message(client, text),
+  message: (client, text) => (vigil ?? traffic ?? murmur ?? gathering).message(client, text),
   acked: (client, h) => (vigil ?? traffic)?.acked(client, h),
   lost: (client, reason) => {
     if (vigil) vigil.lost(client);
@@ -80,7 +112,33 @@ async function run(order: Order): Promise<Answers[Order['do']]> {
     case 'returned':
       return watched().returned();
     case 'archive':
-      return { sender: await archived(clients[0]), recipient: await archived(clients[1]) };
+      return {
+        sender: await archived(clients[0], order.room),
+        recipient: await archived(clients[1], order.room),
+      };
+    case 'create':
+      await gathering.create(order.room, order.fields);
+      return null;
+    case 'join':
+      return gathering.join(order.room, order.from, order.count, order.at, order.rate, order.patience);
+    case 'flood':
+      return gathering.saturate(order.room, order.flight, order.seconds, order.patience);
+    case 'drip':
+      return gathering.steady(order.room, order.rate, order.seconds, order.patience);
+    case 'listen':
+      gathering.listen(order.id);
+      return null;
+    case 'hear':
+      return gathering.hear(order.room, order.id, order.speak, order.count, order.patience);
+    case 'conjure':
+      return conjure(order);
+    case 'populate':
+      murmur ??= new Murmur(synthetic ? puppets : clients, order.host, order.rooms);
+      return murmur.populate(order.founders, order.at);
+    case 'murmur':
+      return murmuring().speak(order.rate, order.seconds);
+    case 'heard':
+      return murmuring().heard();
     case 'close':
       await Promise.all(clients.splice(0).map((client) => client.close()));
       return null;
@@ -93,7 +151,7 @@ async function open(order: Order & { do: 'open' }): Promise<Logins> {
   const times: number[] = [];
   let contacts = 0;
   const offset = clients.length;
-  await parallel(order.count, order.at, async (n) => {
+  await parallel(numbers(order.count), order.at, async (n) => {
     const index = order.from + n;
     const client = new Client(order.target, `u${index}`, index, hooks);
     const from = performance.now();
@@ -112,13 +170,32 @@ async function open(order: Order & { do: 'open' }): Promise<Logins> {
   return { done: times.length, seconds: since(started), latency: latency(times), contacts };
 }
 
+/** People of a mux that there is not: see synthetic.ts. They are as those of `open`. */
+async function conjure(order: Order & { do: 'conjure' }): Promise<Logins> {
+  const started = performance.now();
+  const times: number[] = [];
+  const mux = (synthetic ??= await Synthetic.open(order.entrance));
+  const heard = (person: Person, text: string) => murmur?.message(person, text);
+  await parallel(numbers(order.count), order.at, async (n) => {
+    const index = order.from + n;
+    const from = performance.now();
+    const puppet = await mux.login(`u${index}`, index, order.password, heard);
+    await puppet.iq('get', "<query xmlns='jabber:iq:roster'/>");
+    puppet.send('<presence/>');
+    await puppet.manage();
+    times.push(performance.now() - from);
+    puppets[n] = puppet;
+  });
+  return { done: times.length, seconds: since(started), latency: latency(times), contacts: 0 };
+}
+
 /** Whole logins as a client that starts does them, each closed at once: stream management, roster, presence. */
 async function logins(order: Order & { do: 'login' }): Promise<Logins> {
   const started = performance.now();
   const times: number[] = [];
   const ends: Promise<void>[] = [];
   let contacts = 0;
-  await parallel(order.count, order.at, async (n) => {
+  await parallel(numbers(order.count), order.at, async (n) => {
     // A stride, so that logins at the same time are not of contacts, who would hear of each other.
     const index = (n * STRIDE) % order.users;
     const client = new Client(order.target, `u${index}`, index, hooks);
@@ -136,13 +213,14 @@ async function logins(order: Order & { do: 'login' }): Promise<Logins> {
   return { done: times.length, seconds: since(started), latency: latency(times), contacts };
 }
 
-/** XEP-0313 §4: the newest page of a client's archive. Proves that a bench with archive measured one. */
-async function archived(client: Client | undefined): Promise<number> {
+/** XEP-0313 §4: the newest page of a client's archive, or of a room's. Proves that a bench with archive measured one. */
+async function archived(client: Client | undefined, room?: string): Promise<number> {
   if (!client) return 0;
   let found = 0;
   const id = 'archive';
   const page = "<set xmlns='http://jabber.org/protocol/rsm'><max>10</max><before/></set>";
-  const query = `<iq type='set' id='${id}'><query xmlns='urn:xmpp:mam:2'>${page}</query></iq>`;
+  const to = room === undefined ? '' : ` to='${room}'`;
+  const query = `<iq type='set' id='${id}'${to}><query xmlns='urn:xmpp:mam:2'>${page}</query></iq>`;
   await client.ask(query, (text) => {
     if (text.startsWith('<message') && text.includes('urn:xmpp:forward:0')) found += 1;
     return text.startsWith('<iq') && text.includes(id);
@@ -155,6 +233,11 @@ function chat(): Traffic {
   return traffic;
 }
 
+function murmuring(): Murmur {
+  if (!murmur) throw new Error('nobody is in a room');
+  return murmur;
+}
+
 function watched(): Vigil {
   if (!vigil) throw new Error('nobody keeps vigil');
   return vigil;
@@ -165,21 +248,13 @@ function source(index: number): string {
   return `127.0.1.${1 + (index % 8)}`;
 }
 
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
-}
-
 function since(started: number): number {
   return (performance.now() - started) / 1000;
 }
 
-/** Runs `work` for 0..count-1, `at` of them at a time. */
-async function parallel(count: number, at: number, work: (n: number) => Promise<void>): Promise<void> {
-  let next = 0;
-  const worker = async () => {
-    while (next < count) await work(next++);
-  };
-  await Promise.all(Array.from({ length: Math.min(at, count) }, worker));
+/** 0..count-1 */
+function numbers(count: number): Iterable<number> {
+  return Array(count).keys();
 }
 
 process.on('message', (order: Order | { do: 'stop' }) => {

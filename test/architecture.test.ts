@@ -64,7 +64,7 @@ const idioms: Readonly<Record<string, { readonly where: RegExp; readonly why: st
   commander: { where: /^src\/cli\//, why: 'one file is one sub-command' },
   fastify: { where: /^src\/admin\//, why: 'opened in http.ts alone; routes need the type of the instance' },
   zod: {
-    where: /^src\/(base\/(schema|complaint|example)|admin\/(api|checked|transfers))\.ts$/,
+    where: /^src\/(base\/(schema|complaint|example)|admin\/(api|checked|rooms|transfers))\.ts$/,
     why: 'the schema of the configuration with its two readers, and the bodies of the API',
   },
   'node:worker_threads': { where: /^src\/store\/(port|thread)\.ts$/, why: 'both ends of one thread' },

@@ -119,9 +119,26 @@ modules:
   mod_offline: {}
   mod_carboncopy: {}
   mod_stream_mgmt: {}${mam}
-`,
+${ROOMS(archive !== 'none')}`,
   );
 }
+
+/** Rooms without any of the limits that would be measured in the place of the server. */
+const ROOMS = (archived: boolean) => `  mod_muc:
+    host: "conference.@HOST@"
+    access: all
+    access_create: all
+    access_persistent: all
+    max_users: 50000
+    max_users_presence: 50000
+    max_user_conferences: 10000
+    min_message_interval: 0
+    min_presence_interval: 0
+    user_message_shaper: none
+    user_presence_shaper: none
+    room_shaper: none
+    default_room_options: {max_users: 50000, mam: ${archived}}
+`;
 
 const SQL = '\n  mod_mam: {default: always, db_type: sql, assume_mam_usage: true}';
 

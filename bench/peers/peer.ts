@@ -45,6 +45,11 @@ export interface Running {
 /** The domain all benched servers serve. */
 export const DOMAIN = 'bench.test';
 
+/** Where a server has its rooms: all of them under this name. */
+export function conference(domain: string): string {
+  return `conference.${domain}`;
+}
+
 /** The accounts that share a block with `index`, among `count`. */
 export function block(index: number, count: number, contacts: number): number[] {
   if (contacts === 0) return [];

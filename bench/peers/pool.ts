@@ -5,6 +5,7 @@ import type { Target } from '../client.ts';
 import { family } from '../proc.ts';
 import { balanced } from '../status.ts';
 import { befriend } from './contacts.ts';
+import { unlimited } from './muster.ts';
 import type { Peer, Place, Running } from './peer.ts';
 
 const PACKAGE = fileURLToPath(new URL('../../package.json', import.meta.url));
@@ -29,7 +30,8 @@ export function pool(shape: Shape): Peer {
 }
 
 async function open(shape: Shape, place: Place): Promise<Running> {
-  const set = [`tls.cert=${place.cert}`, `tls.key=${place.key}`];
+  const limits = Object.entries(unlimited).map(([name, value]) => `${name}=${value}`);
+  const set = [`tls.cert=${place.cert}`, `tls.key=${place.key}`, ...limits];
   const opened = await openPool({ directory: `${place.dir}/pool`, ...shape, set });
   await balanced(opened, 120);
   return running(opened);

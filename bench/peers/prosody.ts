@@ -78,6 +78,9 @@ certificates = "${dir}/certs"
 ssl = { certificate = "${cert}"; key = "${key}" }
 c2s_direct_tls_ssl = { certificate = "${cert}"; key = "${key}" }
 VirtualHost "${DOMAIN}"
+Component "conference.${DOMAIN}" "muc"
+  restrict_room_creation = false
+  ${archive === 'none' ? '' : 'modules_enabled = { "muc_mam" }; muc_log_all_rooms = true'}
 `;
 }
 

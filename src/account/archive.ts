@@ -1,22 +1,14 @@
 import { fixed } from '../base/fixed.ts';
+import { groupchatField, idOf, queryForm, readFilter, type Filter } from '../xmpp/archiveform.ts';
 import { formatDate } from '../xmpp/datetime.ts';
 import { el, type Element } from '../xmpp/element.ts';
 import { StanzaError } from '../xmpp/error.ts';
+import { fin, metadata as endsElement, rangeOf } from '../xmpp/mam.ts';
 import { NS } from '../xmpp/namespaces.ts';
-import { foundSet, parsePage, type Page } from '../xmpp/rsm.ts';
+import { parsePage, type Page } from '../xmpp/rsm.ts';
 import { attribute } from '../xmpp/serialise.ts';
 import type { Account } from './account.ts';
-import { groupchatField, idOf, queryForm, readFilter, type Filter } from './archiveform.ts';
-import {
-  countRange,
-  endsOf,
-  hasId,
-  readIds,
-  readRange,
-  type Archived,
-  type Range,
-  type Read,
-} from './archiverows.ts';
+import { countRange, endsOf, hasId, readIds, readRange, type Archived, type Read } from './archiverows.ts';
 import type { Feature, Request } from './iq.ts';
 import { waitForRoom } from './room.ts';
 
@@ -93,7 +85,7 @@ async function answer(
   if (page.max === 0 && filter.ids === undefined) {
     // XEP-0059 §2.7: only the number is wanted, and told where it is cheap to know.
     const count = await countRange(account, filter, range);
-    return fin(count === 0, [], count, undefined);
+    return fin(count === 0, [], { count });
   }
   const read =
     filter.ids === undefined
@@ -110,7 +102,11 @@ async function answer(
     session.send(result(row, account.address, session.full, queryid));
   }
   const whole = !read.more && places.length === 0;
-  return fin(!read.more, rows, whole ? rows.length : undefined, whole ? 0 : undefined);
+  return fin(
+    !read.more,
+    rows.map(({ id }) => id),
+    whole ? { count: rows.length, index: 0 } : {},
+  );
 
   async function pick(asked: Filter, ids: readonly number[]): Promise<Read> {
     const found = await readIds(account, asked, ids);
@@ -121,19 +117,6 @@ async function answer(
   }
 }
 
-/**
- * Where to read from. XEP-0059 leaves open what `after` and `before` mean together: here both bound the page, which is
- * the last one between them.
- */
-function rangeOf(filter: Filter, { after, before }: Page, head: number): Range {
-  return {
-    above: Math.max(filter.above, after === undefined ? 0 : idOf(after)),
-    below: Math.min(filter.below, before === undefined || before === '' ? Infinity : idOf(before), head + 1),
-    // XEP-0059 §2.3 and §2.5: also where it is empty.
-    backwards: before !== undefined,
-  };
-}
-
 /** One result (§4.2); the archived stanza goes in as it is stored. */
 function result(row: Archived, address: string, to: string, queryid: string | undefined): string {
   const asked = queryid === undefined ? '' : ` queryid="${attribute(queryid)}"`;
@@ -142,19 +125,6 @@ function result(row: Archived, address: string, to: string, queryid: string | un
     `<forwarded xmlns="${NS.forward}"><delay xmlns="${NS.delay}" stamp="${stampOf(row.id)}"/>` +
     `${row.xml.replace('<message', `<message xmlns="${NS.client}"`)}</forwarded></result></message>`
   );
-}
-
-function fin(
-  complete: boolean,
-  rows: readonly Archived[],
-  count: number | undefined,
-  index: number | undefined,
-): Element {
-  const first = rows[0]?.id.toString();
-  const last = rows.at(-1)?.id.toString();
-  return el('fin', NS.mam, { complete: complete ? 'true' : undefined }, [
-    foundSet({ first, last, count, index }),
-  ]);
 }
 
 /** The time in an archive id: when this account sent or received the message (§3). */
@@ -168,12 +138,6 @@ function metadata({ account }: Request): Promise<Element> {
 
 /** The ends of the archive (§5). */
 export async function metadataOf(account: Account): Promise<Element> {
-  const [start, end] = (await endsOf(account)) ?? [];
-  const one = (name: string, id: number) => el(name, NS.mam, { id: String(id), timestamp: stampOf(id) });
-  return el(
-    'metadata',
-    NS.mam,
-    {},
-    start === undefined || end === undefined ? [] : [one('start', start), one('end', end)],
-  );
+  const ends = await endsOf(account);
+  return endsElement(ends?.map((id) => ({ id, stamp: stampOf(id) })));
 }

@@ -1,8 +1,9 @@
 import { fixed } from '../base/fixed.ts';
+import { everything, type Filter } from '../xmpp/archiveform.ts';
+import type { Range } from '../xmpp/mam.ts';
 import { attribute } from '../xmpp/serialise.ts';
 import { sql, type Statement } from '../store/store.ts';
 import type { Account } from './account.ts';
-import type { Filter } from './archiveform.ts';
 
 /** What an archive tells of a message. */
 export interface Archived {
@@ -15,13 +16,6 @@ export interface Read {
   readonly rows: readonly Archived[];
   /** There are rows beyond the last one. */
   readonly more: boolean;
-}
-
-/** Which way from where: ids between the two, from the lower or from the upper end. */
-export interface Range {
-  readonly above: number;
-  readonly below: number;
-  readonly backwards: boolean;
 }
 
 /**
@@ -182,16 +176,8 @@ export async function endsOf(
   const plain = ends.lowest_shown === 1 && ends.highest_shown === 1 && ends.highest <= account.head;
   if (plain) return [ends.lowest, ends.highest];
   // At an end is something that the archive does not show, or not yet: what it shows is looked for.
-  const all: Filter = {
-    peer: undefined,
-    full: undefined,
-    above: 0,
-    below: Infinity,
-    ids: undefined,
-    known: [],
-  };
   const end = (backwards: boolean) =>
-    readRange(account, all, { above: 0, below: account.head + 1, backwards }, 1);
+    readRange(account, everything, { above: 0, below: account.head + 1, backwards }, 1);
   const [oldest, newest] = await Promise.all([end(false), end(true)]);
   const [first, last] = [oldest.rows[0], newest.rows[0]];
   return first === undefined || last === undefined ? undefined : [first.id, last.id];

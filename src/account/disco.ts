@@ -9,7 +9,7 @@ import { roomHost } from '../placement/placement.ts';
 import { isGuest } from './guests.ts';
 import type { About, Catalogue, Feature, Request, Service, Visit } from './iq.ts';
 import { mayKnow } from './mayknow.ts';
-import { softwareName } from './version.ts';
+import { softwareName } from '../base/version.ts';
 
 const infoKey = `get query ${NS.discoInfo}`;
 const itemsKey = `get query ${NS.discoItems}`;

@@ -4,7 +4,7 @@ import type { Lane } from '../store/lane.ts';
 import { sql, type Fence, type Statement } from '../store/store.ts';
 import { write } from '../store/write.ts';
 import type { Env } from './env.ts';
-import { Rounds } from './rounds.ts';
+import { Rounds } from '../entity/rounds.ts';
 
 /**
  * Removes old messages, a little at a time: whoever owns the partition goes through its accounts some times a day, and

@@ -3,6 +3,7 @@ import { sql, type Value } from '../store/store.ts';
 import { formatDate } from '../xmpp/datetime.ts';
 import { el, type Element } from '../xmpp/element.ts';
 import { NS } from '../xmpp/namespaces.ts';
+import { retractedBy } from '../xmpp/retract.ts';
 import { parseStored } from '../xmpp/parser.ts';
 import { attribute, textOf } from '../xmpp/serialise.ts';
 import type { Account } from './account.ts';
@@ -28,14 +29,6 @@ const rows = {
     where partition = $1 and account = $2 and id < $3 order by id desc limit $4) as slice`,
   bury: sql`update message set xml = $4 where partition = $1 and account = $2 and id = $3`,
 };
-
-/** The id of the message that this one retracts; undefined for nearly all. */
-export function retractedBy(message: Element): string | undefined {
-  for (const node of message.children)
-    if (typeof node !== 'string' && node.name === 'retract' && node.ns === NS.retract)
-      return node.attrs['id'];
-  return undefined;
-}
 
 export type Grave = readonly Value[];
 

@@ -114,7 +114,7 @@ export class Session {
     const m = this.unacked.push(text, feed, pos, settles, answers);
     if (answers > 0 && this.answers?.has(answers) === true) this.answers.set(answers, m);
     this.#out(m, text, feed, pos, answers);
-    this.#bound(settles);
+    this.#bound(settles > 0 || feed !== undefined);
   }
 
   /** The same, but that its mux is told by the caller (hall/fan.ts): the stanza's m, 0 where the session is over. */
@@ -122,7 +122,7 @@ export class Session {
     if (this.ended) return 0;
     this.#wakeFor();
     const m = this.unacked.push(text, feed, pos, 0, 0);
-    this.#bound(0);
+    this.#bound(feed !== undefined);
     return m;
   }
 
@@ -131,16 +131,17 @@ export class Session {
     if (this.lull !== undefined && this.lull.size > 0) for (const held of this.lull.take()) this.send(held);
   }
 
-  #bound(settles: number): void {
+  /** `counts`: somebody waits for its acknowledgement, a spool or a room. */
+  #bound(counts: boolean): void {
     const { limits } = this.partition.env;
     if (
       (this.unacked.size > limits.unackedHard || this.unacked.bytes > limits.unackedHardBytes) &&
       !(this.account.component && this.unacked.size <= fixed.componentUnacked.value)
     ) {
       this.partition.overflow(this);
-    } else if (settles > 0 && this.unacked.size >= askAfter) this.want();
+    } else if (counts && this.unacked.size >= askAfter) this.want();
     // Also for what nobody stored: else a quiet client would keep it in our memory for ever.
-    else if (settles > 0 || this.enabled !== undefined) this.partition.touchLazily(this.account);
+    else if (counts || this.enabled !== undefined) this.partition.touchLazily(this.account);
   }
 
   /** Sends what an inactive client need not see at once; of what has the same key it sees the newest. */

@@ -10,7 +10,7 @@ import { avatarFor, setAvatar } from './avatar.ts';
 import type { Feature, Request } from './iq.ts';
 import { photoIn, withoutPhotos, withPhoto } from './photo.ts';
 import { settled } from './roster.ts';
-import { softwareName } from './version.ts';
+import { softwareName } from '../base/version.ts';
 
 export const vcardRows = {
   load: sql`select xml from vcard where partition = $1 and account = $2`,

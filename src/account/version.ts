@@ -1,8 +1,7 @@
+import { softwareName } from '../base/version.ts';
 import { el } from '../xmpp/element.ts';
 import { NS } from '../xmpp/namespaces.ts';
 import type { Feature } from './iq.ts';
-
-export const softwareName = 'Muster';
 
 /** XEP-0092 without the operating system, which helps only attackers (§5). */
 export const version: Feature = {

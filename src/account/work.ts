@@ -179,7 +179,6 @@ export class Work implements Unit {
     // Which of several partitions is lost, nobody says: the way through the outbox relies on the sender's alone.
     if (reason === 'fenced' && this.fences.length > 1 && this.#fallback !== undefined) {
       if (this.session !== undefined) this.session.recordDirty = true;
-      for (const other of this.#involved) other.withdrawn?.();
       for (const run of this.#ends) run();
       return this.#fallback.make().insteadOf(this);
     }
@@ -213,7 +212,6 @@ export class Work implements Unit {
     // The other one writes what this one was to write of the session.
     if (this.session !== undefined) this.session.recordDirty = true;
     this.#settle();
-    for (const other of this.#involved) other.withdrawn?.();
     for (const run of this.#ends) run();
     return fallback.make().insteadOf(this);
   }

@@ -1,4 +1,7 @@
 import { fixed } from '../base/fixed.ts';
+import type { Config as RoomConfig } from '../rooms/config.ts';
+import type { RoomDetails, RoomInfo } from '../rooms/listing.ts';
+import type { Affiliation } from '../rooms/standing.ts';
 import type { ExportEvent } from '../transfer/export.ts';
 import type { TransferEvent } from '../transfer/import.ts';
 import type { Mode } from '../transfer/intake.ts';
@@ -17,6 +20,7 @@ import type { Reader } from '../transfer/source.ts';
  */
 export interface Administration {
   readonly users: Users;
+  readonly rooms: Rooms;
   readonly servers: Servers;
   readonly transfer: Transfer;
   /** Sessions of all servers that answer, oldest first, at most `limit`. */
@@ -38,6 +42,34 @@ export interface Users {
   remove(address: string): Promise<void>;
   /** Accounts in the order of their addresses, those behind `after`, at most `limit`. Shorter than `limit`: the last page. */
   list(after: string | undefined, limit: number): Promise<readonly UserInfo[]>;
+}
+
+/**
+ * Rooms, by address as it is typed. Failures besides `address-malformed`: `room-domain` (no host of rooms that is served
+ * here), `room-missing`, `room-exists`, `no-rooms` where no server has that role.
+ */
+export interface Rooms {
+  /** In the order of their addresses, those behind `after`, at most `limit`. Shorter than `limit`: the last page. */
+  list(after: string | undefined, limit: number): Promise<readonly RoomInfo[]>;
+  show(address: string): Promise<RoomDetails>;
+  /** Makes a room that stays and is open at once; resolves with its prepared address. */
+  create(address: string, order: RoomOrder): Promise<string>;
+  /** Ends it with all that was said in it; who is in is told why and where to go. */
+  destroy(
+    address: string,
+    farewell: { readonly alternate?: string; readonly reason?: string },
+  ): Promise<void>;
+  /** Removes what was said before a point of time (milliseconds since the Unix epoch; now, if left out); tells how much. */
+  purge(address: string, before: number | undefined): Promise<number>;
+  /** Changes what somebody is in a room, at once. `jid`: a bare address; for members and outcasts also a domain. */
+  grant(address: string, jid: string, affiliation: Affiliation): Promise<void>;
+}
+
+export interface RoomOrder extends Partial<
+  Pick<RoomConfig, 'name' | 'membersOnly' | 'public' | 'moderated'>
+> {
+  /** Bare address; left out, only administrators of the community have power over it. */
+  readonly owner?: string;
 }
 
 /** Accounts on their way from and to other servers (XEP-0227). */

@@ -12,6 +12,7 @@ import { answerFailures } from './failures.ts';
 import { listenerFor, listening, type Http } from './http.ts';
 import { csvEntries, importUsers, type ImportEvent } from './import.ts';
 import { same } from './token.ts';
+import { rooms } from './rooms.ts';
 import { transfers } from './transfers.ts';
 
 export interface ApiOptions {
@@ -35,7 +36,7 @@ export interface ApiOptions {
  * DELETE /admin/users/ADDRESS,
  * GET /admin/partitions, POST /admin/servers/NAME {draining}, POST /admin/rebalance,
  * POST /admin/import with text/csv: answers one JSON object a line (`ImportEvent`) while the body is still coming;
- * /admin/transfer: transfers.ts.
+ * /admin/transfer: transfers.ts; /admin/rooms: rooms.ts.
  *
  * @throws Failure('port-in-use') | Failure('listen')
  */
@@ -50,6 +51,7 @@ export async function openApi(options: ApiOptions): Promise<Http> {
   routes(app, options);
   pool(app, options);
   imports(app, options);
+  rooms(app, options.administration, options.log);
   transfers(app, options.administration, options.log);
   return listening(app, 'admin', options.listen);
 }

@@ -5,6 +5,7 @@ import { createInterface } from 'node:readline';
 import { pipeline } from 'node:stream/promises';
 import { Readable } from 'node:stream';
 import { Failure } from '../base/failure.ts';
+import type { RoomDetails, RoomInfo } from '../rooms/listing.ts';
 import type { Administration, PartitionInfo, SessionInfo, Status, UserInfo } from './administration.ts';
 import type { ExportEvent } from '../transfer/export.ts';
 import type { TransferEvent } from '../transfer/import.ts';
@@ -68,7 +69,13 @@ export function openClient(announcement: Announcement, token: string): Client {
     throw unread ?? new Failure('unreachable', 'the server broke off; what it stored stays, run it again');
   }
 
+  const page = (after: string | undefined, limit: number): string => {
+    const query = new URLSearchParams({ limit: String(limit) });
+    if (after !== undefined) query.set('after', after);
+    return query.toString();
+  };
   const user = (address: string) => `/admin/users/${encodeURIComponent(address)}`;
+  const room = (address: string) => `/admin/rooms/${encodeURIComponent(address)}`;
   const server = (name: string) => `/admin/servers/${encodeURIComponent(name)}`;
   return {
     alive: () => ask('GET', '/admin/alive'),
@@ -81,11 +88,18 @@ export function openClient(announcement: Announcement, token: string): Client {
       promote: (address, admin) => ask('PATCH', user(address), { admin }),
       passwd: (address, password) => ask('PUT', user(address), { password }),
       remove: (address) => ask('DELETE', user(address)),
-      list: (after, limit) => {
-        const query = new URLSearchParams({ limit: String(limit) });
-        if (after !== undefined) query.set('after', after);
-        return ask<UserInfo[]>('GET', `/admin/users?${query.toString()}`);
-      },
+      list: (after, limit) => ask<UserInfo[]>('GET', `/admin/users?${page(after, limit)}`),
+    },
+    rooms: {
+      list: (after, limit) => ask<RoomInfo[]>('GET', `/admin/rooms?${page(after, limit)}`),
+      show: (address) => ask<RoomDetails>('GET', room(address)),
+      create: async (address, order) =>
+        (await ask<{ address: string }>('POST', '/admin/rooms', { address, ...order })).address,
+      destroy: (address, farewell) => ask('POST', `${room(address)}/destroy`, farewell),
+      purge: async (address, before) =>
+        (await ask<{ removed: number }>('POST', `${room(address)}/purge`, { before })).removed,
+      grant: (address, jid, affiliation) =>
+        ask('PUT', `${room(address)}/affiliations/${encodeURIComponent(jid)}`, { affiliation }),
     },
     servers: {
       partitions: () => ask<PartitionInfo[]>('GET', '/admin/partitions'),

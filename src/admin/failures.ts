@@ -6,9 +6,12 @@ import type { Log } from '../base/log.ts';
 const statuses: Readonly<Record<string, number>> = {
   unauthorized: 401,
   'account-missing': 404,
+  'room-missing': 404,
   'server-missing': 404,
   'not-found': 404,
   'account-exists': 409,
+  'room-exists': 409,
+  'no-rooms': 409,
   'not-pool': 409,
   'server-last': 409,
   // RFC 9110 §15.5.20: ask another server

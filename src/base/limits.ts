@@ -437,6 +437,14 @@ export const limits = {
     of: 'sessions in a room up to which the presence of visitors is told to the others',
     overflow: 'visitors who come in are not shown; they see and hear as before',
   },
+  members: {
+    unit: 'addresses',
+    default: 20_000,
+    min: 1,
+    max: 1_000_000,
+    of: 'addresses that one room knows as owners, admins, members or outcasts, or because of a nickname or a hat',
+    overflow: 'another one is refused with `resource-constraint`',
+  },
   roomsEach: {
     unit: 'rooms',
     default: 1000,

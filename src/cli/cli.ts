@@ -6,6 +6,7 @@ import { accountCommand } from './account.ts';
 import { checkCommand } from './check.ts';
 import { drainCommand } from './drain.ts';
 import { rebalanceCommand } from './rebalance.ts';
+import { roomCommand } from './room.ts';
 import { sessionsCommand } from './sessions.ts';
 import { startCommand } from './start.ts';
 import { statusCommand } from './status.ts';
@@ -31,6 +32,7 @@ export async function run(argv: readonly string[]): Promise<number> {
     .addCommand(sessionsCommand())
     .addCommand(userCommand())
     .addCommand(accountCommand())
+    .addCommand(roomCommand())
     .addCommand(drainCommand())
     .addCommand(undrainCommand())
     .addCommand(rebalanceCommand())

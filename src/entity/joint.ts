@@ -11,8 +11,6 @@ export interface Party {
   begin(): void;
   end(): void;
   reset(): void;
-  /** Its part of a unit is not stored in this way: where its memory holds what comes of that, it resets. */
-  withdrawn?(): void;
 }
 
 /** A unit of work that others may join: what they write commits with it, what they cause happens after that. */
@@ -39,10 +37,13 @@ export interface Neighbours {
 }
 
 export interface Door {
+  /** False where what was taken cannot be stored any more. */
   readonly serving: boolean;
   /**
    * The recipient's part of a durable stanza joins `unit`. Throws, or rejects with, `StanzaError` where it is not taken; a
    * step of the unit may throw it, too.
    */
   take(unit: Joint, stanza: Element, to: Jid, source: Source): void | Promise<void>;
+  /** The unit is not stored, but another one in its place that does without this part. */
+  drop(): void;
 }

@@ -47,7 +47,7 @@ export type Said = readonly [pos: number, tail: string];
 
 // ── to a hall (service `hall`) ──────────────────────────────────────────────────────────────────────────────────────
 
-export type ToHall = Mirror | Enter | Leave | Show | Say | Past | Seek;
+export type ToHall = Mirror | Seats | Enter | Leave | Show | Say | Past | Seek;
 
 /**
  * The whole room, in parts; the first comes with `answers`: the number of the report that it answers, 0 for none. The hall
@@ -66,6 +66,11 @@ export interface Mirror extends RoomHead {
   readonly shown: readonly Shown[];
   /** All departures above this `v` are among them. */
   readonly since: number;
+}
+/** Sessions that a hall has told of besides those of its report. */
+export interface Seats extends RoomHead {
+  readonly t: 'seats';
+  readonly seats: readonly Seat[];
 }
 /** A session came in: it is shown everybody, itself, `history` and the subject, and then what comes behind `pos`. */
 export interface Enter extends RoomHead {
@@ -101,12 +106,12 @@ export interface Say extends RoomHead {
   readonly tail: string;
   readonly to?: readonly string[] | undefined;
 }
-/** What a session asked for; `end`: there is no more now. */
+/** What a session asked for: all that is kept up to a position. */
 export interface Past extends RoomHead {
   readonly t: 'past';
   readonly jid: string;
   readonly said: readonly Said[];
-  readonly end: boolean;
+  readonly upTo: number;
 }
 /** Are these sessions, of whom nobody has reported, still there? */
 export interface Seek extends RoomHead {
@@ -124,11 +129,20 @@ interface Head {
   readonly room: string;
 }
 
-/** What a hall has, and who is in as far as it knows. The answer is a `mirror` with this number. */
+/** `lost`: what its client knows of the room is not known, so that it is told all of it. */
+export interface Stayer {
+  readonly jid: string;
+  readonly nick: string;
+  readonly lost?: boolean | undefined;
+}
+/**
+ * What a hall has, and who is in as far as it knows. The answer is a `mirror` with this number. With number 0 it tells only of
+ * further sessions, whose owner has become another one; the answer is `seats`.
+ */
 export interface Report extends Head {
   readonly t: 'report';
   readonly number: number;
-  readonly stays: readonly { readonly jid: string; readonly nick: string }[];
+  readonly stays: readonly Stayer[];
 }
 /** These sessions, which the room sought, do not exist or are not in it. */
 export interface Absent extends Head {

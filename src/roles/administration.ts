@@ -8,12 +8,14 @@ import { version } from '../base/version.ts';
 import type { Directory } from '../directory/directory.ts';
 import { countLacks } from '../directory/lacks.ts';
 import type { Peer } from '../mesh/mesh.ts';
+import { roomHosts } from '../placement/placement.ts';
 import type { Pool } from '../placement/pool.ts';
 import type { Routes } from '../placement/routes.ts';
 import { sql, type Store } from '../store/store.ts';
 import { Jid } from '../xmpp/jid.ts';
 import { openHere } from './here.ts';
 import { noServers, notPool, openServers, overview } from './overview.ts';
+import { openRooms, roomsAt, type RoomsHere } from './rooms.ts';
 import type { Peers } from './peers.ts';
 import { closedBy, intakesHere, intakesOf, openTransfer } from './transfer.ts';
 
@@ -27,6 +29,7 @@ export interface Administered {
   readonly store: Store;
   readonly directory: Directory;
   readonly accounts: Accounts;
+  readonly roomsHere: RoomsHere;
   /** The servers that share the store with this one; undefined where there are none. */
   readonly pool?: Pooled | undefined;
   readonly state: () => Status['state'];
@@ -101,6 +104,14 @@ export function openAdministration(over: Administered): Administration {
         }));
       },
     },
+    rooms: openRooms({
+      store,
+      hosts: roomHosts(config.domains),
+      partitionOf,
+      owners: pooled === undefined ? over.roomsHere : roomsAt(pooled.peers, partitionOf),
+      now: () => clock.now(),
+      newId: () => accounts.env.newId(),
+    }),
     servers: pooled === undefined ? noServers(notPool) : openServers(pooled.pool),
     transfer: openTransfer({
       store,

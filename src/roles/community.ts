@@ -25,6 +25,7 @@ import { answerPeers, openHere } from './here.ts';
 import { ownersSecret } from './identity.ts';
 import type { Ownership } from './ownership.ts';
 import { policyOf } from './login.ts';
+import { answerRooms, openRoomsHere, type RoomsHere } from './rooms.ts';
 import { openPeers, type Peers } from './peers.ts';
 import { ownPool } from './pooled.ts';
 import type { Surroundings } from './server.ts';
@@ -44,6 +45,7 @@ export interface Community {
   readonly store: Store;
   readonly directory: EmbeddedDirectory;
   readonly accounts: Accounts;
+  readonly roomsHere: RoomsHere;
   readonly routes: Table;
   readonly pool: Pool | undefined;
   readonly peers: Peers;
@@ -188,10 +190,12 @@ export async function openCommunity(
         })
       : undefined;
     const here = openHere(accounts);
+    const roomsHere = openRoomsHere(rooms);
     const keepers = { account: accounts, room: rooms };
     const parts = { config, around, store, evict, mesh, routes, keepers, lacks, breaks };
     const ownership: Ownership =
       volume === undefined ? await ownPool(parts) : await ownVolume({ ...parts, volume });
+    answerRooms(ask, roomsHere);
     answerPeers(ask, here, intakesHere(accounts), directory);
     const empty = (await store.query(rows.any, [])).length === 0;
 
@@ -203,6 +207,7 @@ export async function openCommunity(
       store,
       directory,
       accounts,
+      roomsHere,
       routes,
       get pool() {
         return ownership.pool;

@@ -6,6 +6,7 @@ import type { Mesh } from '../mesh/mesh.ts';
 import type { Mux } from '../mux/mux.ts';
 import type { Table } from '../placement/table.ts';
 import { identity } from './administration.ts';
+import { noRooms } from './rooms.ts';
 import { noTransfer } from './transfer.ts';
 import { noServers } from './overview.ts';
 
@@ -43,6 +44,7 @@ export function openMuxAdministration(over: Holding): Administration {
       remove: refused,
       list: refused,
     },
+    rooms: noRooms(elsewhere),
     transfer: noTransfer(elsewhere),
     servers: noServers(elsewhere),
     sessions: refused,

@@ -41,6 +41,7 @@ export async function openOffline(config: Config): Promise<Administration> {
     store: community.store,
     directory: community.directory,
     accounts: community.accounts,
+    roomsHere: community.roomsHere,
     state: () => 'offline',
     uptime: () => 0,
     close: async () => {

@@ -37,7 +37,7 @@ export function openPeers({ mesh, routes, ask, clock }: PeersOptions): Peers {
     one,
     owner: async (partition, method, params) => {
       const until = clock.mono() + fixed.askOwner.value;
-      let last: unknown = new Failure('server-unreachable', 'no server has this account now, try again');
+      let last: unknown = new Failure('server-unreachable', 'no server has it now, try again');
       for (; clock.mono() < until; await sleep(clock, pause)) {
         const route = routes.partition(partition);
         if (route === undefined) continue;

@@ -3,12 +3,13 @@ import type { Clock } from '../base/clock.ts';
 import type { Config } from '../base/config.ts';
 import { Failure } from '../base/failure.ts';
 import type { Directory } from '../directory/directory.ts';
-import { placeInRange } from '../placement/placement.ts';
+import { placeInRange, roomHosts } from '../placement/placement.ts';
 import { partitionRows, readRange, type Holding } from '../placement/partitions.ts';
 import { serverRows, type ServerRecord } from '../placement/servers.ts';
 import type { Store } from '../store/store.ts';
 import { exportAccounts } from '../transfer/export.ts';
 import { accountCount, administrators, identity, lackingCounts } from './administration.ts';
+import { readRooms } from './rooms.ts';
 import { overview, partitionInfos, type Tables } from './overview.ts';
 
 export interface TablesOnly {
@@ -59,6 +60,13 @@ export function openTables(over: TablesOnly): Administration {
           sessions: 0,
         }));
       },
+    },
+    rooms: {
+      ...readRooms(store, roomHosts(config.domains)),
+      create: refused,
+      destroy: refused,
+      purge: refused,
+      grant: refused,
     },
     // Reading needs nobody.
     transfer: {

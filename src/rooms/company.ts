@@ -35,16 +35,14 @@ export class Company {
   /** By nickname, in the order of `v`; and above which `v` they are all here. */
   readonly #departures = new Map<string, Departure>();
   #since = 0;
+  /** Everything up to this position is stored, and whoever has met the room has been told of it. */
+  told: number;
   readonly #faces = new Map<string, { readonly v: number; readonly shown: Shown }>();
   #seeking = false;
-  /** What has been told: memory is ahead of it while something is in the lane. */
-  #pos: number;
-  #v: number;
 
   constructor(room: Room) {
     this.#room = room;
-    this.#pos = room.pos;
-    this.#v = room.v;
+    this.told = room.pos;
   }
 
   // ── who is where ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -82,10 +80,13 @@ export class Company {
     this.#departures.set(nick, { jid: jid.full, nick, v, gone: true, open, hidden: !shown });
   }
 
-  /** The server of an occupant that has met the room. */
-  hostOf(jid: string): Peer | undefined {
-    for (const [peer, { met, jids }] of this.#hosts) if (met && jids.has(jid)) return peer;
-    return undefined;
+  /** How somebody who is in is told that it goes: call what it gives when that is so. */
+  farewell(jid: string): (self: string) => void {
+    for (const [peer, host] of this.#hosts)
+      if (host.jids.has(jid))
+        // Whom nobody has reported yet is told when somebody does.
+        return (self) => host.met && this.#send(peer, { t: 'leave', jid, self });
+    return () => {};
   }
 
   /** Nobody has said yet that it is there. */
@@ -141,26 +142,35 @@ export class Company {
     for (const [peer, jids] of wanted) this.#send(peer, { t: 'seek', jids });
   }
 
-  /** A hall says what it has. */
-  report(from: Peer, { number, stays }: Report): void {
+  /**
+   * A hall says what it has: what it is to be told of the room as it is now, with what is still in the lane. Call what it
+   * gives behind that, for then it is so, and what happens later is told later.
+   */
+  report(from: Peer, { number, stays }: Report): () => void {
     const known = new Set<string>();
     const strangers: Report['stays'][number][] = [];
     for (const stay of stays) {
       if (this.#room.occupants.has(stay.jid)) {
         this.#place(stay.jid, from);
         this.#unheard.delete(stay.jid);
-        known.add(stay.jid);
+        if (stay.lost !== true) known.add(stay.jid);
       } else strangers.push(stay);
     }
     const host = this.#hosts.get(from);
+    const met = host?.met === true;
     if (host !== undefined) host.met = true;
-    this.#mirror(from, host?.jids ?? [], number, known);
-    for (const { jid, nick } of strangers)
-      this.#send(from, { t: 'leave', jid, self: this.#farewell(jid, nick) });
+    const whole = number > 0 || (host !== undefined && !met);
+    const frames = whole ? this.#mirror(host?.jids ?? [], number, known) : [];
+    if (number === 0) {
+      const occupants = [...known].flatMap((jid) => this.#room.occupants.get(jid) ?? []);
+      frames.push({ t: 'seats', seats: occupants.map((occupant) => this.#seat(occupant, '')) });
+    }
+    for (const { jid, nick } of strangers) frames.push({ t: 'leave', jid, self: this.#lastWord(jid, nick) });
+    return () => frames.forEach((frame) => this.#send(from, frame));
   }
 
   /** What somebody is told who believes to be in and is not. */
-  #farewell(jid: string, nick: string): string {
+  #lastWord(jid: string, nick: string): string {
     for (const departure of this.#departures.values())
       if (departure.jid === jid)
         return departure.open.replace(/<\/x><\/presence>$/, '<status code="110"/></x></presence>');
@@ -186,7 +196,7 @@ export class Company {
   }
 
   say(pos: number, tail: string, to?: readonly string[]): void {
-    this.#pos = Math.max(this.#pos, pos);
+    if (pos > 0) this.told = pos;
     this.#tell({ t: 'say', pos, tail, ...(to === undefined ? {} : { to }) });
   }
 
@@ -197,7 +207,6 @@ export class Company {
     how: { readonly gone?: boolean; readonly except?: string; readonly renames?: string } = {},
   ): void {
     const { nick, v } = occupant;
-    this.#v = Math.max(this.#v, v);
     const shown = shownAs(nick, v, face, how.gone === true);
     const frame: Untitled<Show> = {
       t: 'show',
@@ -215,7 +224,7 @@ export class Company {
     const own = new Set<Host | undefined>();
     for (const { jid } of this.#room.nicks.get(nick) ?? [occupant]) {
       const host = this.#hostOf(jid.full);
-      if (host !== undefined && !own.has(host)) this.toOne(jid.full, { ...frame, hidden: true });
+      if (host !== undefined && !own.has(host)) this.#toOne(jid.full, { ...frame, hidden: true });
       own.add(host);
     }
   }
@@ -223,7 +232,7 @@ export class Company {
   enter(occupant: Occupant, face: Face, history: readonly string[]): void {
     const { jid, joined } = occupant;
     const seat = this.#seat(occupant, face.self);
-    this.toOne(jid.full, {
+    this.#toOne(jid.full, {
       t: 'enter',
       seat,
       history,
@@ -232,31 +241,30 @@ export class Company {
     });
   }
 
-  /** `host`: of the occupant while it was in (`hostOf`). */
-  leave(host: Peer | undefined, jid: string, self: string): void {
-    if (host !== undefined) this.#send(host, { t: 'leave', jid, self });
+  past(from: Peer, jid: string, said: Past['said'], upTo: number): void {
+    this.#send(from, { t: 'past', jid, said, upTo });
   }
 
-  past(from: Peer, jid: string, said: Past['said'], end: boolean): void {
-    this.#send(from, { t: 'past', jid, said, end });
-  }
-
-  /** To the server of one occupant, which is sent the room first where it has not met it. */
-  toOne(jid: string, frame: Untold): void {
+  /** Where the server of who comes in has not met the room, it is sent that first. The same as for `report`. */
+  meet(jid: string): () => void {
     for (const [peer, host] of this.#hosts) {
-      if (!host.jids.has(jid)) continue;
-      if (!host.met) {
-        host.met = true;
-        this.#mirror(peer, host.jids, 0, new Set([jid]));
-      }
-      this.#send(peer, frame);
-      return;
+      if (!host.jids.has(jid) || host.met) continue;
+      host.met = true;
+      const frames = this.#mirror(host.jids, 0, new Set([jid]));
+      return () => frames.forEach((frame) => this.#send(peer, frame));
     }
+    return () => {};
+  }
+
+  /** To the server of one occupant. One that has not met the room hears of it when it reports. */
+  #toOne(jid: string, frame: Untold): void {
+    for (const [peer, host] of this.#hosts) if (host.met && host.jids.has(jid)) this.#send(peer, frame);
   }
 
   /** `reported`: sessions whose own presence need not be told. */
-  #mirror(peer: Peer, jids: Iterable<string>, answers: number, reported: ReadonlySet<string>): void {
-    const { occupants } = this.#room;
+  #mirror(jids: Iterable<string>, answers: number, reported: ReadonlySet<string>): Untold[] {
+    const frames: Untold[] = [];
+    const { pos, v, occupants } = this.#room;
     let seats: Seat[] = [];
     let shown: Shown[] = [];
     let size = 0;
@@ -267,14 +275,14 @@ export class Company {
         answers,
         first,
         last,
-        pos: this.#pos,
-        v: this.#v,
+        pos,
+        v,
         subject: last || first ? subjectTail(this.#room) : '',
         seats,
         shown,
         since: this.#since,
       };
-      this.#send(peer, frame);
+      frames.push(frame);
       [seats, shown, size, first] = [[], [], 0, false];
     };
     const grow = (bytes: number) => {
@@ -287,12 +295,13 @@ export class Company {
     }
     for (const jid of jids) {
       const occupant = occupants.get(jid);
-      if (occupant?.entered !== true || (answers === 0 && reported.has(jid))) continue;
+      if (occupant === undefined || (answers === 0 && reported.has(jid))) continue;
       const self = reported.has(jid) ? '' : faceOf(this.#room, occupant).self;
       seats.push(this.#seat(occupant, self));
       grow(self.length + jid.length);
     }
     part(true);
+    return frames;
   }
 
   /** Whoever is shown, and who went of late, in the order of `v`. */
@@ -323,6 +332,17 @@ export class Company {
   /** What is shown of everybody has changed (config.ts, whois). */
   forgetFaces(): void {
     this.#faces.clear();
+  }
+
+  /**
+   * Every server is to be told the whole room anew, as it is shown now; its sessions hear what they have not heard. The same
+   * as for `report`.
+   */
+  retell(): () => void {
+    const all = [...this.#hosts].flatMap(([peer, { met, jids }]) =>
+      met ? this.#mirror(jids, 0, new Set()).map((frame) => ({ peer, frame })) : [],
+    );
+    return () => all.forEach(({ peer, frame }) => this.#send(peer, frame));
   }
 
   /** Servers, for who looks at the room from outside. */

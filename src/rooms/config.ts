@@ -43,7 +43,7 @@ export interface Config {
   readonly ldapGroup: string;
   readonly pubsub: string;
   readonly logs: string;
-  /** XEP-0486: hash of the avatar, and the vCard that has it. */
+  /** XEP-0486: hashes of the avatar's images, with spaces between them, and the vCard that has them. */
   readonly avatar: string;
   readonly vcard: string;
 }

@@ -9,7 +9,8 @@ export function openDoor(partition: Partition): Door {
   let room: Room | undefined;
   return {
     get serving() {
-      return room === undefined ? partition.serving : !partition.ended && !room.dead;
+      // One that is being handed over ends what is in its lane.
+      return !partition.ended && room?.dead !== true;
     },
     take(unit, stanza, to, source) {
       const from = Jid.parse(stanza.attrs['from']!)!;
@@ -17,5 +18,6 @@ export function openDoor(partition: Partition): Door {
       unit.step(() => (room = partition.rooms.peek(to.bare)));
       return received;
     },
+    drop: () => room?.reset(),
   };
 }

@@ -37,7 +37,7 @@ export function create(
     id: env.newId(),
     address: to.bare,
     creator: from.bare,
-    created: env.clock.now(),
+    created: partition.birth(),
     locked: 1,
     config: '{}',
     subject: null,
@@ -101,18 +101,20 @@ function seat(
     source,
     n,
     joined: room.pos,
+    since: room.partition.env.clock.now(),
     home: room.partition.env.partitionOf(from.bare),
     presence: ownWords(presence),
-    entered: false,
     bucket: undefined,
   };
   room.seat(unit, occupant);
+  const meet = room.company.meet(from.full);
   const own = [...codes];
   // §7.2.3 and §7.2.12.
   if (room.config.whois === 'anyone') own.push(100);
   if (room.config.logging) own.push(170);
   unit.after(() => {
     room.partition.env.count('room-join');
+    meet();
     announce(room, occupant, own, past);
   });
 }
@@ -120,7 +122,6 @@ function seat(
 /** After the commit: to the one who comes in, then to everybody else. */
 function announce(room: Room, occupant: Occupant, own: readonly number[], past: readonly string[]): void {
   if (room.occupants.get(occupant.jid.full) !== occupant) return;
-  occupant.entered = true;
   const face = faceOf(room, occupant, { own });
   room.company.enter(occupant, face, past);
   room.company.show(occupant, faceOf(room, occupant), { except: occupant.jid.full });
@@ -143,8 +144,12 @@ export function reenter(
     joined: room.pos,
   });
   room.seat(unit, occupant);
+  const meet = room.company.meet(occupant.jid.full);
   const own = [...(room.config.whois === 'anyone' ? [100] : []), ...(room.config.logging ? [170] : [])];
-  unit.after(() => announce(room, occupant, own, past));
+  unit.after(() => {
+    meet();
+    announce(room, occupant, own, past);
+  });
 }
 
 /**

@@ -1,11 +1,14 @@
 import type { Joint } from '../entity/joint.ts';
-import type { Element } from '../xmpp/element.ts';
+import { el, type Element } from '../xmpp/element.ts';
+import { NS } from '../xmpp/namespaces.ts';
 import { faceOf, type Told } from './cast.ts';
 import type { Occupant, Room } from './room.ts';
 
 /** A session goes, by its own will (XEP-0045 §7.14): `presence` is what it says, or nothing where it just ended. */
 export function leave(unit: Joint, room: Room, occupant: Occupant, presence: Element | undefined): void {
-  depart(unit, room, [occupant], { gone: presence ?? true });
+  // §10.1.3: who goes before it has configured its room never made one.
+  const destroy = room.locked && room.occupants.size === 1 ? el('destroy', NS.mucUser) : undefined;
+  depart(unit, room, [occupant], { gone: presence ?? true, destroy });
 }
 
 /**
@@ -17,12 +20,12 @@ export function depart(unit: Joint, room: Room, occupants: readonly Occupant[], 
   for (const occupant of occupants) {
     occupant.v = room.nextV();
     const face = faceOf(room, occupant, gone);
-    const host = room.company.hostOf(occupant.jid.full);
+    const tell = room.company.farewell(occupant.jid.full);
     room.unseat(unit, occupant, face.open);
     const last = !room.nicks.has(occupant.nick);
     unit.after(() => {
       room.partition.env.count('room-leave');
-      room.company.leave(host, occupant.jid.full, face.self);
+      tell(face.self);
       if (last) room.company.show(occupant, face, { gone: true });
     });
   }

@@ -1,10 +1,42 @@
 import type { Joint, Source } from '../entity/joint.ts';
 import type { Element } from '../xmpp/element.ts';
 import { StanzaError } from '../xmpp/error.ts';
+import { parseForm } from '../xmpp/forms.ts';
 import type { Jid } from '../xmpp/jid.ts';
+import { NS } from '../xmpp/namespaces.ts';
+import { messageType } from '../xmpp/stanza.ts';
+import { decline, invite } from './invite.ts';
 import type { Room } from './room.ts';
+import { voice, voiceForm } from './voice.ts';
 
-/** What is sent to the room that is not for everybody to hear: invitations, their refusals, requests for voice. */
-export function mediate(_unit: Joint, _room: Room, _message: Element, _from: Jid, _source: Source): void {
-  throw new StanzaError('not-acceptable');
+/**
+ * What is sent to the room that is not for everybody to hear: invitations, their refusals, requests for voice. It may come
+ * twice: whom it is sent to knows it by its origin, and what is done is done again without effect. Without `source` nobody
+ * stores it.
+ */
+export function mediate(
+  unit: Joint,
+  room: Room,
+  message: Element,
+  from: Jid,
+  source: Source | undefined,
+): void {
+  const affiliation = room.affiliation(from);
+  // §7.2.10: before it is configured it does not exist for others.
+  if (room.locked && affiliation !== 'owner')
+    throw new StanzaError('item-not-found', 'there is no such room');
+  if (affiliation === 'outcast') throw new StanzaError('forbidden', 'you are banned from this room');
+  // §7.8.2.
+  if (messageType(message) !== 'normal')
+    throw new StanzaError('bad-request', 'what is for the room itself is of type normal');
+  const x = message.child('x', NS.mucUser);
+  const invitations = x?.elements('invite') ?? [];
+  const refusals = x?.elements('decline') ?? [];
+  const form = message.child('x', NS.dataForms) === undefined ? undefined : parseForm(message);
+  if ((invitations.length > 0 ? 1 : 0) + refusals.length + (form === undefined ? 0 : 1) > 1)
+    throw new StanzaError('bad-request', 'more than one thing at once');
+  if (invitations.length > 0) invite(unit, room, message, invitations, from, source);
+  else if (refusals.length > 0) decline(unit, room, message, refusals[0]!, from, source);
+  else if (form?.of === voiceForm) voice(unit, room, message, form, from);
+  else throw new StanzaError('not-acceptable', 'this means nothing to a room');
 }

@@ -5,7 +5,7 @@ import { NS } from '../xmpp/namespaces.ts';
 import { attribute } from '../xmpp/serialise.ts';
 import { tailOf } from './cast.ts';
 import type { Occupant, Room } from './room.ts';
-import type { MessageRow } from './rows.ts';
+import { said, unkept, type MessageRow } from './rows.ts';
 
 /** Takes the next position, is stored, and goes to everybody after that commit (invariant 3). */
 export function append(
@@ -25,6 +25,17 @@ export function append(
     room.company.say(row.pos, stamped(room, row));
   });
   return row;
+}
+
+/** The room itself says something, which takes a position as well. */
+export function announce(unit: Joint, room: Room, message: Element): MessageRow {
+  const { address, id, config, partition } = room;
+  const xml = tailOf(message.with({ from: address }));
+  const kind = config.logging ? said : unkept;
+  const row = { jid: address, nick: '', kind, sent: partition.env.clock.now(), xml };
+  const appended = room.append(unit, row, { source: id, n: room.nextV(), k: 0 });
+  unit.after(() => room.company.say(appended.pos, stamped(room, appended)));
+  return appended;
 }
 
 /** As everybody gets it: from the occupant, with its id there, and nothing that only a room may say (XEP-0421 §3). */

@@ -6,6 +6,7 @@ import { parseStored } from '../xmpp/parser.ts';
 import { errorChild, errorReply } from '../xmpp/stanza.ts';
 import { Echo } from './echo.ts';
 import type { Env } from './env.ts';
+import { tellInviter } from './invite.ts';
 import { outboxRows } from './outbox.ts';
 import type { Partition } from './partition.ts';
 import { receive, receivePassing, refuse } from './receive.ts';
@@ -110,7 +111,7 @@ async function arrive(partition: Partition, stanza: Element, from: Jid, to: Jid)
   }
 }
 
-/** A letter of a room has ended; who said something in private that nobody gets is told. */
+/** A letter of a room has ended; who said something in private, or invited somebody, that nobody gets is told. */
 function settleLetter(
   partition: Partition,
   letter: Letter,
@@ -131,6 +132,7 @@ function tellSender(partition: Partition, letter: Letter, condition: StanzaCondi
   const room = partition.rooms.peek(letter.sender);
   const stanza = parseStored(letter.xml);
   const nick = Jid.parse(stanza.attrs['from'] ?? '')?.resource ?? '';
+  if (room !== undefined && nick === '') tellInviter(room, stanza, condition);
   const to = room?.occupants.get(letter.to)?.nick;
   const [sender] = room?.nicks.get(nick) ?? [];
   if (sender === undefined || to === undefined || stanza.attrs['type'] === 'error') return;

@@ -1,4 +1,4 @@
-import { sleep } from '../base/clock.ts';
+import { sleep, type Timer } from '../base/clock.ts';
 import { fixed } from '../base/fixed.ts';
 import type { Gate } from '../base/gate.ts';
 import { Entities } from '../entity/entities.ts';
@@ -8,6 +8,8 @@ import type { Element } from '../xmpp/element.ts';
 import type { Jid } from '../xmpp/jid.ts';
 import { Doorstep } from './doorstep.ts';
 import type { Env } from './env.ts';
+import { Relays } from './relays.ts';
+import { openRetention } from './retention.ts';
 import { Room } from './room.ts';
 import {
   memberRows,
@@ -24,6 +26,7 @@ import { Work } from './work.ts';
 /** What all partitions of a server have in common. */
 export interface Shared {
   readonly loads: Gate;
+  readonly queries: Gate;
   /** Rooms without anybody in that each partition may keep in memory. */
   keep(): number;
 }
@@ -37,11 +40,18 @@ export class Partition {
   readonly fences: readonly Fence[];
   readonly rooms: Entities<Room>;
   readonly doorstep: Doorstep;
+  /** Archive queries. */
+  readonly queries: Gate;
+  /** Requests from one occupant to another (relay.ts). */
+  readonly relays: Relays;
   /** It is being handed over: nothing new is taken in, and what was begun ends. */
   closing = false;
   #ended = false;
+  readonly #retention: Timer;
   /** Objects that speak for no room any more and have something in the lane, by address. */
   readonly #retired = new Map<string, Room>();
+  /** When a room ended for the last time. */
+  #vacated = 0;
 
   constructor(env: Env, id: number, epoch: number, lane: Lane, shared: Shared) {
     this.env = env;
@@ -50,12 +60,15 @@ export class Partition {
     this.lane = lane;
     this.fences = [{ partition: id, epoch }];
     this.doorstep = new Doorstep(env.log);
+    this.queries = shared.queries;
+    this.relays = new Relays(this);
     this.rooms = new Entities({
       load: (address) => this.#load(address),
       idle: (room) => room.idle,
       loads: shared.loads,
       keep: () => shared.keep(),
     });
+    this.#retention = openRetention(this);
   }
 
   /** Takes frames, letters and requests. */
@@ -67,6 +80,11 @@ export class Partition {
     return this.#ended;
   }
 
+  /** When a room begins that is made now, in milliseconds: after whatever was said under its address before. */
+  birth(): number {
+    return Math.max(this.env.clock.now(), this.#vacated + 1);
+  }
+
   /** A room that is being made. */
   add(room: Room): void {
     this.rooms.add(room.address, room);
@@ -74,6 +92,7 @@ export class Partition {
 
   /** This object speaks for its room no more; whoever asks for the room waits until what it has in the lane has ended. */
   retire(room: Room): void {
+    if (room.removed) this.#vacated = this.env.clock.now();
     if (this.rooms.peek(room.address) !== room) return;
     this.rooms.forget(room.address);
     this.#retired.set(room.address, room);
@@ -102,6 +121,18 @@ export class Partition {
     work.commit();
   }
 
+  /** Resolves when what a room has in the lane now is stored and told. */
+  settled(room: Room): Promise<void> {
+    if (room.quiet) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      const work = new Work(this);
+      work.involve(room);
+      work.after(resolve);
+      work.onFailure(reject);
+      work.commit();
+    });
+  }
+
   /** Departures up to this `v` are known to whoever had to know. */
   purge(room: Room, v: number): void {
     const work = new Work(this);
@@ -126,6 +157,8 @@ export class Partition {
 
   stop(): void {
     this.#ended = true;
+    this.relays.stop();
+    this.#retention.cancel();
     for (const room of this.rooms.values()) room.dead = true;
   }
 
@@ -141,7 +174,10 @@ export class Partition {
     do {
       // oxlint-disable-next-line no-await-in-loop -- each round ends what the one before it caused
       await Promise.race([this.lane.flush(), sleep(clock, Math.max(1, deadline - clock.mono()))]);
-      if (still()) return true;
+      if (still()) {
+        this.relays.end();
+        return true;
+      }
       // oxlint-disable-next-line no-await-in-loop -- a load, or a task that reads
       await sleep(clock, 1);
     } while (clock.mono() < deadline && !this.#ended);

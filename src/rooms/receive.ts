@@ -3,6 +3,7 @@ import type { Element } from '../xmpp/element.ts';
 import { StanzaError } from '../xmpp/error.ts';
 import type { Jid } from '../xmpp/jid.ts';
 import { NS } from '../xmpp/namespaces.ts';
+import { retractedBy } from '../xmpp/retract.ts';
 import { errorReply } from '../xmpp/stanza.ts';
 import { dismissal } from './cast.ts';
 import { create } from './enter.ts';
@@ -11,6 +12,7 @@ import type { Partition } from './partition.ts';
 import { receivePresence } from './presence.ts';
 import { sendPrivate } from './private.ts';
 import type { Room } from './room.ts';
+import { bury, graveOf } from './retract.ts';
 import { roomRows } from './rows.ts';
 import { pass, say } from './say.ts';
 
@@ -27,13 +29,17 @@ export function receive(
   source: Source,
 ): void | Promise<void> {
   const found = partition.rooms.get(to.bare);
-  if (!(found instanceof Promise)) {
+  if (!(found instanceof Promise) && retractedBy(stanza) === undefined) {
     unit.step(() => act(unit, partition, stanza, from, to, source, 0));
     return;
   }
-  return found.then(async (room) => {
+  return Promise.resolve(found).then(async (room) => {
     const made = room === undefined && isJoin(stanza) ? await madeBy(partition, from) : 0;
-    unit.step(() => act(unit, partition, stanza, from, to, source, made));
+    const grave = room === undefined || to.resource !== '' ? undefined : await graveOf(room, stanza, from);
+    unit.step(() => {
+      act(unit, partition, stanza, from, to, source, made);
+      if (grave !== undefined) bury(unit, room!, grave, stanza.attrs['id']);
+    });
   });
 }
 
@@ -82,7 +88,7 @@ export function receivePassing(unit: Joint, room: Room, stanza: Element, from: J
   else if (stanza.attrs['type'] === 'error') return;
   else if (to.resource !== '') sendPrivate(unit, room, stanza, from, to, undefined);
   else if (stanza.attrs['type'] === 'groupchat') pass(room, stanza, from);
-  else throw new StanzaError('not-acceptable');
+  else mediate(unit, room, stanza, from, undefined);
 }
 
 export function isJoin(presence: Element): boolean {

@@ -26,8 +26,10 @@ export function hearReport(partition: Partition, from: Peer, frame: ToRoom): voi
 
 function answer(room: Room, from: Peer, frame: ToRoom): void | Promise<void> {
   if (frame.t === 'report') {
-    // What is in the lane is told after its commit, to those that are met by then.
-    room.inOrder(() => room.company.report(from, frame));
+    const work = new Work(room.partition);
+    work.involve(room);
+    work.step(() => work.after(room.company.report(from, frame)));
+    work.commit();
     return;
   }
   if (frame.t === 'after') return past(room, from, frame.jid, frame.pos);
@@ -63,6 +65,8 @@ function dismiss(partition: Partition, from: Peer, frame: Extract<ToRoom, { t: '
 async function past(room: Room, from: Peer, jid: string, pos: number): Promise<void> {
   const { store } = room.partition.env;
   const until = room.pos;
+  // More may be in the store by the time we look; it is told as well.
+  const { told } = room.company;
   const oldest = room.recent[0]?.pos ?? Infinity;
   const slice = fixed.feedSlice.value;
   // Mostly it is in memory; what is in the lane is told when it is stored.
@@ -72,5 +76,5 @@ async function past(room: Room, from: Peer, jid: string, pos: number): Promise<v
     rows = await store.query<MessageRow>(messageRows.after, [room.partition.id, room.id, pos, until, slice]);
   // Of what retention has emptied only the place is left.
   const said = rows.filter(({ xml }) => xml !== '').map((row): Said => [row.pos, stamped(room, row)]);
-  room.company.past(from, jid, said, rows.length < slice);
+  room.company.past(from, jid, said, rows.length < slice ? told : rows.at(-1)!.pos);
 }

@@ -2,6 +2,7 @@ import { createHmac } from 'node:crypto';
 import { Bucket } from '../base/bucket.ts';
 import { fixed } from '../base/fixed.ts';
 import type { Party, Joint, Source } from '../entity/joint.ts';
+import { domainOf } from '../placement/placement.ts';
 import { Jid } from '../xmpp/jid.ts';
 import type { Element } from '../xmpp/element.ts';
 import { parseStored } from '../xmpp/parser.ts';
@@ -49,12 +50,12 @@ export interface Occupant {
   n: number;
   /** The room's position then. */
   joined: number;
+  /** Milliseconds since the epoch. */
+  readonly since: number;
   /** The partition of its account. */
   readonly home: number | undefined;
   /** What its client says of itself. */
   presence: Element;
-  /** It has been told that it is in. */
-  entered: boolean;
   /** How fast it may speak; made when it does. */
   bucket: Bucket | undefined;
 }
@@ -96,6 +97,8 @@ export class Room implements Party {
   locked: boolean;
   subject: Subject | undefined;
   readonly members = new Map<string, Member>();
+  /** Bare addresses by registered nickname. */
+  readonly registered = new Map<string, string>();
   /** By full address. */
   readonly occupants = new Map<string, Occupant>();
   readonly nicks = new Map<string, Occupant[]>();
@@ -129,22 +132,25 @@ export class Room implements Party {
     this.recent = recent.toReversed();
     // Positions begin at the creation and go on from there: a room that is made again never uses one twice.
     this.pos = Math.max(row.created * 1000, recent[0]?.pos ?? 0);
-    this.run = this.v = Math.max(clock.now() * 1000, (occupants.at(-1)?.v ?? 0) + 1);
+    this.run = partition.env.newId();
+    this.v = Math.max(clock.now() * 1000, row.created * 1000, (occupants.at(-1)?.v ?? 0) + 1);
     this.company = new Company(this);
     const rate = limits.roomRate;
     this.bucket = new Bucket({ burst: rate * 2, perSecond: rate }, clock.mono());
-    for (const { jid, affiliation, nick, reason, hats } of members)
+    for (const { jid, affiliation, nick, reason, hats } of members) {
       this.members.set(jid, {
         affiliation: affiliation as Affiliation,
         nick,
         reason,
         ...(hats === null ? {} : { hats: JSON.parse(hats) as Hat[] }),
       });
+      if (nick !== '') this.registered.set(nick, jid);
+    }
     for (const one of occupants) {
       const jid = Jid.parse(one.jid)!;
       if (one.gone === 1) this.company.departed(jid.full, one.nick, one.v, one.xml, one.shown === 1);
       else {
-        const { nick, v, source, n, joined } = one;
+        const { nick, v, source, n, joined, since } = one;
         const [role, shown, presence] = [one.role as Role, one.shown === 1, parseStored(one.xml)];
         const home = partition.env.partitionOf(jid.bare);
         this.#seat({
@@ -156,9 +162,9 @@ export class Room implements Party {
           source,
           n,
           joined,
+          since,
           home,
           presence,
-          entered: true,
           bucket: undefined,
         });
         this.company.expect(jid.full);
@@ -192,10 +198,6 @@ export class Room implements Party {
     this.partition.renew(this);
   }
 
-  withdrawn(): void {
-    this.reset();
-  }
-
   /** Behind what the room has in the lane. */
   inOrder(effect: () => void): void {
     if (this.quiet) effect();
@@ -204,18 +206,18 @@ export class Room implements Party {
 
   // ── who is known ────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** By bare address, else by domain (XEP-0045 §9.1 and §15.6.1 allow both in a list). */
-  member({ bare, domain }: Jid): Member | undefined {
-    return this.members.get(bare) ?? this.members.get(domain);
-  }
-
-  affiliation(jid: Jid): Affiliation {
-    return this.member(jid)?.affiliation ?? 'none';
+  /** By bare address, else by domain (XEP-0045 §9.2). */
+  affiliation({ bare, domain }: Jid): Affiliation {
+    const own = this.members.get(bare)?.affiliation ?? 'none';
+    return own === 'none' ? (this.members.get(domain)?.affiliation ?? 'none') : own;
   }
 
   setMember(unit: Joint, jid: string, member: Member): void {
     const { affiliation, nick, reason, hats } = member;
     const key = [this.partition.id, this.id, jid] as const;
+    const before = this.members.get(jid)?.nick ?? '';
+    if (before !== '' && this.registered.get(before) === jid) this.registered.delete(before);
+    if (nick !== '') this.registered.set(nick, jid);
     if (affiliation === 'none' && nick === '' && hats === undefined) {
       if (this.members.delete(jid)) unit.write(memberRows.remove, [...key]);
       return;
@@ -229,16 +231,22 @@ export class Room implements Party {
   holder(nick: string): string | undefined {
     const [there] = this.nicks.get(nick) ?? [];
     if (there !== undefined) return there.jid.bare;
-    for (const [jid, member] of this.members) if (member.nick === nick) return jid;
-    return undefined;
+    return this.registered.get(nick);
   }
 
   /** XEP-0421: the same for an account whenever it is in this room, and in no other. */
   occupantId({ bare }: Pick<Jid, 'bare'>): string {
-    return createHmac('sha256', this.partition.env.secret)
-      .update(`occupant ${this.id} ${bare}`)
-      .digest('base64url');
+    let id = this.#ids.get(bare);
+    if (id === undefined) {
+      const hmac = createHmac('sha256', this.partition.env.secret);
+      id = hmac.update(`occupant ${this.id} ${bare}`).digest('base64url');
+      // Every message asks.
+      if (this.#ids.size > this.occupants.size * 2 + 100) this.#ids.clear();
+      this.#ids.set(bare, id);
+    }
+    return id;
   }
+  readonly #ids = new Map<string, string>();
 
   // ── who is there ────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -290,7 +298,7 @@ export class Room implements Party {
   }
 
   #write(unit: Joint, occupant: Occupant, gone: boolean, xml: string): void {
-    const { jid, nick, role, shown, v, source, n, joined } = occupant;
+    const { jid, nick, role, shown, v, source, n, joined, since } = occupant;
     const flags = [shown ? 1 : 0, gone ? 1 : 0];
     unit.write(occupantRows.put, [
       this.partition.id,
@@ -303,6 +311,7 @@ export class Room implements Party {
       source,
       n,
       joined,
+      since,
       xml,
     ]);
   }
@@ -333,6 +342,18 @@ export class Room implements Party {
     return row;
   }
 
+  /** What was said gets another text (retract.ts); it has to be stored already. */
+  rewrite(unit: Joint, pos: number, xml: string): void {
+    const at = this.recent.findIndex((row) => row.pos === pos);
+    if (at !== -1) this.recent[at] = { ...this.recent[at]!, xml };
+    unit.write(messageRows.rewrite, [this.partition.id, this.id, pos, xml]);
+  }
+
+  /** The texts of what was said some time ago are gone from the store (retention.ts). */
+  fade(which: (row: MessageRow) => boolean): void {
+    for (const [at, row] of this.recent.entries()) if (which(row)) this.recent[at] = { ...row, xml: '' };
+  }
+
   /** Stanza n of this source has been taken in. */
   hear(source: number, n: number): void {
     this.heard.delete(source);
@@ -349,7 +370,18 @@ export class Room implements Party {
   configure(unit: Joint, config: Config, locked = false): void {
     this.config = config;
     this.locked = locked;
-    unit.write(roomRows.config, [this.partition.id, this.id, writeConfig(config), locked ? 1 : 0]);
+    const { name, description } = config;
+    unit.write(roomRows.config, [
+      this.partition.id,
+      this.id,
+      writeConfig(config),
+      locked ? 1 : 0,
+      // How others find it (listed.ts): not before it is configured.
+      locked ? '' : domainOf(this.address),
+      config.public && !locked ? 1 : 0,
+      name.toLowerCase(),
+      description.toLowerCase(),
+    ]);
   }
 
   setSubject(unit: Joint, subject: Subject | undefined): void {

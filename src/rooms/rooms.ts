@@ -28,6 +28,7 @@ export class Rooms implements Neighbours {
     const { limits, mesh, routes } = env;
     this.#shared = {
       loads: new Gate(limits.loads, limits.loadsWaiting, 'too many rooms are being loaded'),
+      queries: new Gate(fixed.roomQueries.value, fixed.roomQueriesWaiting.value, 'too many archive queries'),
       keep: () => Math.ceil(limits.idle / Math.max(1, this.#partitions.size)),
     };
     this.office = openOffice(env, (id) => this.#partitions.get(id));

@@ -16,7 +16,8 @@ export const roomRows = {
     values ($1, $2, $3, $4, $5, $6, $7, null)`,
   /** How many rooms somebody has made, wherever they are. */
   madeBy: sql`select count(*) as n from room where creator = $1`,
-  config: sql`update room set config = $3, locked = $4 where partition = $1 and id = $2`,
+  config: sql`update room set config = $3, locked = $4, host = $5, listed = $6, title = $7, about = $8
+    where partition = $1 and id = $2`,
   subject: sql`update room set subject = $3 where partition = $1 and id = $2`,
   remove: sql`delete from room where partition = $1 and id = $2`,
   /** Rooms with somebody in, for a new owner. */
@@ -52,17 +53,19 @@ export interface OccupantRow {
   readonly source: number;
   readonly n: number;
   readonly joined: number;
+  readonly since: number;
   readonly xml: string;
 }
 
 export const occupantRows = {
-  ofRoom: sql`select jid, nick, role, shown, gone, v, source, n, joined, xml from room_occupant
+  ofRoom: sql`select jid, nick, role, shown, gone, v, source, n, joined, since, xml from room_occupant
     where partition = $1 and room = $2 order by v`,
-  put: sql`insert into room_occupant (partition, room, jid, nick, role, shown, gone, v, source, n, joined, xml)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+  put: sql`insert into room_occupant (partition, room, jid, nick, role, shown, gone, v, source, n, joined, since, xml)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
     on conflict (partition, room, jid) do update set
       nick = excluded.nick, role = excluded.role, shown = excluded.shown, gone = excluded.gone, v = excluded.v,
-      source = excluded.source, n = excluded.n, joined = excluded.joined, xml = excluded.xml`,
+      source = excluded.source, n = excluded.n, joined = excluded.joined,
+      since = excluded.since, xml = excluded.xml`,
   /** Those that went before a `v` of which everybody has been told. */
   purge: sql`delete from room_occupant where partition = $1 and room = $2 and gone = 1 and v <= $3`,
   removeAll: sql`delete from room_occupant where partition = $1 and room = $2`,
@@ -92,5 +95,7 @@ export const messageRows = {
     where partition = $1 and room = $2 and pos > $3 and pos <= $4 order by pos limit $5`,
   recent: sql`select pos, jid, nick, kind, sent, xml from room_message
     where partition = $1 and room = $2 order by pos desc limit $3`,
+  one: sql`select pos, jid, nick, kind, sent, xml from room_message where partition = $1 and room = $2 and pos = $3`,
+  rewrite: sql`update room_message set xml = $4 where partition = $1 and room = $2 and pos = $3`,
   removeAll: sql`delete from room_message where partition = $1 and room = $2`,
 };

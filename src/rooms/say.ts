@@ -4,6 +4,7 @@ import type { Element } from '../xmpp/element.ts';
 import { StanzaError } from '../xmpp/error.ts';
 import type { Jid } from '../xmpp/jid.ts';
 import { tailOf } from './cast.ts';
+import { mention } from './mention.ts';
 import { append, reflected } from './message.ts';
 import type { Occupant, Room } from './room.ts';
 import { said, unkept } from './rows.ts';
@@ -17,7 +18,8 @@ export function say(unit: Joint, room: Room, message: Element, from: Jid, source
     changeSubject(unit, room, occupant, message, source);
     return;
   }
-  append(unit, room, occupant, message, source, room.config.logging ? said : unkept);
+  const row = append(unit, room, occupant, message, source, room.config.logging ? said : unkept);
+  mention(unit, room, row, message, source);
 }
 
 /** The same for what nobody stores: who is there hears it. */
@@ -39,7 +41,7 @@ export function speaker(room: Room, from: Jid): Occupant {
 }
 
 /** The rates of an occupant and of the room (`limits.occupantRate`, `limits.roomRate`). */
-function mayNow(room: Room, occupant: Occupant): void {
+export function mayNow(room: Room, occupant: Occupant): void {
   const { clock, limits } = room.partition.env;
   const now = clock.mono();
   const rate = limits.occupantRate;

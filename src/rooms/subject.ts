@@ -1,4 +1,5 @@
 import { attribute } from '../xmpp/serialise.ts';
+import { fixed } from '../base/fixed.ts';
 import { formatDate } from '../xmpp/datetime.ts';
 import type { Joint, Source } from '../entity/joint.ts';
 import type { Element } from '../xmpp/element.ts';
@@ -28,9 +29,11 @@ export function changeSubject(
 ): void {
   const may = occupant.role === 'moderator' || (occupant.role === 'participant' && room.config.changeSubject);
   if (!may) throw new StanzaError('forbidden', 'the subject is for moderators to change');
+  const words = message.elements('subject');
+  if (words.reduce((sum, word) => sum + word.text().length, 0) > fixed.roomWords.value)
+    throw new StanzaError('not-acceptable', `a subject has at most ${fixed.roomWords.value} characters`);
   const { nick } = occupant;
   const sent = room.partition.env.clock.now();
-  const words = message.elements('subject');
   const bare = message.with({ id: undefined, from: undefined, to: undefined, type: 'groupchat' });
   const xml = tailOf(bare.withChildren(words));
   room.setSubject(unit, { nick, xml, sent });

@@ -75,7 +75,9 @@ async function askRoom(
     type,
     payload,
   });
-  work.after(() => partition.send(from, result(iq, found)));
+  // Behind what it caused.
+  work.step(() => work.after(() => partition.send(from, result(iq, found))));
+  if (room.removed) throw new StanzaError('item-not-found', 'there is no such room');
   if (room.dead) throw new StanzaError('internal-server-error', undefined, 'wait');
   work.commit();
 }

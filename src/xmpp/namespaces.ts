@@ -107,6 +107,14 @@ export const NS = Object.freeze({
   admin: 'http://jabber.org/protocol/admin',
   pushSummary: 'urn:xmpp:push:summary',
   retract: 'urn:xmpp:message-retract:1',
+  moderate: 'urn:xmpp:message-moderate:1',
+  /** XEP-0372 and XEP-0452. */
+  reference: 'urn:xmpp:reference:0',
+  mentions: 'urn:xmpp:mmn:0',
+  /** XEP-0433. */
+  search: 'urn:xmpp:channel-search:0:search',
+  searchParams: 'urn:xmpp:channel-search:0:search-params',
+  searchError: 'urn:xmpp:channel-search:0:error',
   correct: 'urn:xmpp:message-correct:0',
   httpbind: 'http://jabber.org/protocol/httpbind',
   xbosh: 'urn:xmpp:xbosh',

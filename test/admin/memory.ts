@@ -1,5 +1,6 @@
 import type { Administration, UserInfo } from '../../src/admin/administration.ts';
 import { noServers, notPool } from '../../src/roles/overview.ts';
+import { noRooms } from '../../src/roles/rooms.ts';
 import { noTransfer } from '../../src/roles/transfer.ts';
 import { Failure } from '../../src/base/failure.ts';
 
@@ -67,6 +68,7 @@ export function memory(): Memory {
             sessions: 0,
           })),
     },
+    rooms: noRooms(notPool),
     servers: noServers(notPool),
     transfer: noTransfer(notPool),
     sessions: async () => [],

@@ -40,6 +40,8 @@ export class Loyal {
   readonly bounced: string[] = [];
   /** Told of the presence of others. */
   onPresence: ((from: string, type: string | undefined) => void) | undefined;
+  /** Told of every stanza, before anything is done about it. */
+  onStanza: ((stanza: Element) => void) | undefined;
   #doors: Doors;
   #wire: Wire | undefined;
   #id = '';
@@ -191,6 +193,7 @@ export class Loyal {
   #react(stanza: Element): void {
     const from = attr(stanza, 'from') ?? '';
     const type = attr(stanza, 'type');
+    this.onStanza?.(stanza);
     if (type === 'error') this.bounced.push(show(stanza));
     if (stanza.localName === 'presence') this.onPresence?.(from, type);
     if (stanza.localName === 'presence' && type === 'subscribe')

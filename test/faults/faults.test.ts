@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { nats, postgres } from './engines.ts';
+import { rooms } from './rooms.ts';
 import { cuts, servers } from './servers.ts';
 import { openStage, type Stage } from './stage.ts';
 
@@ -17,10 +18,11 @@ void describe(`faults of a pool (SEED=${seed})`, () => {
   );
   after(() => stage?.[Symbol.asyncDispose]());
 
-  for (const scenario of [...servers, ...cuts, ...nats, ...postgres]) {
+  for (const scenario of [...servers, ...rooms, ...cuts, ...nats, ...postgres]) {
     if (scenario.rounds.short === 0) continue;
     void it(scenario.name, { timeout: 180_000 }, async (t) => {
-      const { line, problems } = await stage.run(scenario, scenario.rounds.short, { short: true, seed });
+      const run = rooms.includes(scenario) ? stage.gather : stage.run;
+      const { line, problems } = await run(scenario, scenario.rounds.short, { short: true, seed });
       t.diagnostic(line);
       assert.deepEqual(problems, []);
     });

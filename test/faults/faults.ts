@@ -4,6 +4,7 @@ import { canLosePackets, inNamespace } from '../../cluster/packets.ts';
 import { installPackages } from '../../cluster/packages.ts';
 import { nats, postgres } from './engines.ts';
 import { disk } from './disk.ts';
+import { rooms } from './rooms.ts';
 import { cuts, servers } from './servers.ts';
 import { openStage } from './stage.ts';
 
@@ -35,14 +36,15 @@ if (values.cut === undefined && canLosePackets()) {
   process.exit(spawnSync(command, all, { stdio: 'inherit' }).status ?? 1);
 }
 console.log(`seed ${seed}, links are cut by ${cut === 'packets' ? 'losing packets' : 'proxies'}`);
-const chosen = [...servers, ...cuts, ...nats, ...postgres].filter(
+const chosen = [...servers, ...rooms, ...cuts, ...nats, ...postgres].filter(
   ({ name, rounds }) => name.includes(values.only) && rounds[form] > 0,
 );
 if (chosen.length > 0) {
   await using stage = await openStage(Number(values.people), { cut });
   for (const scenario of chosen) {
     const rounds = Math.min(scenario.rounds.long, Number(values.rounds ?? scenario.rounds[form]));
-    show(await stage.run(scenario, rounds, { short: values.short, seed }));
+    const run = rooms.includes(scenario) ? stage.gather : stage.run;
+    show(await run(scenario, rounds, { short: values.short, seed }));
   }
 }
 if (disk.name.includes(values.only)) show(await disk.run(Number(values.people), seed));

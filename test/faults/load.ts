@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Doors } from '../e2e/loyal.ts';
 import { Loyal } from '../e2e/loyal.ts';
 import { poll } from '../e2e/child.ts';
+import { acknowledged, calm } from './calm.ts';
 import { tally, type Tally } from './tally.ts';
 
 /** What a client said, in its order. */
@@ -91,15 +92,7 @@ export class Load {
 
   /** Resolves when everybody is connected, and all that was sent up to now is acknowledged: the fault is over. */
   async calm(within = 60_000): Promise<void> {
-    const marks = new Map(this.#here.map((one) => [one, one.queued]));
-    const late = () => this.#here.filter((one) => !one.connected || one.settled < marks.get(one)!);
-    const told = (one: Loyal) =>
-      `${one.user} (${one.connected ? `waits ${Math.round(one.waiting)} ms` : 'away'})`;
-    await poll(
-      () => (late().length === 0 ? true : undefined),
-      () => `not over for ${late().map(told).join(', ')}`,
-      within,
-    );
+    await calm(this.#here, within);
   }
 
   /** What was waited before does not count. */
@@ -119,14 +112,7 @@ export class Load {
   async hush(within = 60_000): Promise<void> {
     this.#stop = true;
     await this.#talking;
-    await poll(
-      () => {
-        for (const one of this.#here) if (one.unacked > 0) one.requestAck();
-        return this.#here.every((one) => one.connected && one.unacked === 0) ? true : undefined;
-      },
-      () => `not all is acknowledged: ${this.#here.map((one) => `${one.user}:${one.unacked}`).join(' ')}`,
-      within,
-    );
+    await acknowledged(this.#here, within);
     const due = () => this.#expected().filter(({ bodies, heard }) => bodies.some((body) => !heard.has(body)));
     await poll(
       () => (due().length === 0 ? true : undefined),

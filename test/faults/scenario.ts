@@ -19,6 +19,8 @@ export interface How {
   readonly random: () => number;
   /** The short form: faults last as long as they must, and no longer. */
   readonly short: boolean;
+  /** In which people talk, where the scenario is about rooms (rooms.ts). */
+  readonly rooms: readonly string[];
 }
 
 export function pick<T>(list: readonly T[], { random }: How): T {

@@ -5,12 +5,15 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { openPool, type Pool } from '../../cluster/pool.ts';
 import { random } from '../e2e/dice.ts';
 import { compare } from './archives.ts';
+import { Gathering } from './gathering.ts';
 import { Load } from './load.ts';
-import type { Scenario } from './scenario.ts';
+import type { How, Scenario } from './scenario.ts';
 import { problems, told } from './tally.ts';
 
 /** Seconds for which a session waits to be resumed here. */
 const window = 8;
+/** People in each room. */
+const occupants = 20;
 
 export interface Result {
   /** One line for people. */
@@ -19,10 +22,17 @@ export interface Result {
   readonly problems: readonly string[];
 }
 
+interface Options {
+  readonly short: boolean;
+  readonly seed: number;
+}
+
 /** A pool in which things break. */
 export interface Stage extends AsyncDisposable {
   readonly pool: Pool;
-  run(scenario: Scenario, rounds: number, options: { short: boolean; seed: number }): Promise<Result>;
+  run(scenario: Scenario, rounds: number, options: Options): Promise<Result>;
+  /** The same with rooms in which some people talk and others listen. */
+  gather(scenario: Scenario, rounds: number, options: Options): Promise<Result>;
 }
 
 /** Three servers and two muxes over three NATS nodes and a PostgreSQL with its standby. */
@@ -49,45 +59,79 @@ export async function openStage(
     domain: pool.domain,
     port: () => pool.muxes[turn++ % pool.muxes.length]!.ports.xmpp,
   };
+  const newcomers = async (count: number) => {
+    const scene = `s${++scenes}u`;
+    const users = Array.from({ length: count }, (_, n) => `${scene}${n}`);
+    await pool.users(users);
+    return users;
+  };
+  /** `end`: once all is quiet again, what is wrong that counting does not tell. */
+  const act = async (
+    scenario: Scenario,
+    rounds: number,
+    load: Load | Gathering,
+    how: How,
+    begin: () => Promise<void>,
+    end: (since: number) => Promise<readonly string[]>,
+  ): Promise<Result> => {
+    const wrong: string[] = [];
+    let whole = false;
+    try {
+      await begin();
+      for (let round = 0; round < rounds; round++) {
+        await load.calm();
+        load.forget();
+        await scenario.round(pool, how);
+        await load.calm();
+        load.sample();
+        await pool.whole();
+      }
+      const since = performance.now();
+      await load.hush();
+      wrong.push(...(await end(since)));
+      whole = true;
+    } catch (error) {
+      wrong.push((error as Error).message);
+    } finally {
+      await load.close();
+    }
+    const counts = load.tally();
+    return {
+      line: told(scenario.name, rounds, counts),
+      // Where it was broken off, much is still on its way.
+      problems: whole ? [...wrong, ...problems(scenario, counts)] : wrong,
+    };
+  };
   return {
     pool,
     run: async (scenario, rounds, { short, seed }) => {
-      const scene = `s${++scenes}u`;
-      const users = Array.from({ length: people }, (_, n) => `${scene}${n}`);
-      await pool.users(users);
-      const load = new Load(doors, users);
-      const how = { random: random(seed), short };
-      const wrong: string[] = [];
-      let whole = false;
-      try {
+      const load = new Load(doors, await newcomers(people));
+      const begin = async () => {
         await load.start();
         load.talk();
         await pause(1000);
         await load.vanish(load.clients.at(-1)!);
-        for (let round = 0; round < rounds; round++) {
-          await load.calm();
-          load.forget();
-          await scenario.round(pool, how);
-          await load.calm();
-          load.sample();
-          await pool.whole();
-        }
-        const since = performance.now();
-        await load.hush();
-        const [found] = await Promise.all([compare(doors, load), load.missed(window * 1000, since)]);
-        wrong.push(...found);
-        whole = true;
-      } catch (error) {
-        wrong.push((error as Error).message);
-      } finally {
-        await load.close();
-      }
-      const counts = load.tally();
-      return {
-        line: told(scenario.name, rounds, counts),
-        // Where it was broken off, much is still on its way.
-        problems: whole ? [...wrong, ...problems(scenario, counts)] : wrong,
       };
+      const end = async (since: number) => {
+        const [found] = await Promise.all([compare(doors, load), load.missed(window * 1000, since)]);
+        return found;
+      };
+      return act(scenario, rounds, load, { random: random(seed), short, rooms: [] }, begin, end);
+    },
+    gather: async (scenario, rounds, { short, seed }) => {
+      const users = await newcomers(occupants);
+      const load = new Gathering(
+        doors,
+        users,
+        [1, 2].map((n) => `room${n}-${scenes}`),
+      );
+      const begin = async () => {
+        await load.start();
+        load.talk();
+        await pause(1000);
+      };
+      const end = async () => [...(await load.inspect()), ...load.gaps()];
+      return act(scenario, rounds, load, { random: random(seed), short, rooms: load.rooms }, begin, end);
     },
     [Symbol.asyncDispose]: async () => {
       await pool.close();

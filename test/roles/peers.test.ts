@@ -63,7 +63,7 @@ test('an account that nobody has fails in its time, with what was heard last', a
   const nobody = scripted(() => undefined, moved);
   const refused = assert.rejects(nobody.peers.owner(5, 'remove', 'x'), {
     code: 'server-unreachable',
-    message: 'no server has this account now, try again',
+    message: 'no server has it now, try again',
   });
   await nobody.scheduler.run(fixed.askOwner.value + 100);
   await refused;

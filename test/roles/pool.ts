@@ -18,11 +18,14 @@ import { openMesh } from '../../src/mesh/channel.ts';
 import { Hub } from '../../src/mesh/local.ts';
 import type { Peer } from '../../src/mesh/mesh.ts';
 import type { PartitionRow, Pool, ServerRow } from '../../src/placement/pool.ts';
+import { roomHosts } from '../../src/placement/placement.ts';
 import { openAnnouncer, openTable } from '../../src/placement/table.ts';
 import { openAdministration } from '../../src/roles/administration.ts';
 import { answerPeers, openHere } from '../../src/roles/here.ts';
+import { answerRooms, openRoomsHere } from '../../src/roles/rooms.ts';
 import { intakesHere } from '../../src/roles/transfer.ts';
 import { openPeers } from '../../src/roles/peers.ts';
+import { Rooms } from '../../src/rooms/rooms.ts';
 import { openSqlite } from '../../src/store/embedded.ts';
 import { openIds } from '../../src/store/ids.ts';
 import { openLane } from '../../src/store/lane.ts';
@@ -197,14 +200,26 @@ async function openServer({ hub, store, pool, fence, peer }: ServerOptions) {
     count: () => {},
   };
   const accounts = new Accounts(env);
+  // It serves none before a test has it.
+  const rooms = new Rooms({
+    ...{ clock, random, log, store, mesh, routes, domains, limits: defaultLimits, version: 'test' },
+    partitionOf: routes.partitionOf,
+    post: accounts.post,
+    hosts: roomHosts(domains),
+    secret: env.secret,
+    newId: () => ids.next(),
+    count: () => {},
+  });
+  answerRooms(ask, openRoomsHere(rooms));
   answerPeers(ask, openHere(accounts), intakesHere(accounts), directory);
   await accounts.serve(fence.partition, fence.epoch, lane);
-  const announcer = openAnnouncer(mesh, clock, pool.ranges, () => accounts.owned());
+  const announcer = openAnnouncer(mesh, clock, pool.ranges, () => [...accounts.owned(), ...rooms.owned()]);
   const administration = openAdministration({
     config,
     store,
     directory,
     accounts,
+    roomsHere: openRoomsHere(rooms),
     pool: { pool, peers, routes },
     state: () => 'ready',
     uptime: () => 1000,
@@ -222,6 +237,7 @@ async function openServer({ hub, store, pool, fence, peer }: ServerOptions) {
     routes,
     lane,
     accounts,
+    rooms,
     directory,
     administration,
     announce: () => announcer.announce(),

@@ -1,5 +1,5 @@
 import { fixed } from '../../base/fixed.ts';
-import type { Enter, Leave, Mirror, Past, Say, Show, Shown, ToHall } from '../../link/rooms.ts';
+import type { Enter, Leave, Mirror, Past, Say, Seat, Show, Shown, ToHall } from '../../link/rooms.ts';
 import type { Peer } from '../../mesh/mesh.ts';
 import { attribute } from '../../xmpp/serialise.ts';
 import { NS } from '../../xmpp/namespaces.ts';
@@ -16,7 +16,8 @@ export interface Floor {
   session(jid: string): Session | undefined;
   /** Sends to the room's owner. */
   ask(hall: Hall, frame: { readonly t: string; readonly [key: string]: unknown }): void;
-  /** The room says that a session is out. */
+  /** The room says that a session is in, or out. */
+  in(session: Session, room: string, nick: string): void;
   out(session: Session, room: string): void;
 }
 
@@ -28,6 +29,8 @@ export interface Floor {
  */
 export class Hall {
   readonly room: string;
+  /** The room's partition. */
+  readonly place: number | undefined;
   readonly feeds: { readonly message: string; readonly presence: string };
   readonly stays = new Map<string, Stay>();
   /** Who speaks for the room. */
@@ -51,6 +54,7 @@ export class Hall {
     this.room = room;
     this.feeds = { message: messageFeed(room), presence: presenceFeed(room) };
     this.#floor = floor;
+    this.place = floor.env.partitionOf(room);
   }
 
   // ── the owner ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -59,8 +63,40 @@ export class Hall {
   report(): void {
     this.#reporting = ++this.#reports;
     this.#parts = [];
-    const stays = [...this.stays.values()].map(({ session, nick }) => ({ jid: session.full, nick }));
+    const stays = [...this.stays.values()].map(({ session, nick, pos }) => ({
+      jid: session.full,
+      nick,
+      ...(pos < 0 ? { lost: true } : {}),
+    }));
     this.#floor.ask(this, { t: 'report', number: this.#reporting, stays });
+  }
+
+  /** Tells of sessions that have come here: many may, one by one, when a partition changes hands. */
+  introduce(): void {
+    if (this.#telling) return;
+    this.#telling = true;
+    this.#floor.env.clock.soon(() => {
+      this.#telling = false;
+      // The answer to a report comes first.
+      if (this.#reporting > 0) return;
+      const fresh = [...this.stays.values()].filter((stay) => !stay.known);
+      if (fresh.length === 0) return;
+      if (this.owner === undefined || fresh.some(({ pos }) => pos < 0)) return this.report();
+      const stays = fresh.map(({ session, nick }) => ({ jid: session.full, nick }));
+      this.#floor.ask(this, { t: 'report', number: 0, stays });
+    });
+  }
+  #telling = false;
+
+  /** The room asks for these sessions, which are here. */
+  sought(from: Peer, run: number, jids: readonly string[]): void {
+    if (this.#reporting > 0) return;
+    if (from !== this.owner || run !== this.run) return this.report();
+    for (const jid of jids) {
+      const stay = this.stays.get(jid);
+      if (stay !== undefined) stay.known = false;
+    }
+    this.introduce();
   }
 
   /** It was asked and has not answered. */
@@ -77,6 +113,9 @@ export class Hall {
       return;
     }
     switch (frame.t) {
+      case 'seats':
+        for (const seat of frame.seats) this.#confirm(seat);
+        return;
       case 'enter':
         return this.#enter(frame);
       case 'leave':
@@ -117,17 +156,19 @@ export class Hall {
           this.#begin(seat, { self: seat.self, history: [], subject: frame.subject }, frame.pos);
           continue;
         }
-        this.#call(stay, seat.nick);
-        stay.sees = seat.sees;
-        if (stay.pos < 0) stay.pos = seat.joined;
         stay.asked = false;
         stay.past = [];
+        stay.known = true;
+        if (stay.pos < 0) stay.entering = { self: seat.self, history: [], subject: frame.subject };
+        this.#seat(stay, seat);
       }
-    for (const [jid, stay] of this.stays)
-      if (known.has(jid)) {
-        stay.live = false;
-        this.pump(stay);
-      }
+    for (const [jid, stay] of this.stays) {
+      stay.live = false;
+      if (known.has(jid)) this.pump(stay);
+      // It came here since we reported, or is in no more: the room says which.
+      else stay.known = false;
+    }
+    this.introduce();
   }
 
   /** Everybody who is there, as of now. Whoever was shown and is not among them has gone, whether or not anybody saw it. */
@@ -196,6 +237,21 @@ export class Hall {
     if (same?.size === 0) this.#nicks.delete(stay.nick);
   }
 
+  /** The room knows a session that was introduced. */
+  #confirm(seat: Seat): void {
+    const stay = this.stays.get(seat.jid);
+    if (stay === undefined || stay.known) return;
+    stay.known = true;
+    this.#seat(stay, seat);
+    this.pump(stay);
+  }
+
+  #seat(stay: Stay, { nick, sees, joined }: Seat): void {
+    this.#call(stay, nick);
+    stay.sees = sees;
+    if (stay.pos < 0) stay.pos = joined;
+  }
+
   #enter({ seat, history, subject, pos }: Enter): void {
     this.#begin(seat, { self: seat.self, history, subject }, pos);
   }
@@ -209,15 +265,17 @@ export class Hall {
     if (session === undefined) return;
     // Who enters again has lost what it knew (XEP-0045 §7.2): it is told everything.
     const stay = new Stay(session, seat, pos, 0, this.v);
+    stay.known = true;
     stay.entering = entering;
     this.#add(stay);
+    this.#floor.in(session, this.room, seat.nick);
     this.pump(stay);
   }
 
   #leave({ jid, self }: Leave): void {
     const stay = this.stays.get(jid);
-    const session = stay?.session ?? this.#floor.session(jid);
-    if (session === undefined) return;
+    if (stay === undefined) return;
+    const { session } = stay;
     this.drop(session);
     session.send(addressed('presence', session, self), 0, this.feeds.presence, feedOver);
     this.#floor.out(session, this.room);
@@ -229,6 +287,7 @@ export class Hall {
     const { nick, v } = shown;
     this.v = Math.max(this.v, v);
     const own = this.#nicks.get(nick);
+    const learning = [...(own ?? [])].filter((stay) => sees && !stay.sees && shown.gone !== true);
     if (shown.gone !== true) for (const stay of own ?? []) stay.sees = sees;
     if (hidden !== true) this.#showOthers(shown, except);
     for (const stay of own ?? []) {
@@ -237,6 +296,7 @@ export class Hall {
       stay.v = v;
       session.send(addressed('presence', session, self), 0, this.feeds.presence, v);
     }
+    for (const stay of learning) this.#reveal(stay);
     if (renames !== undefined) for (const stay of [...(own ?? [])]) this.#call(stay, renames);
   }
 
@@ -268,6 +328,14 @@ export class Hall {
     for (const stay of idle) this.#showLater(stay, shown);
   }
 
+  /** It may see real addresses now (XEP-0045 §8): it is shown everybody once more. */
+  #reveal(stay: Stay): void {
+    stay.v = 0;
+    stay.from = this.v;
+    stay.live = false;
+    this.pump(stay);
+  }
+
   /** Its client is not looking (XEP-0352); but what says more than who is there is not held back. */
   #showLater(stay: Stay, shown: Shown): void {
     const { session } = stay;
@@ -279,19 +347,17 @@ export class Hall {
   #say({ pos, tail, to }: Say): void {
     const { env } = this.#floor;
     const fan = new Fan(env, 'message', tail, pos === 0 ? undefined : this.feeds.message, pos);
-    // Something was stored that nobody told: who is in asks for it.
-    const gap = pos > this.pos + 1;
     if (pos > 0) this.pos = pos;
-    if (gap) {
-      for (const stay of this.stays.values()) {
-        stay.live = false;
-        this.pump(stay);
-      }
-      return;
-    }
+    const behind: Stay[] = [];
     if (to === undefined)
       for (const stay of this.stays.values()) {
         if (!stay.live || (pos > 0 && pos <= stay.pos) || this.#hold(stay)) continue;
+        // Something is missing: it asks for that first (DESIGN §8).
+        if (pos > stay.pos + 1) {
+          stay.live = false;
+          behind.push(stay);
+          continue;
+        }
         if (pos > 0) stay.pos = pos;
         fan.add(stay.session);
       }
@@ -301,15 +367,16 @@ export class Hall {
         if (stay !== undefined && stay.entering === undefined) fan.add(stay.session);
       }
     fan.send();
+    for (const stay of behind) this.pump(stay);
   }
 
-  #past({ jid, said, end }: Past): void {
+  #past({ jid, said, upTo }: Past): void {
     const stay = this.stays.get(jid);
     if (stay === undefined || !stay.asked) return;
     stay.asked = false;
     stay.past = said.filter(([pos]) => pos > stay.pos);
     // Nothing is kept that was between: there is nothing to wait for.
-    if (end && stay.past.length === 0) stay.pos = Math.max(stay.pos, this.pos);
+    if (stay.past.length === 0) stay.pos = Math.max(stay.pos, upTo);
     this.pump(stay);
   }
 
@@ -325,7 +392,7 @@ export class Hall {
   /** Goes on with a session that is not live, as far as its client lets it. */
   pump(stay: Stay): void {
     const { session } = stay;
-    if (stay.live || this.#reporting > 0 || session.ended || session.dormant) return;
+    if (stay.live || !stay.known || this.#reporting > 0 || session.ended || session.dormant) return;
     if (!this.#pumpPresence(stay) || !this.#pumpEntering(stay) || !this.#pumpMessages(stay)) {
       session.want();
       return;

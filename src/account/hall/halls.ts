@@ -2,6 +2,7 @@ import type { Timer } from '../../base/clock.ts';
 import { fixed } from '../../base/fixed.ts';
 import type { Seek, ToHall } from '../../link/rooms.ts';
 import type { Peer } from '../../mesh/mesh.ts';
+import type { Route } from '../../placement/routes.ts';
 import { Jid } from '../../xmpp/jid.ts';
 import type { Env } from '../env.ts';
 import type { Partition } from '../partition.ts';
@@ -31,6 +32,7 @@ export class Halls {
       env,
       session: (jid) => this.#session(jid),
       ask: (hall, frame) => this.#ask(hall, frame),
+      in: (session, room, nick) => rememberRoom(session, room, nick),
       out: (session, room) => {
         forgetRoom(session, room);
         this.#tidy(room);
@@ -38,9 +40,9 @@ export class Halls {
     };
     env.mesh.serve('hall', (from, frame) => this.#receive(from, frame as ToHall));
     env.mesh.onPeer((peer, state) => {
-      if (state === 'up') this.#report((hall) => env.routes.locate(hall.room)?.server === peer);
+      if (state === 'up') this.#report((hall) => this.#route(hall)?.server === peer);
     });
-    env.routes.onChange(({ partition }) => this.#report((hall) => env.partitionOf(hall.room) === partition));
+    env.routes.onChange(({ partition }) => this.#report((hall) => hall.place === partition));
   }
 
   /** A session lives here now whose client is in rooms already: it hears what it missed. */
@@ -50,13 +52,13 @@ export class Halls {
     for (const address of session.directed ?? []) {
       const occupant = this.#occupant(address);
       if (occupant === undefined || session.stays?.has(occupant.bare) === true) continue;
+      const pos = places?.get(messageFeed(occupant.bare));
       // What brings it in is on its way.
-      if (session.account.detoured(occupant.bare)) continue;
+      if (pos === undefined && session.account.detoured(occupant.bare)) continue;
       const hall = this.#hall(occupant.bare);
-      const pos = places?.get(messageFeed(hall.room)) ?? unknown;
       const v = places?.get(presenceFeed(hall.room)) ?? 0;
-      hall.adopt(session, occupant.resource, pos, v);
-      hall.report();
+      hall.adopt(session, occupant.resource, pos ?? unknown, v);
+      hall.introduce();
     }
   }
 
@@ -161,9 +163,9 @@ export class Halls {
   }
 
   /** The room has these sessions as its occupants, and nobody has spoken for them since it began. */
-  #seek(from: Peer, { partition, epoch, room, jids }: Seek): void {
+  #seek(from: Peer, { partition, epoch, room, run, jids }: Seek): void {
     const absent: string[] = [];
-    let found = false;
+    const found: string[] = [];
     for (const jid of jids) {
       const address = Jid.parse(jid);
       const home = address === undefined ? undefined : this.#env.partitionOf(address.bare);
@@ -178,11 +180,11 @@ export class Halls {
       const session = account.session(address.resource);
       if (session?.dormant === true) continue;
       if (session !== undefined && session.stays?.has(room) !== true) this.adopt(session);
-      if (session?.stays?.has(room) === true) found = true;
+      if (session?.stays?.has(room) === true) found.push(jid);
       // Its `directed` says so as soon as its own unit is committed.
       else if (session === undefined || !account.detoured(room)) absent.push(jid);
     }
-    if (found) this.#hall(room).report();
+    if (found.length > 0) this.#hall(room).sought(from, run, found);
     if (absent.length > 0)
       this.#env.mesh.send(from, 'room', { t: 'absent', partition, epoch, room, jids: absent });
   }
@@ -191,7 +193,7 @@ export class Halls {
 
   /** What is told is told again by whoever owns the room next: a report lost with its owner needs no memory. */
   #ask(hall: Hall, frame: { readonly t: string; readonly [key: string]: unknown }): void {
-    const route = this.#env.routes.locate(hall.room);
+    const route = this.#route(hall);
     if (route === undefined) {
       this.#watch(hall);
       return;
@@ -199,6 +201,10 @@ export class Halls {
     const { partition, epoch, server } = route;
     this.#env.mesh.send(server, 'room', { ...frame, partition, epoch, room: hall.room });
     if (frame.t === 'report') this.#watch(hall);
+  }
+
+  #route({ place }: Hall): Route | undefined {
+    return place === undefined ? undefined : this.#env.routes.partition(place);
   }
 
   #report(of: (hall: Hall) => boolean): void {
@@ -215,23 +221,37 @@ export class Halls {
       for (const one of unheard) {
         if (this.#halls.get(one.room) !== one) continue;
         if (one.reporting && one.stays.size > 0) one.report();
-        else for (const stay of one.stays.values()) one.pump(stay);
+        else {
+          one.introduce();
+          for (const stay of one.stays.values()) one.pump(stay);
+        }
       }
     });
   }
 }
 
-/** What the session's record says of rooms: it is not in this one any more. */
+/** What the session's record says of rooms: it is in this one, also where it had left and came again meanwhile. */
+function rememberRoom(session: Session, room: string, nick: string): void {
+  const directed = (session.directed ??= new Set());
+  for (const address of directed) if (isOf(address, room)) return;
+  directed.add(`${room}/${nick}`);
+  keep(session);
+  session.partition.touch(session);
+}
+
+/** It is not in this one any more. */
 function forgetRoom(session: Session, room: string): void {
   const { directed } = session;
   if (directed === undefined) return;
-  for (const address of directed)
-    if (address.startsWith(room) && address.charCodeAt(room.length) === slash) directed.delete(address);
+  for (const address of directed) if (isOf(address, room)) directed.delete(address);
   if (directed.size === 0) session.directed = undefined;
   keep(session);
   session.partition.touch(session);
 }
 
+function isOf(address: string, room: string): boolean {
+  return address.startsWith(room) && address.charCodeAt(room.length) === slash;
+}
 const slash = 0x2f;
 /** The client's place in a room is not known: it begins where the room says that it came in. */
 export const unknown = -1;

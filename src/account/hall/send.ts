@@ -65,6 +65,7 @@ function hand(
     // What is in the lane before it and had to go by post has taken the room's memory with it.
     () => !door.serving,
     () => {
+      door.drop();
       const again = new Work(account, session, n);
       again.onFailure((error) => failed(again, error));
       writeLetter(again, to, stanza, forRoom, origin);

@@ -19,6 +19,8 @@ export class Stay {
   nick: string;
   sees: boolean;
   live = false;
+  /** The room has said that it is in, and speaks to it here. */
+  known = false;
   /** What it still has to be told of its entering. */
   entering: Entering | undefined;
   /** It has been sent everything up to these (link/rooms.ts). */
@@ -30,7 +32,7 @@ export class Stay {
   /** What of it the session's row says. */
   savedPos: number;
   /** Departures below it are nothing to it: it was not in. */
-  readonly from: number;
+  from: number;
   /** Asked for what is behind `pos`, and not answered. */
   asked = false;
   /** Answered, and not sent yet. */

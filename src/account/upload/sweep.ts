@@ -1,7 +1,7 @@
 import type { Timer } from '../../base/clock.ts';
 import { write } from '../../store/write.ts';
 import type { Retained } from '../retention.ts';
-import { Rounds } from '../rounds.ts';
+import { Rounds } from '../../entity/rounds.ts';
 import { uploadRows } from './rows.ts';
 
 /** What it needs of a partition. */

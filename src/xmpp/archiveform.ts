@@ -1,19 +1,24 @@
-import { parseDate } from '../xmpp/datetime.ts';
-import { el, type Element } from '../xmpp/element.ts';
-import { StanzaError } from '../xmpp/error.ts';
-import { buildForm, parseForm, type Form } from '../xmpp/forms.ts';
-import { Jid } from '../xmpp/jid.ts';
-import { NS } from '../xmpp/namespaces.ts';
+import { parseDate } from './datetime.ts';
+import { el, type Element } from './element.ts';
+import { StanzaError } from './error.ts';
+import { buildForm, parseForm, type Form } from './forms.ts';
+import { Jid } from './jid.ts';
+import { NS } from './namespaces.ts';
 
-/** What a query asks for (XEP-0313 §4.1). Ids and their bounds are archive ids: microseconds (rows.ts). */
+/** What a query asks for (XEP-0313 §4.1). */
 export interface Filter {
   /** Bare address of the other side. */
   readonly peer: string | undefined;
   /** Where a resource was named too: the whole address that `from` or `to` has. */
   readonly full: string | undefined;
-  /** Only what lies between the two. */
+  /** Only what lies between these ids, in an archive whose ids are microseconds since the epoch. */
   readonly above: number;
   readonly below: number;
+  /** The same as it was said: ids, and milliseconds since the epoch, both ends of which belong to the results (§4.1.2). */
+  readonly after: number | undefined;
+  readonly before: number | undefined;
+  readonly start: number | undefined;
+  readonly end: number | undefined;
   /** Only these, in order. */
   readonly ids: readonly number[] | undefined;
   /** The archive must know these, or the query fails. */
@@ -23,11 +28,15 @@ export interface Filter {
 /** XEP-0313 §7: understood although rooms' messages are never in an account's archive. */
 export const groupchatField = `${NS.mam}#groupchat-field`;
 
-const none: Filter = {
+export const everything: Filter = {
   peer: undefined,
   full: undefined,
   above: 0,
   below: Number.MAX_SAFE_INTEGER,
+  after: undefined,
+  before: undefined,
+  start: undefined,
+  end: undefined,
   ids: undefined,
   known: [],
 };
@@ -41,7 +50,7 @@ const fields = new Set(['with', 'start', 'end', 'before-id', 'after-id', 'ids', 
  */
 export function readFilter(query: Element, idsMax: number): Filter {
   const form = parseForm(query);
-  if (form === undefined) return none;
+  if (form === undefined) return everything;
   if (form.type !== 'submit') throw new StanzaError('bad-request', 'the form is not submitted');
   if (form.of !== NS.mam) throw new StanzaError('bad-request', `FORM_TYPE is not ${NS.mam}`);
   const unknown = form.names.find((name) => !fields.has(name));
@@ -60,7 +69,11 @@ export function readFilter(query: Element, idsMax: number): Filter {
     full: peer?.resource === '' ? undefined : peer?.full,
     // §4.1.2: both ends belong to the results. The id holds the time, to the microsecond, that the results tell.
     above: Math.max(after ?? 0, start === undefined ? 0 : start * 1000 - 1),
-    below: Math.min(before ?? none.below, end === undefined ? none.below : (end + 1) * 1000),
+    below: Math.min(before ?? everything.below, end === undefined ? everything.below : (end + 1) * 1000),
+    after,
+    before,
+    start,
+    end,
     ids,
     known: [after, before].filter((id) => id !== undefined),
   };

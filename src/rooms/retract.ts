@@ -1,0 +1,66 @@
+import type { Joint } from '../entity/joint.ts';
+import { formatDate } from '../xmpp/datetime.ts';
+import { el, type Element } from '../xmpp/element.ts';
+import { Jid } from '../xmpp/jid.ts';
+import { NS } from '../xmpp/namespaces.ts';
+import { parseStored } from '../xmpp/parser.ts';
+import { retractedBy } from '../xmpp/retract.ts';
+import { tailOf } from './cast.ts';
+import type { Feature } from './iq.ts';
+import type { Room } from './room.ts';
+import { messageRows, type MessageRow } from './rows.ts';
+
+/**
+ * Retractions (XEP-0424) are said and stored like anything else. What they retract becomes a tombstone (§4) in the room's
+ * archive, and in what is shown to who comes in, with the commit that stores the retraction.
+ */
+export const retraction: Feature = {
+  roomFeatures: [NS.retract, `${NS.retract}#tombstone`],
+};
+
+/** What this message retracts; undefined for nearly all. §5: of the same person, by the id that the room gave it (§5.1). */
+export function graveOf(
+  room: Room,
+  message: Element,
+  from: Jid,
+): MessageRow | undefined | Promise<MessageRow | undefined> {
+  const id = retractedBy(message);
+  if (id === undefined || message.attrs['id'] === undefined) return undefined;
+  const own = (row: MessageRow | undefined) =>
+    row !== undefined && Jid.parse(row.jid)?.bare === from.bare ? row : undefined;
+  const found = findSaid(room, id);
+  return found instanceof Promise ? found.then(own) : own(found);
+}
+
+/** What was said, by its archive id; undefined where there is no such thing, or not any more. */
+export function findSaid(room: Room, id: string): MessageRow | undefined | Promise<MessageRow | undefined> {
+  const pos = /^[1-9]\d{0,15}$/.test(id) ? Number(id) : NaN;
+  if (!Number.isSafeInteger(pos) || pos > room.pos) return undefined;
+  const recent = room.recent.find((row) => row.pos === pos);
+  const there = (row: MessageRow | undefined) => (row === undefined || row.xml === '' ? undefined : row);
+  if (recent !== undefined) return there(recent);
+  const { env, id: partition } = room.partition;
+  return env.store.query<MessageRow>(messageRows.one, [partition, room.id, pos]).then(([row]) => there(row));
+}
+
+/** May it be buried? A retraction stays (§5), and so does what is a tombstone already. */
+export function isMortal({ xml }: MessageRow): boolean {
+  const original = parseStored(`<message${xml}`);
+  return retractedBy(original) === undefined && original.child('retracted', NS.retract) === undefined;
+}
+
+/** Nothing of it is left but who said it and when; `more` stands in the `<retracted/>` (XEP-0425 §4). */
+export function bury(
+  unit: Joint,
+  room: Room,
+  row: MessageRow,
+  by: string | undefined,
+  more: readonly Element[] = [],
+): void {
+  if (!isMortal(row)) return;
+  const original = parseStored(`<message${row.xml}`);
+  const stamp = formatDate(room.partition.env.clock.now());
+  const ids = original.elements('occupant-id', NS.occupantId);
+  const retracted = el('retracted', NS.retract, { id: by, stamp }, more);
+  room.rewrite(unit, row.pos, tailOf(original.withChildren([...ids, retracted])));
+}
