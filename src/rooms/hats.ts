@@ -145,7 +145,7 @@ function stage({ name, fields }: Command, room: Room): Element[] {
 
 /** XEP-0004 §3.4. */
 function table(name: string, rows: ReturnType<NonNullable<Command['rows']>>): Element {
-  const columns = name === commands['list']!.name ? [uri, title, hue] : [jid, uri, title, hue];
+  const columns = name === commands['list']!.name ? [title, uri, hue] : [jid, title, uri, hue];
   const reported = columns.map((column) => el('field', NS.dataForms, { var: column }));
   const items = rows.map((row) =>
     el(
@@ -163,8 +163,8 @@ function table(name: string, rows: ReturnType<NonNullable<Command['rows']>>): El
 
 function cellsOf(hat: Hat): (readonly [string, string])[] {
   return [
-    [uri, hat.uri],
     [title, hat.title],
+    [uri, hat.uri],
     [hue, hat.hue ?? ''],
   ];
 }
