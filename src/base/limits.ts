@@ -1,4 +1,4 @@
-import { derived, fixed } from './fixed.ts';
+import { derived, fixed, type Fixed } from './fixed.ts';
 import { roomLimits } from './roomlimits.ts';
 
 /**
@@ -519,15 +519,10 @@ export const defaultLimits: Limits = Object.fromEntries(
 
 /** The text of `docs/limits.md`. */
 export function limitsPage(): string {
-  const number = (value: number) => value.toLocaleString('en-US');
-  const rows = limitNames.map((name) => {
-    const { unit, of, overflow, ...limit } = limits[name];
-    return `| \`${name}\` | ${number(limit.default)} ${unit} | ${of} | ${overflow} |`;
-  });
-  const constant = Object.entries(fixed).map(
-    ([name, { value, unit, of, overflow }]) =>
-      `| \`${name}\` | ${number(value)} ${unit} | ${of} | ${overflow} |`,
-  );
+  const row = (name: string, value: number, { unit, of, overflow }: Omit<Fixed, 'value'>) =>
+    `| \`${name}\` | ${value.toLocaleString('en-US')} ${unit} | ${of} | ${overflow} |`;
+  const rows = limitNames.map((name) => row(name, limits[name].default, limits[name]));
+  const constant = Object.entries(fixed).map(([name, one]) => row(name, one.value, one));
   return `# Limits
 
 Every queue and every count that a client can make grow is bounded, and says here what happens beyond the bound. This

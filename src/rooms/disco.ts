@@ -7,6 +7,7 @@ import { parseStored } from '../xmpp/parser.ts';
 import { foundSet, parsePage } from '../xmpp/rsm.ts';
 import type { Feature, Inquiry, Request } from './iq.ts';
 import { compare, listedFor, pageBounds } from './listed.ts';
+import { reservedNick } from './register.ts';
 import type { Room } from './room.ts';
 import { rankOf } from './standing.ts';
 
@@ -52,10 +53,10 @@ function roomInfo(request: Request, features: readonly string[]): Element {
   const { room, from, payload } = request;
   const { node = '' } = payload.attrs;
   if (node === reserved) {
-    const { nick = '' } = room.members.get(from.bare) ?? {};
-    const identity = el('identity', NS.discoInfo, { category: 'conference', name: nick, type: 'text' });
+    const name = reservedNick(room, from);
+    const identity = el('identity', NS.discoInfo, { category: 'conference', name, type: 'text' });
     // §7.12: an empty one says that there is none.
-    return el('query', NS.discoInfo, { node }, nick === '' ? [] : [identity]);
+    return el('query', NS.discoInfo, { node }, name === undefined ? [] : [identity]);
   }
   noNode(payload);
   const { config } = room;

@@ -20,6 +20,11 @@ void describe('owners and their rooms (XEP-0045 §10)', () => {
     assert.deepEqual(codes((await alice.enters('alice'))[0]!), [110, 201, 170]);
     assert.equal(refusal((await bob.enters('bob'))[0]!), 'item-not-found');
     assert.equal(refusal(await bob.asks('get', get)), 'item-not-found');
+    for (const said of [
+      '<message type="groupchat"><body>?</body></message>',
+      '<message><body>?</body></message>',
+    ])
+      assert.equal(refusal((await bob.says(said))[0]!), 'item-not-found');
     await configure(alice, {});
     assert.match((await bob.enters('bob')).at(-1)!, /<subject\/>/);
   });
@@ -39,6 +44,17 @@ void describe('owners and their rooms (XEP-0045 §10)', () => {
     for (const name of standard) assert.ok(Object.hasOwn(fields, name), name);
     assert.deepEqual(fields['muc#roomconfig_roomowners'], ['alice@example.org']);
     assert.doesNotMatch(form, /<field (?![^>]*(label=|type="hidden"))/);
+    for (const [name, value] of [
+      ['muc#roomconfig_roomname', 'Cave'],
+      ['muc#roomconfig_roomsecret', 'blood'],
+      ['muc#maxhistoryfetch', '7'],
+    ] as const) {
+      await configure(alice, { [name]: value });
+      await configure(alice, { [name]: [] });
+      const { [name]: now } = fieldsIn(await alice.asks('get', get));
+      assert.deepEqual(now, name === 'muc#maxhistoryfetch' ? ['7'] : [], name);
+    }
+    await configure(alice, { 'muc#maxhistoryfetch': '20' });
     // Sent back as it came, it changes nothing.
     alice.take();
     await configure(alice, fields);
