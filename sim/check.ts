@@ -1,8 +1,11 @@
 import type { Partition } from '../src/account/partition.ts';
+import type { Partition as RoomPartition } from '../src/rooms/partition.ts';
+import { kinds, type Kind } from '../src/placement/placement.ts';
 import { defaultLimits } from '../src/base/limits.ts';
 import type { Client } from './client.ts';
 import { node } from './habits.ts';
 import type { History } from './history.ts';
+import { checkRooms } from './rooms.ts';
 import { serverNames, type World } from './world.ts';
 
 interface Stored {
@@ -47,6 +50,7 @@ export function check(world: World, people: readonly Client[], history: History)
     if (arrived.length > 0 && copies.length === 0)
       history.fault(2, `${message.id} arrived and is not at its sender`);
   }
+  checkRooms(world, people, history);
   habits(world, people, history, received);
   order(history, received);
   mirrored(world, history);
@@ -153,9 +157,10 @@ function atRest(world: World, people: readonly Client[], history: History): void
   }
 }
 
-/** Invariant 10: what sessions hold stays within its bounds. Invariants 1 and 8: each partition is served, once. */
+/** Invariant 10: what sessions hold stays within its bounds. */
 function bounded(world: World, history: History): void {
   const served = new Map<number, number>();
+  for (const { id } of roomPartitionsOf(world)) served.set(id, (served.get(id) ?? 0) + 1);
   for (const partition of partitionsOf(world)) {
     served.set(partition.id, (served.get(partition.id) ?? 0) + 1);
     for (const session of partition.sessions.values())
@@ -164,7 +169,12 @@ function bounded(world: World, history: History): void {
     if (partition.lane.depth > defaultLimits.lane)
       history.fault(10, `${partition.lane.depth} units wait in the lane of ${partition.id}`);
   }
-  const { first, count } = world.range!;
+  for (const kind of kinds) shared(world, history, kind, served);
+}
+
+/** Invariants 1 and 8: each partition of a kind is served, once; and no server has much more than its share. */
+function shared(world: World, history: History, kind: Kind, served: ReadonlyMap<number, number>): void {
+  const { first, count } = world.ranges[kind]!;
   for (let id = first; id < first + count; id++) {
     const times = served.get(id) ?? 0;
     if (times === 0) history.fault(8, `nobody serves partition ${id}, although everything has healed`);
@@ -180,6 +190,12 @@ function bounded(world: World, history: History): void {
   const fair = Math.ceil(count / serverNames.length);
   for (const [owner, share] of shares)
     if (share > fair + 1) history.fault(8, `${owner} still has ${share} partitions, a fair share is ${fair}`);
+}
+
+function roomPartitionsOf(world: World): RoomPartition[] {
+  return [...world.servers.values()].flatMap(({ life, opened }) =>
+    life.alive && opened !== undefined ? [...opened.rooms.partitions()].filter(({ ended }) => !ended) : [],
+  );
 }
 
 function partitionsOf(world: World): Partition[] {

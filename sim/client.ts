@@ -4,9 +4,10 @@ import type { Element } from '../src/xmpp/element.ts';
 import { NS } from '../src/xmpp/namespaces.ts';
 import { parseFragment } from '../src/xmpp/parser.ts';
 import { Habits } from './habits.ts';
+import { Guest } from './guest.ts';
 import type { History, Message } from './history.ts';
 import { connect, type Line } from './wire.ts';
-import { domain, type MuxProcess, type World } from './world.ts';
+import { domain, roomsHost, type MuxProcess, type World } from './world.ts';
 
 /** What the server must see of a stream management client, and what it must let it see (XEP-0198). */
 interface Managed {
@@ -30,6 +31,7 @@ export class Client {
   readonly address: string;
   readonly friends: string[] = [];
   readonly habits: Habits = new Habits(this);
+  readonly guest: Guest = new Guest(this);
   /** Whose subscriptions never change: to these, `unavailable` means what it says. */
   readonly steady: boolean;
   /** The session's address, what it last said of itself, and since when it has been connected, or not. */
@@ -117,9 +119,9 @@ export class Client {
   }
 
   /** Sends a request, if it is connected. */
-  request(text: string): boolean {
+  request(text: string, message?: Message): boolean {
     if (!this.ready || this.#managed === undefined) return false;
-    this.#stanza(text, undefined);
+    this.#stanza(text, message);
     return true;
   }
 
@@ -312,7 +314,9 @@ export class Client {
         return;
       case 'resumed': {
         this.#acknowledged(h);
-        this.history.resumed(this, this.#bothDied());
+        const bothDied = this.#bothDied();
+        this.history.resumed(this, bothDied);
+        this.guest.resumed(bothDied);
         this.#mirrors = [this.#mux!];
         this.#begin();
         // XEP-0198 §5: what is above h is sent again, and nothing else.
@@ -375,11 +379,13 @@ export class Client {
       this.full = stanza.child('bind', NS.bind)?.child('jid')?.text() ?? '';
       this.status = '';
       this.view.clear();
+      this.guest.begin();
       this.history.bound(this);
       this.#send(`<enable xmlns="${NS.sm}" resume="true"/>`);
       return;
     }
     if (managed !== undefined) managed.received += 1;
+    if (isRooms(stanza)) return this.guest.hear(stanza);
     if (stanza.name === 'iq') this.habits.answered(stanza);
     if (stanza.attrs['type'] === 'error')
       this.history.note(`${this.name} gets an error for ${stanza.name} ${stanza.attrs['id'] ?? ''}`);
@@ -424,6 +430,11 @@ const login = [
 
 /** Everybody's. */
 export const password = 'correct horse';
+
+function isRooms({ attrs }: Element): boolean {
+  const [bare = ''] = (attrs['from'] ?? '').split('/');
+  return bare.endsWith(`@${roomsHost}`);
+}
 
 function base64(text: string): string {
   return Buffer.from(text).toString('base64');

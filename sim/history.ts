@@ -1,6 +1,6 @@
 import type { Client } from './client.ts';
 import { resume } from './server.ts';
-import type { World } from './world.ts';
+import { roomsHost, type World } from './world.ts';
 
 /** One message, from the moment a client sent it. */
 export interface Message {
@@ -39,12 +39,16 @@ const window = (resume - 1) * 1000;
 /** What happened, as the clients saw it, checked as it happens where it can be (invariants 2, 3, 4, 5, 8). */
 export class History {
   readonly messages = new Map<string, Message>();
+  /** What was said in rooms. */
+  readonly words = new Map<string, Message>();
   readonly violations: Violation[] = [];
   readonly trace: string[] = [];
   readonly #world: World;
   readonly #tracing: boolean;
   readonly #seen = new Map<string, Seen>();
   readonly #states = new Set<string>();
+  /** Where a room's message was heard. */
+  readonly #places = new Map<string, number>();
   #numbers = 0;
   received = 0;
   /** Sent when nobody was blocked any more: none comes back. */
@@ -80,16 +84,17 @@ export class History {
       maybe: false,
       bounced: false,
     };
-    this.messages.set(id, message);
+    (isRoom(to) ? this.words : this.messages).set(id, message);
     this.note(`${client.name} sends ${id} to ${to}`);
     return message;
   }
 
-  /** Invariant 2: what is acknowledged is committed now, in the sender's archive. */
+  /** Invariant 2: what is acknowledged is committed now: in the sender's archive; or in the room, or on its way there. */
   acked(message: Message): void {
     message.acked = true;
     this.note(`${message.id} is acknowledged`);
-    if (this.#stored(message.from, message.id) !== 1 && !message.bounced) this.early.add(message);
+    const stored = isRoom(message.to) ? this.#kept(message.id) : this.#stored(message.from, message.id) === 1;
+    if (!stored && !message.bounced) this.early.add(message);
   }
 
   /** Invariants 3, 4 and 5 from a recipient's side. */
@@ -116,8 +121,25 @@ export class History {
     if (before === 0) seen.last = Math.max(seen.last, stanzaId);
   }
 
+  /** Invariants 3 and 4: what an occupant hears is in the room's archive there, and nowhere else. */
+  said(client: Client, room: string, id: string, pos: number): void {
+    this.received += 1;
+    this.note(`${client.name} hears ${id} (${pos}) in ${room}`);
+    const before = this.#places.get(id);
+    this.#places.set(id, pos);
+    if (before !== undefined && before !== pos)
+      this.fault(4, `${client.name} heard ${id} at ${pos}, and others at ${before}`);
+    const [row] = this.#world.database.rows<{ xml: string }>(
+      'select xml from room_message where partition = ?1 and pos = ?2 and xml like ?3',
+      this.#world.roomPartitionOf(room)!,
+      pos,
+      `%<body>${id}</body>%`,
+    );
+    if (row === undefined) this.fault(3, `${client.name} heard ${id} in ${room}, which is not stored there`);
+  }
+
   bounced(id: string): void {
-    const message = this.messages.get(id);
+    const message = this.messages.get(id) ?? this.words.get(id);
     if (message !== undefined) {
       message.bounced = true;
       this.early.delete(message);
@@ -177,6 +199,13 @@ export class History {
     ).length;
   }
 
+  #kept(body: string): boolean {
+    const like = `%<body>${body}</body>%`;
+    return ['room_message', 'outbox'].some(
+      (table) => this.#world.database.rows(`select 1 from ${table} where xml like ?1`, like).length > 0,
+    );
+  }
+
   #seenBy(client: Client): Seen {
     const session = sessionOf(client);
     let seen = this.#seen.get(session);
@@ -186,6 +215,10 @@ export class History {
     }
     return seen;
   }
+}
+
+function isRoom(to: string): boolean {
+  return to.endsWith(`@${roomsHost}`);
 }
 
 function sessionOf(client: Client): string {

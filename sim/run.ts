@@ -4,6 +4,7 @@ import { check, seen } from './check.ts';
 import { Faults } from './faults.ts';
 import { History, type Violation } from './history.ts';
 import { addPeople } from './people.ts';
+import { seenInRooms } from './rooms.ts';
 import { Vandal } from './vandal.ts';
 import { Watch } from './watch.ts';
 import { muxNames, serverNames, World } from './world.ts';
@@ -72,6 +73,12 @@ export async function simulate({ seed, broken, trace, log = quiet, frames }: Run
     repeat(2_000, 12_000, () => dares() && person.habits.look(random.pick(people)));
     repeat(6_000, 40_000, () => dares() && person.habits.turn());
     repeat(4_000, 30_000, () => person.habits.indicate(!person.habits.inactive));
+    const { guest } = person;
+    repeat(200, 4_000, () => guest.say());
+    repeat(500, 8_000, () => guest.enter());
+    repeat(8_000, 60_000, () => guest.leave());
+    repeat(2_000, 20_000, () => guest.show());
+    repeat(4_000, 40_000, () => guest.rename());
   }
   const vandal = new Vandal(world);
   repeat(1_000, 15_000, () => vandal.come());
@@ -84,6 +91,7 @@ export async function simulate({ seed, broken, trace, log = quiet, frames }: Run
   for (const { habits } of people) habits.unblock();
   await scheduler.run(scheduler.now + presenceIn);
   seen(world, people, history, presenceIn);
+  seenInRooms(world, people, history, presenceIn);
   // Some are looked at again only now.
   for (const { habits } of people) if (habits.inactive) habits.indicate(false);
   await scheduler.run(scheduler.now + rest / 2);
@@ -92,17 +100,19 @@ export async function simulate({ seed, broken, trace, log = quiet, frames }: Run
     const greeting = open ? pest?.chat(person.address) : undefined;
     if (greeting !== undefined) history.greetings.push(greeting);
     if (pest !== undefined) person.habits.look(pest, true);
+    for (const room of person.guest.visits.keys()) person.guest.say(room);
     person.ask();
   }
   await scheduler.run(scheduler.now + rest / 2);
   watch.stop();
   seen(world, people, history, Infinity);
+  seenInRooms(world, people, history, Infinity);
   check(world, people, history);
   return {
     seed,
     violations: history.violations,
     trace: history.trace,
-    messages: history.messages.size,
+    messages: history.messages.size + history.words.size,
     received: history.received,
     faults: faults.count,
     handed: world.owners.handed,

@@ -1,14 +1,17 @@
 import { Accounts } from '../src/account/accounts.ts';
-import type { Carried } from '../src/account/carry.ts';
 import type { Env } from '../src/account/env.ts';
 import { defaultLimits } from '../src/base/limits.ts';
 import { openEmbeddedDirectory } from '../src/directory/embedded.ts';
 import { openPool, type Host, type Pool } from '../src/placement/pool.ts';
 import { openAnnouncer, openTable, type Announcer } from '../src/placement/table.ts';
+import { domainOf } from '../src/placement/placement.ts';
+import { officesOf } from '../src/post/offices.ts';
+import { Rooms } from '../src/rooms/rooms.ts';
 import { openIds } from '../src/store/ids.ts';
 import { openLane } from '../src/store/lane.ts';
+import { ownedBy, type Keeper } from '../src/roles/ownership.ts';
 import { secret } from './secret.ts';
-import { domains, partitions, type Server, type World } from './world.ts';
+import { domains, partitions, roomsHost, type Server, type World } from './world.ts';
 
 /** Seconds in which a session can be resumed. */
 export const resume = 25;
@@ -16,10 +19,11 @@ const lanesEach = 2;
 
 export interface Opened {
   readonly accounts: Accounts;
+  readonly rooms: Rooms;
   readonly pool: Pool;
 }
 
-/** An accounts server as `roles` builds it, of simulated engines. */
+/** A server of accounts and rooms as `roles` builds it, of simulated engines. */
 export async function openServer(world: World, process: Server): Promise<Opened> {
   const { clock } = process;
   const { random, log, broken, owners } = world;
@@ -38,6 +42,11 @@ export async function openServer(world: World, process: Server): Promise<Opened>
     }),
   );
   const ids = await openIds(store, log);
+  const conferences = new Set([roomsHost]);
+  const lost = (partition: number): void => {
+    keeperOf(partition).forget(partition);
+    late.announcer?.announce();
+  };
   const env: Env = {
     clock,
     random,
@@ -49,13 +58,17 @@ export async function openServer(world: World, process: Server): Promise<Opened>
       laneOf: (partition) => accounts.at(partition),
       clock,
       random,
-      partitionOf,
+      partitionOf: (address) => (domains.has(domainOf(address)) ? partitionOf(address) : undefined),
       newId: () => ids.next(),
     }),
     routes,
     partitionOf,
     domains,
     hosts: new Map(),
+    roomHosts: conferences,
+    get rooms() {
+      return rooms;
+    },
     limits: { ...defaultLimits, resume },
     registration: 'closed',
     version: 'sim',
@@ -66,25 +79,47 @@ export async function openServer(world: World, process: Server): Promise<Opened>
         .members()
         .filter(({ roles }) => roles.includes('mux'))
         .map(({ peer }) => peer),
-    lost: (partition) => {
-      accounts.forget(partition);
-      late.announcer?.announce();
-    },
+    lost,
     count: () => {},
   };
-  const accounts: Accounts = new Accounts(env);
+  const accounts: Accounts = new Accounts(env, (own) =>
+    officesOf((partition) => routes.kindOf(partition), partitionOf, {
+      account: () => own,
+      room: () => rooms.office,
+    }),
+  );
+  const { limits, version, newId } = env;
+  const rooms: Rooms = new Rooms({
+    clock,
+    random,
+    log,
+    store,
+    mesh,
+    routes,
+    partitionOf,
+    post: accounts.post,
+    domains,
+    hosts: conferences,
+    limits,
+    version,
+    secret,
+    newId,
+    lost,
+    count: () => {},
+  });
+  const keeperOf = (partition: number): Keeper => (routes.kindOf(partition) === 'room' ? rooms : accounts);
   const host: Host = {
     serve: async (partition, epoch, carried) => {
-      await accounts.serve(partition, epoch, lanes[partition % lanes.length]!, carried as readonly Carried[]);
+      await keeperOf(partition).serve(partition, epoch, lanes[partition % lanes.length]!, carried);
       owners.served(partition, epoch, process);
     },
-    carry: (partition, epoch, carried) => accounts.carry(partition, epoch, carried as readonly Carried[]),
+    carry: (partition, epoch, carried) => keeperOf(partition).carry(partition, epoch, carried),
     release: async (partition) => {
-      const carried = await accounts.release(partition);
+      const carried = await keeperOf(partition).release(partition);
       owners.released(partition, process);
       return carried;
     },
-    forget: (partition) => accounts.forget(partition),
+    forget: (partition) => keeperOf(partition).forget(partition),
     availability: () => 100,
     sessions: () => accounts.sessions,
     announce: () => late.announcer?.announce(),
@@ -101,8 +136,8 @@ export async function openServer(world: World, process: Server): Promise<Opened>
     health: (at) => world.health(process, at),
     partitions,
   }));
-  world.range ??= pool.ranges.account;
+  world.ranges = pool.ranges;
   routes.learn(pool.ranges);
-  late.announcer = openAnnouncer(mesh, clock, pool.ranges, () => accounts.owned());
-  return { accounts, pool };
+  late.announcer = openAnnouncer(mesh, clock, pool.ranges, () => ownedBy({ account: accounts, room: rooms }));
+  return { accounts, rooms, pool };
 }

@@ -6,7 +6,7 @@ import { openMesh } from '../src/mesh/channel.ts';
 import type { Mesh, Packet } from '../src/mesh/mesh.ts';
 import { openMux, type Mux } from '../src/mux/mux.ts';
 import type { Health } from '../src/mesh/health.ts';
-import { placeInRange, type Range } from '../src/placement/placement.ts';
+import { placeInRange, roomHost, type Ranges } from '../src/placement/placement.ts';
 import { openTable, type Table } from '../src/placement/table.ts';
 import { passing, type Break } from './breaks.ts';
 import { Net, type Process } from './net.ts';
@@ -18,6 +18,7 @@ import { watchStale } from './stale.ts';
 
 export const domain = 'example.org';
 export const domains: ReadonlySet<string> = new Set([domain]);
+export const roomsHost = roomHost(domain);
 export const partitions = 16;
 export const serverNames = ['accounts1', 'accounts2', 'accounts3'] as const;
 export const muxNames = ['mux1', 'mux2'] as const;
@@ -53,8 +54,9 @@ export class World {
   disturbed = 0;
   /** When the mesh last was away for everybody. */
   meshBack = 0;
-  range: Range | undefined;
-  readonly partitionOf = placeInRange(domains, () => this.range);
+  ranges: Ranges = {};
+  readonly partitionOf = placeInRange(domains, () => this.ranges.account);
+  readonly roomPartitionOf = placeInRange(new Set([roomsHost]), () => this.ranges.room);
   /** What the checkers have to say; for traces. */
   fault: (invariant: number, text: string) => void = () => {};
   note: (text: string) => void = () => {};
@@ -86,7 +88,7 @@ export class World {
   // ── servers ───────────────────────────────────────────────────────────────────────────────────────────────────
 
   startServer(name: string): void {
-    const process = this.#process(name, ['accounts']);
+    const process = this.#process(name, ['accounts', 'rooms']);
     const server: Server = Object.assign(process, { opened: undefined });
     this.servers.set(name, server);
     this.note(`${process.peer} starts`);

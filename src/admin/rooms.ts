@@ -1,11 +1,11 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
+import { fixed } from '../base/fixed.ts';
 import type { Log } from '../base/log.ts';
 import { pageMax, type Administration } from './administration.ts';
 import { checked } from './checked.ts';
 
 const address = z.string().max(3071);
-const text = z.string().max(1000);
 const page = z.object({
   after: address.optional(),
   limit: z.coerce.number().int().min(1).max(pageMax).default(pageMax),
@@ -13,12 +13,15 @@ const page = z.object({
 const order = z.strictObject({
   address,
   owner: address.optional(),
-  name: text.optional(),
+  name: z.string().max(fixed.roomName.value).optional(),
   membersOnly: z.boolean().optional(),
   public: z.boolean().optional(),
   moderated: z.boolean().optional(),
 });
-const farewell = z.strictObject({ alternate: address.optional(), reason: text.optional() });
+const farewell = z.strictObject({
+  alternate: address.optional(),
+  reason: z.string().max(fixed.roomWords.value).optional(),
+});
 const age = z.strictObject({ before: z.number().int().min(0).optional() });
 const standing = z.strictObject({ affiliation: z.enum(['owner', 'admin', 'member', 'none', 'outcast']) });
 

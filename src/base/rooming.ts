@@ -150,4 +150,10 @@ export const rooming = {
     of: 'occupants up to which a room shows all of them anew when who is shown, or how, is configured differently',
     overflow: 'who comes in from then on is shown so',
   },
+  roomReason: {
+    value: 1000,
+    unit: 'characters',
+    of: 'the reason for what is done to somebody in a room; it is shown to all',
+    overflow: 'the request is refused with `not-acceptable`',
+  },
 } as const;

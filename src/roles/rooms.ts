@@ -2,15 +2,8 @@ import type { Rooms as Administered } from '../admin/administration.ts';
 import { Failure, failed } from '../base/failure.ts';
 import type { Ask } from '../mesh/ask.ts';
 import type { PartitionOf } from '../placement/placement.ts';
-import {
-  createRoom,
-  destroyRoom,
-  grantRoom,
-  purgeRoom,
-  type Farewell,
-  type Order,
-  type Purged,
-} from '../rooms/administer.ts';
+import { createRoom, endRoom, grantRoom, purgeRoom, type Order, type Purged } from '../rooms/administer.ts';
+import type { Venue } from '../rooms/destroy.ts';
 import { listRooms, readRoom } from '../rooms/listing.ts';
 import type { Rooms } from '../rooms/rooms.ts';
 import type { Affiliation } from '../rooms/standing.ts';
@@ -21,7 +14,7 @@ import type { Peers } from './peers.ts';
 /** What this process can do to its rooms, because it owns their partitions. Everything rejects with `not-owner` for others. */
 export interface RoomsHere {
   create(order: Order): Promise<void>;
-  destroy(address: string, farewell: Farewell): Promise<void>;
+  destroy(address: string, venue: Venue): Promise<void>;
   /** A part of it; whoever asks goes on while there is more. */
   purge(address: string, before: number): Promise<Purged>;
   grant(address: string, jid: string, affiliation: Affiliation): Promise<void>;
@@ -35,7 +28,7 @@ export function openRoomsHere(rooms: Rooms | undefined): RoomsHere {
   };
   return {
     create: (order) => createRoom(at(order.address), order),
-    destroy: (address, farewell) => destroyRoom(at(address), address, farewell),
+    destroy: (address, venue) => endRoom(at(address), address, venue),
     purge: (address, before) => purgeRoom(at(address), address, before),
     grant: (address, jid, affiliation) => grantRoom(at(address), address, jid, affiliation),
   };
@@ -55,8 +48,8 @@ export function roomsAt(peers: Pick<Peers, 'owner'>, partitionOf: PartitionOf): 
     peers.owner(partitionOf(address)!, method, params) as Promise<T>;
   return {
     create: (order) => ask(order.address, 'room-create', order),
-    destroy: (address, farewell) =>
-      ask<void>(address, 'room-destroy', [address, farewell]).catch((error: unknown) => {
+    destroy: (address, venue) =>
+      ask<void>(address, 'room-destroy', [address, venue]).catch((error: unknown) => {
         // It was there a moment ago: an owner that was lost did it, and the next one has nothing left to do.
         if (!failed(error, 'room-missing')) throw error;
       }),
@@ -99,9 +92,12 @@ export function openRooms({ store, hosts, partitionOf, owners, now, newId }: Roo
       await owners.create(order);
       return address;
     },
-    destroy: async (text, { alternate = '', reason = '' }) => {
-      const farewell = { alternate: alternate === '' ? '' : elsewhere(alternate), reason };
-      await owners.destroy(await known(text), farewell);
+    destroy: async (text, { alternate, reason }) => {
+      const venue: Venue = {
+        ...(alternate === undefined ? {} : { jid: elsewhere(alternate) }),
+        ...(reason === undefined ? {} : { reason }),
+      };
+      await owners.destroy(await known(text), venue);
     },
     purge: async (text, before = now()) => {
       const address = await known(text);

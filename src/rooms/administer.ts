@@ -1,15 +1,15 @@
 import { Failure } from '../base/failure.ts';
 import { fixed } from '../base/fixed.ts';
 import type { Statement } from '../store/store.ts';
-import { el } from '../xmpp/element.ts';
-import { NS } from '../xmpp/namespaces.ts';
-import { faceOf } from './cast.ts';
-import { usual, writeConfig, type Config } from './config.ts';
-import { depart } from './leave.ts';
+import { affiliate } from './affiliate.ts';
+import { placeAt } from './archiverows.ts';
+import { usual, type Config } from './config.ts';
+import { destroyRoom, type Venue } from './destroy.ts';
 import type { Partition } from './partition.ts';
 import { Room } from './room.ts';
-import { messageRows, roomRows } from './rows.ts';
-import { roleOf, type Affiliation } from './standing.ts';
+import { retentionRows } from './retention.ts';
+import { roomRows } from './rows.ts';
+import type { Affiliation } from './standing.ts';
 import { Work } from './work.ts';
 
 /**
@@ -35,41 +35,28 @@ export function createRoom(
     if (found?.id === id) return;
     if (found !== undefined) throw new Failure('room-exists', `${address} exists already`);
     const { env } = work.partition;
-    // What it is made by does not count as somebody's own (`limits.roomsEach`).
-    const row = { id, address, creator: '', created: env.clock.now(), locked: 0, subject: null };
-    const text = writeConfig({ ...usual, persistent: true, ...config });
-    const room = new Room(work.partition, {
-      row: { ...row, config: text },
-      members: [],
-      occupants: [],
-      recent: [],
-    });
+    // What is made here is nobody's own (`limits.roomsEach`).
+    const row = {
+      id,
+      address,
+      creator: '',
+      created: env.clock.now(),
+      locked: 1,
+      config: '{}',
+      subject: null,
+    };
+    const room = new Room(work.partition, { row, members: [], occupants: [], recent: [] });
     work.involve(room);
     work.partition.add(room);
-    work.write(roomRows.add, [work.partition.id, id, address, row.creator, row.created, row.locked, text]);
+    work.write(roomRows.add, [work.partition.id, id, address, row.creator, row.created, 1, row.config]);
+    room.configure(work, { ...usual, persistent: true, ...config });
     if (owner !== '') room.setMember(work, owner, { affiliation: 'owner', nick: '', reason: '' });
   });
 }
 
-/** Where its occupants are sent, and why (XEP-0045 §10.9); '' for nowhere and for no reason. */
-export interface Farewell {
-  readonly alternate: string;
-  readonly reason: string;
-}
-
 /** It is no more, and whoever is in is told. */
-export function destroyRoom(
-  partition: Partition | undefined,
-  address: string,
-  { alternate, reason }: Farewell,
-): Promise<void> {
-  return change(partition, address, (work, found) => {
-    const room = there(found, address);
-    const words = reason === '' ? [] : [el('reason', NS.mucUser, {}, [reason])];
-    const destroy = el('destroy', NS.mucUser, { jid: alternate === '' ? undefined : alternate }, words);
-    depart(work, room, [...room.occupants.values()], { destroy, affiliation: 'none' });
-    if (!room.removed) room.remove(work);
-  });
+export function endRoom(partition: Partition | undefined, address: string, venue: Venue): Promise<void> {
+  return change(partition, address, (work, found) => destroyRoom(work, there(found, address), venue));
 }
 
 /** Gives somebody an affiliation; who is in and may not stay goes. `jid`: a bare address, or a whole domain. */
@@ -79,9 +66,13 @@ export function grantRoom(
   jid: string,
   affiliation: Affiliation,
 ): Promise<void> {
-  return change(partition, address, (work, found) =>
-    affiliate(work, there(found, address), jid, affiliation),
-  );
+  return change(partition, address, (work, found) => {
+    const room = there(found, address);
+    const { members } = work.partition.env.limits;
+    if (affiliation !== 'none' && !room.members.has(jid) && room.members.size >= members)
+      throw new Failure('overloaded', `${address} knows as many addresses as it may (limits.members)`);
+    affiliate(work, room, [{ jid, affiliation }]);
+  });
 }
 
 /** How much of an archive was removed, and whether there may be more of it. */
@@ -103,44 +94,30 @@ export async function purgeRoom(
   const { clock, limits } = serving(partition).env;
   const until = clock.mono() + turn;
   const settled = Math.min(before, clock.now() - limits.outboxTime * 1000 - 2 * day);
+  const { texts, empty, stubs, removeStubs } = retentionRows;
   let removed = 0;
-  const emptied = await slices(partition, address, messageRows.texts, before, until, (work, room, slice) => {
-    room.empty(work, slice.above, slice.until, before);
-    work.after(() => (removed += slice.n));
-  });
-  const done = await slices(partition, address, messageRows.stubs, settled, until, (work, room, slice) => {
-    const key = [work.partition.id, room.id, slice.above, slice.until, settled];
-    work.write(messageRows.remove, [...key, room.pos]);
+  const emptied = await slices(
+    partition,
+    address,
+    texts,
+    before,
+    until,
+    (work, room, { above, below, n }) => {
+      work.write(empty, [work.partition.id, room.id, above, below]);
+      room.fade(({ pos }) => pos > above && pos <= below);
+      work.after(() => (removed += n));
+    },
+  );
+  const done = await slices(partition, address, stubs, settled, until, (work, room, { above, below }) => {
+    work.write(removeStubs, [work.partition.id, room.id, above, Math.min(below, room.pos - 1)]);
   });
   return { removed, more: !emptied || !done };
 }
 
-/** What changes for those who are in (XEP-0045 §9.1 to §10.6). */
-function affiliate(work: Work, room: Room, jid: string, affiliation: Affiliation): void {
-  const all = [...room.occupants.values()].filter((one) => one.jid.bare === jid || one.jid.domain === jid);
-  const before = new Map(all.map((one) => [one, room.affiliation(one.jid)]));
-  const known = room.members.get(jid);
-  room.setMember(work, jid, { ...known, affiliation, nick: known?.nick ?? '', reason: '' });
-  for (const occupant of all) {
-    const now = room.affiliation(occupant.jid);
-    if (now === before.get(occupant)) continue;
-    if (now === 'outcast') depart(work, room, [occupant], { codes: [301] });
-    else if (room.config.membersOnly && now === 'none') depart(work, room, [occupant], { codes: [321] });
-    else {
-      occupant.role = roleOf(now, room.config);
-      occupant.v = room.nextV();
-      room.seat(work, occupant);
-      work.after(() => {
-        if (room.occupants.get(occupant.jid.full) === occupant)
-          room.company.show(occupant, faceOf(room, occupant));
-      });
-    }
-  }
-}
-
+/** `n` messages above a position, up to another one. */
 interface Slice {
   readonly above: number;
-  readonly until: number;
+  readonly below: number;
   readonly n: number;
 }
 
@@ -158,14 +135,15 @@ async function slices(
   let above = -1;
   while (env.clock.mono() < deadline) {
     // oxlint-disable no-await-in-loop -- the next slice begins where the one before it ended
-    const room = await change(partition, address, (_work, found) => there(found, address).id);
-    const params = [id, room, above, before, most];
+    const room = await change(partition, address, (_work, found) => there(found, address));
+    const end = (await placeAt(env.store, id, room.id, before)) ?? room.pos + 1;
+    const params = [id, room.id, above, end, most];
     const [found] = await env.store.query<{ until: number | null; n: number }>(find, params);
     if (found === undefined || found.until === null) return true;
-    const slice = { above, until: found.until, n: found.n };
+    const slice = { above, below: found.until, n: found.n };
     await change(partition, address, (work, now) => act(work, there(now, address), slice));
     if (slice.n < most) return true;
-    above = slice.until;
+    above = slice.below;
     // oxlint-enable no-await-in-loop
   }
   return false;

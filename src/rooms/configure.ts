@@ -1,9 +1,11 @@
 import { fixed } from '../base/fixed.ts';
 import type { Joint } from '../entity/joint.ts';
+import { newest } from './company.ts';
 import type { Config } from './config.ts';
+import { isShown } from './enter.ts';
 import { depart } from './leave.ts';
 import { notice } from './notice.ts';
-import { recast } from './recast.ts';
+import { restate } from './restate.ts';
 import type { Room } from './room.ts';
 
 /**
@@ -23,8 +25,8 @@ export function configure(unit: Joint, room: Room, next: Config): void {
     return;
   }
   if (codes.length > 0) unit.after(() => notice(room, codes));
-  const shows = before.broadcast.join() !== next.broadcast.join();
-  if (shows || before.whois !== next.whois) retell(unit, room);
+  if (before.broadcast.join() !== next.broadcast.join()) reveal(unit, room);
+  if (before.whois !== next.whois) retell(unit, room);
 }
 
 /** §10.2.1: what touches privacy has codes of its own; 104 is for anything else. */
@@ -45,15 +47,28 @@ function dismissStrangers(unit: Joint, room: Room): void {
 }
 
 /**
- * Everybody who is there is shown anew, to whom they are to be shown. In a large room that would be as many stanzas as the
- * square of its occupants: there its servers alone are told, for those who come in from now on.
+ * Whoever was not shown comes, as far as the others can see, and the other way round (§15.5.3, `presencebroadcast`). In a large
+ * room that would be as many stanzas as the square of its occupants: there it is so for those who come in from now on.
+ */
+function reveal(unit: Joint, room: Room): void {
+  if (room.occupants.size > fixed.roomRetold.value) return;
+  for (const occupants of [...room.nicks.values()]) {
+    const { jid, role, shown } = newest(occupants);
+    if (isShown(room, role, room.affiliation(jid)) !== shown) restate(unit, room, occupants);
+  }
+}
+
+/**
+ * Everybody is shown with their address from now on, or without. In a large room the servers of its occupants alone are told:
+ * who comes in sees what it is to see, and the others see it as somebody changes.
  */
 function retell(unit: Joint, room: Room): void {
-  const { company, nicks, occupants } = room;
+  const { company, occupants } = room;
   company.forgetFaces();
-  if (occupants.size > fixed.roomRetold.value) {
-    unit.after(company.retell());
-    return;
-  }
-  for (const same of [...nicks.values()]) recast(unit, room, same, same[0]!.role);
+  if (occupants.size <= fixed.roomRetold.value)
+    for (const occupant of occupants.values()) {
+      occupant.v = room.nextV();
+      room.seat(unit, occupant);
+    }
+  unit.after(company.retell());
 }

@@ -7,6 +7,7 @@ import { parseStored } from '../xmpp/parser.ts';
 import { foundSet, parsePage } from '../xmpp/rsm.ts';
 import type { Feature, Inquiry, Request } from './iq.ts';
 import { compare, listedFor, pageBounds } from './listed.ts';
+import { reservedNick } from './register.ts';
 import type { Room } from './room.ts';
 import { rankOf } from './standing.ts';
 
@@ -25,7 +26,7 @@ export function disco(features: readonly Feature[]): Feature {
     service: {
       [`get query ${NS.discoInfo}`]: ({ payload }) => {
         noNode(payload);
-        return info('Rooms', [NS.muc, stableId, NS.rsm, ...ofService]);
+        return info('Rooms', [NS.muc, stableId, NS.rsm, NS.occupantId, ...ofService]);
       },
       [`get query ${NS.discoItems}`]: roomsOf,
     },
@@ -52,15 +53,16 @@ function roomInfo(request: Request, features: readonly string[]): Element {
   const { room, from, payload } = request;
   const { node = '' } = payload.attrs;
   if (node === reserved) {
-    const { nick = '' } = room.members.get(from.bare) ?? {};
-    const identity = el('identity', NS.discoInfo, { category: 'conference', name: nick, type: 'text' });
+    const name = reservedNick(room, from);
+    const identity = el('identity', NS.discoInfo, { category: 'conference', name, type: 'text' });
     // §7.12: an empty one says that there is none.
-    return el('query', NS.discoInfo, { node }, nick === '' ? [] : [identity]);
+    return el('query', NS.discoInfo, { node }, name === undefined ? [] : [identity]);
   }
   noNode(payload);
   const { config } = room;
   const name = config.name === '' ? localOf(room.address) : config.name;
-  const about = info(name, [NS.muc, stableId, selfPing, ...kindOf(room), ...features]);
+  const always = [NS.muc, stableId, selfPing, NS.occupantId];
+  const about = info(name, [...always, ...kindOf(room), ...features]);
   return about.withChildren([...about.children, buildForm('result', `${NS.muc}#roominfo`, form(request))]);
 }
 
@@ -81,16 +83,25 @@ function form({ room, from, occupant }: Request): Field[] {
   const { config } = room;
   const inside = occupant !== undefined || mayLook(room, from);
   const fields: Field[] = [
+    one('muc#roomconfig_roomname', config.name),
     one('muc#roominfo_description', config.description),
     one('muc#roominfo_lang', config.language),
     many('muc#roominfo_contactjid', config.contacts),
     one('muc#roominfo_logs', config.logs),
     one('muc#roominfo_ldapgroup', config.ldapGroup),
     one('muc#roomconfig_pubsub', config.pubsub),
-    one('muc#roominfo_avatarhash', config.avatar),
+    // XEP-0486 §6.1: of each form in which it is there.
+    {
+      name: 'muc#roominfo_avatarhash',
+      type: 'text-multi' as const,
+      values: config.avatar === '' ? [] : config.avatar.split(' '),
+    },
     one('muc#maxhistoryfetch', String(Math.min(config.history, fixed.roomRecent.value))),
     flag('muc#roomconfig_changesubject', config.changeSubject),
     flag('muc#roominfo_subjectmod', config.changeSubject),
+    // §6.4: any field of the configuration may be told; by these clients know what to offer.
+    one('muc#roomconfig_allowpm', config.privateMessages),
+    flag('muc#roomconfig_allowinvites', config.allowInvites || !config.membersOnly),
   ].filter(({ values }) => values !== undefined && values.length > 0);
   if (!inside) return fields;
   fields.push(one('muc#roominfo_occupants', String(room.nicks.size)));

@@ -37,7 +37,7 @@ export function create(
     id: env.newId(),
     address: to.bare,
     creator: from.bare,
-    created: env.clock.now(),
+    created: partition.birth(),
     locked: 1,
     config: '{}',
     subject: null,

@@ -6,7 +6,7 @@ import { StanzaError, type StanzaCondition } from '../xmpp/error.ts';
 import { Jid } from '../xmpp/jid.ts';
 import { NS } from '../xmpp/namespaces.ts';
 import { errorChild } from '../xmpp/stanza.ts';
-import { affiliate } from './appoint.ts';
+import { affiliate, mayKnow, type Change } from './affiliate.ts';
 import { sendLetter } from './outbox.ts';
 import type { Room } from './room.ts';
 import { mayNow } from './say.ts';
@@ -32,10 +32,16 @@ export function invite(
   const { env, id } = room.partition;
   if (source !== undefined && env.post.waitingOf(id, room.id) + invitees.length > env.limits.outbox)
     throw new StanzaError('resource-constraint', 'too much of this room waits to be handed over');
+  // In a room for its members the one who is invited is one from now on.
+  const members = invitees
+    .filter((invitee) => room.config.membersOnly && room.affiliation(invitee) === 'none')
+    .map(({ bare }): Change => ({ jid: bare, affiliation: 'member' }));
+  mayKnow(
+    room,
+    members.map(({ jid }) => jid),
+  );
+  affiliate(unit, room, members);
   for (const [at, invitee] of invitees.entries()) {
-    // In a room for its members the one who is invited is one from now on.
-    if (room.config.membersOnly && room.affiliation(invitee) === 'none')
-      affiliate(unit, room, invitee.bare, 'member');
     const invitation = el('invite', NS.mucUser, { from: from.bare }, words[at]);
     const { password } = room.config;
     const secret = password === '' ? [] : [el('password', NS.mucUser, {}, [password])];

@@ -29,9 +29,9 @@ function show(request: Request): Element {
 function set(request: Request): undefined {
   const { room, work, payload } = request;
   onlyOwners(request);
-  const destroy = payload.child('destroy');
+  const [destroy, ...more] = payload.elements('destroy');
   const form = parseForm(payload);
-  if ((destroy === undefined) === (form === undefined))
+  if ((destroy === undefined) === (form === undefined) || more.length > 0)
     throw new StanzaError('bad-request', 'either a form or the end of the room');
   if (destroy !== undefined) {
     const venue = venueOf(destroy);
@@ -42,7 +42,7 @@ function set(request: Request): undefined {
   else if (room.locked) work.step(() => destroyRoom(work, room));
 }
 
-function submit({ room, work }: Request, form: Form): void {
+function submit({ room, work, occupant }: Request, form: Form): void {
   const { limits } = room.partition.env;
   // §10.1.2: an instant room takes what is usual.
   if (form.names.length > 0 && form.of !== roomConfig)
@@ -50,7 +50,7 @@ function submit({ room, work }: Request, form: Form): void {
   const staff = staffIn(form);
   const next = changed(room.config, form, limits);
   work.step(() => {
-    appoint(work, room, staff);
+    appoint(work, room, staff, occupant?.nick);
     configure(work, room, next);
   });
 }

@@ -50,6 +50,8 @@ export class Partition {
   readonly #retention: Timer;
   /** Objects that speak for no room any more and have something in the lane, by address. */
   readonly #retired = new Map<string, Room>();
+  /** When a room ended for the last time. */
+  #vacated = 0;
 
   constructor(env: Env, id: number, epoch: number, lane: Lane, shared: Shared) {
     this.env = env;
@@ -78,6 +80,11 @@ export class Partition {
     return this.#ended;
   }
 
+  /** When a room begins that is made now, in milliseconds: after whatever was said under its address before. */
+  birth(): number {
+    return Math.max(this.env.clock.now(), this.#vacated + 1);
+  }
+
   /** A room that is being made. */
   add(room: Room): void {
     this.rooms.add(room.address, room);
@@ -85,6 +92,7 @@ export class Partition {
 
   /** This object speaks for its room no more; whoever asks for the room waits until what it has in the lane has ended. */
   retire(room: Room): void {
+    if (room.removed) this.#vacated = this.env.clock.now();
     if (this.rooms.peek(room.address) !== room) return;
     this.rooms.forget(room.address);
     this.#retired.set(room.address, room);

@@ -133,7 +133,7 @@ export class Room implements Party {
     // Positions begin at the creation and go on from there: a room that is made again never uses one twice.
     this.pos = Math.max(row.created * 1000, recent[0]?.pos ?? 0);
     this.run = partition.env.newId();
-    this.v = Math.max(clock.now() * 1000, (occupants.at(-1)?.v ?? 0) + 1);
+    this.v = Math.max(clock.now() * 1000, row.created * 1000, (occupants.at(-1)?.v ?? 0) + 1);
     this.company = new Company(this);
     const rate = limits.roomRate;
     this.bucket = new Bucket({ burst: rate * 2, perSecond: rate }, clock.mono());
@@ -206,13 +206,10 @@ export class Room implements Party {
 
   // ── who is known ────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** By bare address, else by domain (XEP-0045 §9.1 and §15.6.1 allow both in a list). */
-  member({ bare, domain }: Jid): Member | undefined {
-    return this.members.get(bare) ?? this.members.get(domain);
-  }
-
-  affiliation(jid: Jid): Affiliation {
-    return this.member(jid)?.affiliation ?? 'none';
+  /** By bare address, else by domain (XEP-0045 §9.2). */
+  affiliation({ bare, domain }: Jid): Affiliation {
+    const own = this.members.get(bare)?.affiliation ?? 'none';
+    return own === 'none' ? (this.members.get(domain)?.affiliation ?? 'none') : own;
   }
 
   setMember(unit: Joint, jid: string, member: Member): void {
@@ -355,14 +352,6 @@ export class Room implements Party {
   /** The texts of what was said some time ago are gone from the store (retention.ts). */
   fade(which: (row: MessageRow) => boolean): void {
     for (const [at, row] of this.recent.entries()) if (which(row)) this.recent[at] = { ...row, xml: '' };
-  }
-
-  /** What was said above a position, up to another one, before a point of time (ms) is kept no more; its places stay. */
-  empty(unit: Joint, above: number, until: number, before: number): void {
-    unit.write(messageRows.empty, [this.partition.id, this.id, above, until, before]);
-    for (const [at, row] of this.recent.entries())
-      if (row.pos > above && row.pos <= until && row.sent < before)
-        this.recent[at] = { ...row, jid: '', nick: '', xml: '' };
   }
 
   /** Stanza n of this source has been taken in. */

@@ -97,15 +97,5 @@ export const messageRows = {
     where partition = $1 and room = $2 order by pos desc limit $3`,
   one: sql`select pos, jid, nick, kind, sent, xml from room_message where partition = $1 and room = $2 and pos = $3`,
   rewrite: sql`update room_message set xml = $4 where partition = $1 and room = $2 and pos = $3`,
-  /** The next of those that are to be emptied, or removed where they are empty: how far they go and how many they are. */
-  texts: sql`select max(pos) as until, count(*) as n from (select pos from room_message
-    where partition = $1 and room = $2 and pos > $3 and sent < $4 and xml <> '' order by pos limit $5) as slice`,
-  stubs: sql`select max(pos) as until, count(*) as n from (select pos from room_message
-    where partition = $1 and room = $2 and pos > $3 and sent < $4 and xml = '' order by pos limit $5) as slice`,
-  empty: sql`update room_message set jid = '', nick = '', xml = ''
-    where partition = $1 and room = $2 and pos > $3 and pos <= $4 and sent < $5`,
-  /** Never the newest one: positions go on from there. */
-  remove: sql`delete from room_message
-    where partition = $1 and room = $2 and pos > $3 and pos <= $4 and sent < $5 and xml = '' and pos < $6`,
   removeAll: sql`delete from room_message where partition = $1 and room = $2`,
 };

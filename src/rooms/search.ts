@@ -24,29 +24,35 @@ const multiUser = 'xep-0045';
 
 /**
  * `$2`, `$3`, `$4`: are address, name and description looked into; `$5` to `$8`: patterns of words. `$9`: how many are in at
- * least. `$10` and `$11`: the page.
+ * least. `$10` and `$11`: the page. The inner limit has SQLite count once who is in.
  */
-const rows = {
-  byAddress: sql`select address, config, users from (select r.address, r.config, r.title, r.about,
+export const searchRows = {
+  byAddress: sql`select address, config, users from (select r.address, r.config,
       (select count(distinct o.nick) from room_occupant o
         where o.partition = r.partition and o.room = r.id and o.gone = 0) as users
-      from room r where r.host = $1 and r.listed = 1 and r.address > $10) as found
-    where users >= $9
-    and (($2 = 1 and address like $5 escape '!') or ($3 = 1 and title like $5 escape '!') or ($4 = 1 and about like $5 escape '!'))
-    and (($2 = 1 and address like $6 escape '!') or ($3 = 1 and title like $6 escape '!') or ($4 = 1 and about like $6 escape '!'))
-    and (($2 = 1 and address like $7 escape '!') or ($3 = 1 and title like $7 escape '!') or ($4 = 1 and about like $7 escape '!'))
-    and (($2 = 1 and address like $8 escape '!') or ($3 = 1 and title like $8 escape '!') or ($4 = 1 and about like $8 escape '!'))
-    order by address limit $11`,
-  byUsers: sql`select address, config, users from (select r.address, r.config, r.title, r.about,
+      from room r where r.host = $1 and r.listed = 1 and r.address > $10
+      and (($2 = 1 and r.address like $5 escape '!') or ($3 = 1 and r.title like $5 escape '!')
+        or ($4 = 1 and r.about like $5 escape '!'))
+      and (($2 = 1 and r.address like $6 escape '!') or ($3 = 1 and r.title like $6 escape '!')
+        or ($4 = 1 and r.about like $6 escape '!'))
+      and (($2 = 1 and r.address like $7 escape '!') or ($3 = 1 and r.title like $7 escape '!')
+        or ($4 = 1 and r.about like $7 escape '!'))
+      and (($2 = 1 and r.address like $8 escape '!') or ($3 = 1 and r.title like $8 escape '!')
+        or ($4 = 1 and r.about like $8 escape '!')) limit 100000) as found
+    where users >= $9 order by address limit $11`,
+  byUsers: sql`select address, config, users from (select r.address, r.config,
       (select count(distinct o.nick) from room_occupant o
         where o.partition = r.partition and o.room = r.id and o.gone = 0) as users
-      from room r where r.host = $1 and r.listed = 1) as found
-    where users >= $9
-    and (($2 = 1 and address like $5 escape '!') or ($3 = 1 and title like $5 escape '!') or ($4 = 1 and about like $5 escape '!'))
-    and (($2 = 1 and address like $6 escape '!') or ($3 = 1 and title like $6 escape '!') or ($4 = 1 and about like $6 escape '!'))
-    and (($2 = 1 and address like $7 escape '!') or ($3 = 1 and title like $7 escape '!') or ($4 = 1 and about like $7 escape '!'))
-    and (($2 = 1 and address like $8 escape '!') or ($3 = 1 and title like $8 escape '!') or ($4 = 1 and about like $8 escape '!'))
-    and (users < $12 or (users = $12 and address > $10)) order by users desc, address limit $11`,
+      from room r where r.host = $1 and r.listed = 1
+      and (($2 = 1 and r.address like $5 escape '!') or ($3 = 1 and r.title like $5 escape '!')
+        or ($4 = 1 and r.about like $5 escape '!'))
+      and (($2 = 1 and r.address like $6 escape '!') or ($3 = 1 and r.title like $6 escape '!')
+        or ($4 = 1 and r.about like $6 escape '!'))
+      and (($2 = 1 and r.address like $7 escape '!') or ($3 = 1 and r.title like $7 escape '!')
+        or ($4 = 1 and r.about like $7 escape '!'))
+      and (($2 = 1 and r.address like $8 escape '!') or ($3 = 1 and r.title like $8 escape '!')
+        or ($4 = 1 and r.about like $8 escape '!')) limit 100000) as found
+    where users >= $9 and (users < $12 or (users = $12 and address > $10)) order by users desc, address limit $11`,
 };
 
 /** Words in one statement. */
@@ -88,8 +94,8 @@ async function look(store: Store, host: string, wanted: Wanted, page: Page): Pro
   const [users, address] = placeOf(page.after, byPeople);
   const params = [host, ...places, ...patterns, least, address, page.max + 1];
   const found = byPeople
-    ? await store.query<Row>(rows.byUsers, [...params, users])
-    : await store.query<Row>(rows.byAddress, params);
+    ? await store.query<Row>(searchRows.byUsers, [...params, users])
+    : await store.query<Row>(searchRows.byAddress, params);
   const rooms = found.slice(0, page.max);
   const idOf = (row: Row | undefined) =>
     row === undefined ? undefined : byPeople ? `${row.users} ${row.address}` : row.address;

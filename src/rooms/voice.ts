@@ -5,7 +5,7 @@ import { buildForm, type Form } from '../xmpp/forms.ts';
 import { Jid } from '../xmpp/jid.ts';
 import { NS } from '../xmpp/namespaces.ts';
 import { tailOf } from './cast.ts';
-import { recast } from './recast.ts';
+import { restate } from './restate.ts';
 import type { Occupant, Room } from './room.ts';
 import { mayNow } from './say.ts';
 
@@ -58,7 +58,7 @@ function approve(unit: Joint, room: Room, form: Form, moderator: Occupant): void
   if (moderator.role !== 'moderator') throw new StanzaError('forbidden', 'this is for moderators to decide');
   const sessions = meant(room, form);
   if (form.flag('muc#request_allow') === true && sessions[0]!.role === 'visitor')
-    recast(unit, room, sessions, 'participant');
+    restate(unit, room, sessions, {}, 'participant');
 }
 
 /** All sessions by the nickname of the one who asked. */

@@ -111,7 +111,7 @@ export class Rooms {
   async #configure(name: string, room: string, lines: string): Promise<void> {
     result(await this.#actor(name).ask('set', owner(lines), room));
     await this.#quiet();
-    this.#drop((one) => one.localName === 'message' && child(one, 'x', `${muc}#user`) !== undefined, room);
+    this.#drop(() => true, room);
   }
 
   async #grant(name: string, room: string, item: Readonly<Record<string, string>>): Promise<void> {
@@ -122,8 +122,9 @@ export class Rooms {
     this.#drop((one) => child(one, 'x', `${muc}#user`) !== undefined, room);
     const now = await this.#state(room);
     const [who, what] = Object.values(item);
+    const [kind] = Object.keys(item).slice(1);
     const [, list] = attrs;
-    const lines = now.split('\n').filter((line) => line.includes(` ${who} `));
+    const lines = now.split('\n').filter((line) => line.startsWith(`${kind}=`) && line.includes(` ${who} `));
     const fits = what === 'none' ? lines.length === 0 : lines.length === 1 && lines[0]!.startsWith(list!);
     if (!fits) throw new Error(`${who} is not ${what} in\n${now}`);
   }

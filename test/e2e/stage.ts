@@ -178,7 +178,7 @@ export class Stage {
       if (['any', 'maybe', 'absent', 'yes', 'no'].includes(name) || except.has(name)) return whole;
       if (name === 'domain') return this.#target.domain;
       if (name === 'conference') return `conference.${this.#target.domain}`;
-      if (/^muc(#\w+)?$/.test(name)) return `http://jabber.org/protocol/${name}`;
+      if (/^muc(#[\w-]+)?$/.test(name)) return `http://jabber.org/protocol/${name}`;
       if (name.startsWith('#')) return this.#room(name.slice(1));
       const error = /^((?:\||auth|cancel|modify|wait)+) ([a-z|-]+)$/.exec(name);
       if (error) return `<error type='${error[1]}'>${condition(error[2]!)}</error>`;

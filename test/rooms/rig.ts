@@ -7,12 +7,14 @@ import { quiet } from '../../src/base/log.ts';
 import { systemRandom } from '../../src/base/random.ts';
 import type { ToHall, ToRoom } from '../../src/link/rooms.ts';
 import type { Letter, Office } from '../../src/post/post.ts';
+import type { Config } from '../../src/rooms/config.ts';
 import type { Env } from '../../src/rooms/env.ts';
 import { openOffice } from '../../src/rooms/office.ts';
 import { Partition } from '../../src/rooms/partition.ts';
 import { hearReport } from '../../src/rooms/reports.ts';
 import type { Room } from '../../src/rooms/room.ts';
 import { roomRows } from '../../src/rooms/rows.ts';
+import { Work } from '../../src/rooms/work.ts';
 import { openLane, type Lane } from '../../src/store/lane.ts';
 import type { Volume } from '../../src/store/volume.ts';
 import type { Element } from '../../src/xmpp/element.ts';
@@ -207,6 +209,21 @@ export class Rig {
     return room;
   }
 
+  /** The room is another one from here on. Nobody is told. */
+  async configure(config: Partial<Config>, address: string = cave): Promise<void> {
+    await this.change((room, work) => room.configure(work, { ...room.config, ...config }), address);
+  }
+
+  /** Changes the room in a unit of its own. */
+  async change(step: (room: Room, work: Work) => void, address: string = cave): Promise<void> {
+    const room = await this.room(address);
+    const work = new Work(this.partition);
+    work.involve(room);
+    work.step(() => step(room, work));
+    work.commit();
+    await this.still();
+  }
+
   /** What the store holds of who is known, by address. */
   known(): Record<string, string> {
     const rows = this.model.rows<{ jid: string; affiliation: string; nick: string }>(
@@ -356,6 +373,10 @@ export class Rig {
         !this.partition.doorstep.idle || [...this.partition.rooms.values()].some(({ quiet }) => !quiet);
       calm = this.#queries > 0 || this.lane.depth > 0 || busy ? 0 : calm + 1;
     }
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
   }
 
   async close(): Promise<void> {

@@ -287,14 +287,16 @@ export class Hall {
     const { nick, v } = shown;
     this.v = Math.max(this.v, v);
     const own = this.#nicks.get(nick);
-    if (shown.gone !== true) for (const stay of own ?? []) stay.sees = sees;
+    const learning = [...(own ?? [])].filter((stay) => sees && !stay.sees);
+    for (const stay of own ?? []) stay.sees = sees;
     if (hidden !== true) this.#showOthers(shown, except);
     for (const stay of own ?? []) {
       const { session } = stay;
       if (!stay.live || session.full === except) continue;
-      stay.v = v;
+      stay.v = stay.told = v;
       session.send(addressed('presence', session, self), 0, this.feeds.presence, v);
     }
+    for (const stay of learning) this.#reveal(stay);
     if (renames !== undefined) for (const stay of [...(own ?? [])]) this.#call(stay, renames);
   }
 
@@ -324,6 +326,14 @@ export class Hall {
     open.send();
     if (full !== open) full.send();
     for (const stay of idle) this.#showLater(stay, shown);
+  }
+
+  /** It may see real addresses now (XEP-0045 §8): it is shown everybody once more. */
+  #reveal(stay: Stay): void {
+    stay.v = 0;
+    stay.from = this.v;
+    stay.live = false;
+    this.pump(stay);
   }
 
   /** Its client is not looking (XEP-0352); but what says more than who is there is not held back. */
@@ -404,8 +414,8 @@ export class Hall {
       if (!hasRoom(session)) return false;
       stay.v = one.v;
       const own = one.nick === stay.nick;
-      // Its own is told at the end of its entering.
-      if (own && (stay.entering !== undefined || one.gone === true)) continue;
+      // Its own is told at the end of its entering, and once.
+      if (own && (stay.entering !== undefined || one.gone === true || one.v <= stay.told)) continue;
       const tail = own ? selfOf(one) : tailOf(one, stay);
       session.send(addressed('presence', session, tail), 0, this.feeds.presence, one.v);
     }

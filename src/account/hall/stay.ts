@@ -26,13 +26,15 @@ export class Stay {
   /** It has been sent everything up to these (link/rooms.ts). */
   pos: number;
   v: number;
+  /** Of its own presence it has heard up to this. */
+  told = 0;
   /** Its client has acknowledged everything up to these. */
   ackedPos: number;
   ackedV: number;
   /** What of it the session's row says. */
   savedPos: number;
   /** Departures below it are nothing to it: it was not in. */
-  readonly from: number;
+  from: number;
   /** Asked for what is behind `pos`, and not answered. */
   asked = false;
   /** Answered, and not sent yet. */

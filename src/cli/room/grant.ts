@@ -22,16 +22,16 @@ export function grantCommand(): Command {
       withAdministration(options, async ({ administration }) => {
         await administration.rooms.grant(address, jid, affiliation);
         if (options.json) printJson({ address, jid, affiliation });
-        else print(`${jid} is ${words[affiliation]} ${address}`);
+        else print(`${jid} ${words[affiliation]} ${address}`);
       }),
     );
   return withCommon(command, 'muster room grant team@conference.example.org bob@example.org admin');
 }
 
 const words: Readonly<Record<Affiliation, string>> = {
-  owner: 'an owner of',
-  admin: 'an administrator of',
-  member: 'a member of',
-  none: 'nobody special in',
-  outcast: 'banned from',
+  owner: 'is an owner of',
+  admin: 'is an administrator of',
+  member: 'is a member of',
+  none: 'has no affiliation with',
+  outcast: 'is banned from',
 };
