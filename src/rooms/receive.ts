@@ -7,6 +7,7 @@ import { retractedBy } from '../xmpp/retract.ts';
 import { errorReply } from '../xmpp/stanza.ts';
 import { dismissal } from './cast.ts';
 import { create } from './enter.ts';
+import { exorcise } from './ghost.ts';
 import { mediate } from './mediate.ts';
 import type { Partition } from './partition.ts';
 import { receivePresence } from './presence.ts';
@@ -92,7 +93,7 @@ function isHidden(room: Room, from: Jid): boolean {
 /** What nobody stores: chat states, what is not to be kept, and what is told of somebody who is in. In the room's mailbox. */
 export function receivePassing(unit: Joint, room: Room, stanza: Element, from: Jid, to: Jid): void {
   if (stanza.name === 'presence') receivePresence(unit, room, stanza, from, to, undefined);
-  else if (stanza.attrs['type'] === 'error') return;
+  else if (stanza.attrs['type'] === 'error') exorcise(unit, room, stanza, from);
   else if (isHidden(room, from)) throw new StanzaError('item-not-found', 'there is no such room');
   else if (to.resource !== '') sendPrivate(unit, room, stanza, from, to, undefined);
   else if (stanza.attrs['type'] === 'groupchat') pass(room, stanza, from);
