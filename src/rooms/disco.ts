@@ -5,11 +5,13 @@ import { buildForm, type Field } from '../xmpp/forms.ts';
 import { NS } from '../xmpp/namespaces.ts';
 import { parseStored } from '../xmpp/parser.ts';
 import { foundSet, parsePage } from '../xmpp/rsm.ts';
+import { commandInfo, commandItems } from './hats.ts';
 import type { Feature, Inquiry, Request } from './iq.ts';
 import { compare, listedFor, pageBounds } from './listed.ts';
 import { reservedNick } from './register.ts';
 import type { Room } from './room.ts';
 import { rankOf } from './standing.ts';
+import { hatsHash } from './wardrobe.ts';
 
 /** Where somebody asks by which nickname the room knows it (XEP-0045 §7.12). */
 const reserved = 'x-roomuser-item';
@@ -58,6 +60,8 @@ function roomInfo(request: Request, features: readonly string[]): Element {
     // §7.12: an empty one says that there is none.
     return el('query', NS.discoInfo, { node }, name === undefined ? [] : [identity]);
   }
+  const command = commandInfo(node);
+  if (command !== undefined) return command;
   noNode(payload);
   const { config } = room;
   const name = config.name === '' ? localOf(room.address) : config.name;
@@ -97,6 +101,7 @@ function form({ room, from, occupant }: Request): Field[] {
       values: config.avatar === '' ? [] : config.avatar.split(' '),
     },
     one('muc#maxhistoryfetch', String(Math.min(config.history, fixed.roomRecent.value))),
+    one('hats#hash', config.hats.length === 0 ? '' : hatsHash(config.hats)),
     flag('muc#roomconfig_changesubject', config.changeSubject),
     flag('muc#roominfo_subjectmod', config.changeSubject),
     // §6.4: any field of the configuration may be told; by these clients know what to offer.
@@ -135,7 +140,9 @@ const flag = (name: string, value: boolean): Field => ({
 });
 
 /** §6.5: who is in is told to who is in; for others the list is empty. */
-function occupantsOf({ room, occupant, payload }: Request): Element {
+function occupantsOf(request: Request): Element {
+  const { room, occupant, payload } = request;
+  if (payload.attrs['node'] === NS.commands) return commandItems(request);
   noNode(payload);
   if (occupant === undefined) return el('query', NS.discoItems);
   const page = parsePage(payload, pageBounds);

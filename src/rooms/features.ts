@@ -2,6 +2,7 @@ import { admin } from './admin.ts';
 import { archive } from './archive.ts';
 import { avatar } from './avatar.ts';
 import { disco } from './disco.ts';
+import { hats } from './hats.ts';
 import type { Feature } from './iq.ts';
 import { moderation } from './moderate.ts';
 import { owner } from './owner.ts';
@@ -14,6 +15,7 @@ const told: readonly Feature[] = [
   admin,
   owner,
   register,
+  hats,
   avatar,
   archive,
   moderation,

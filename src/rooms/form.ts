@@ -23,7 +23,7 @@ import type { Affiliation, Role } from './standing.ts';
 export const roomConfig = `${NS.muc}#roomconfig`;
 
 /** What one field says alone. */
-type Plain = Exclude<keyof Config, 'password' | 'avatar' | 'vcard'>;
+type Plain = Exclude<keyof Config, 'password' | 'avatar' | 'vcard' | 'hats'>;
 
 const entries: { readonly [Name in Plain]: Entry<Config[Name]> } = {
   name: text('muc#roomconfig_roomname', 'Natural-Language Room Name', fixed.roomName.value),
