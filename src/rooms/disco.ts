@@ -14,6 +14,7 @@ import { rankOf } from './standing.ts';
 import { hatsHash } from './wardrobe.ts';
 
 /** Where somebody asks by which nickname the room knows it (XEP-0045 §7.12). */
+const traffic = 'http://jabber.org/protocol/muc#traffic';
 const reserved = 'x-roomuser-item';
 /** XEP-0045 §7.4: what is sent comes back with the id that it had. */
 const stableId = `${NS.muc}#stable_id`;
@@ -60,6 +61,8 @@ function roomInfo(request: Request, features: readonly string[]): Element {
     // §7.12: an empty one says that there is none.
     return el('query', NS.discoInfo, { node }, name === undefined ? [] : [identity]);
   }
+  // §18.1.1: a room that passes on whatever is said.
+  if (node === traffic) throw new StanzaError('service-unavailable');
   const command = commandInfo(node);
   if (command !== undefined) return command;
   noNode(payload);

@@ -7,6 +7,7 @@ import { retractedBy } from '../xmpp/retract.ts';
 import { errorReply } from '../xmpp/stanza.ts';
 import { dismissal } from './cast.ts';
 import { create } from './enter.ts';
+import { depart } from './leave.ts';
 import { mediate } from './mediate.ts';
 import type { Partition } from './partition.ts';
 import { receivePresence } from './presence.ts';
@@ -92,12 +93,29 @@ function isHidden(room: Room, from: Jid): boolean {
 /** What nobody stores: chat states, what is not to be kept, and what is told of somebody who is in. In the room's mailbox. */
 export function receivePassing(unit: Joint, room: Room, stanza: Element, from: Jid, to: Jid): void {
   if (stanza.name === 'presence') receivePresence(unit, room, stanza, from, to, undefined);
-  else if (stanza.attrs['type'] === 'error') return;
+  else if (stanza.attrs['type'] === 'error') bounced(unit, room, stanza, from);
   else if (isHidden(room, from)) throw new StanzaError('item-not-found', 'there is no such room');
   else if (to.resource !== '') sendPrivate(unit, room, stanza, from, to, undefined);
   else if (stanza.attrs['type'] === 'groupchat') pass(room, stanza, from);
   else mediate(unit, room, stanza, from, undefined);
 }
+
+/** §18.1.2: what a room sent could not be delivered: whom it was for is not there any more. */
+function bounced(unit: Joint, room: Room, message: Element, from: Jid): void {
+  const occupant = room.occupants.get(from.full);
+  const conditions = message.child('error')?.elements(undefined) ?? [];
+  if (occupant !== undefined && conditions.some(({ name, ns }) => ns === NS.stanzas && undelivered.has(name)))
+    depart(unit, room, [occupant], { codes: [333] });
+}
+
+const undelivered: ReadonlySet<string> = new Set([
+  'gone',
+  'item-not-found',
+  'recipient-unavailable',
+  'redirect',
+  'remote-server-not-found',
+  'remote-server-timeout',
+]);
 
 export function isJoin(presence: Element): boolean {
   return (

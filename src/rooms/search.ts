@@ -148,6 +148,8 @@ function read(form: Form): Wanted {
     const vars = ['all', 'q'].map((name) => el('var', NS.searchError, {}, [name]));
     throw refuse('bad-request', 'conflicting-fields', 'either all, or words to look for', {}, vars);
   }
+  if (!all && text === '' && (form.value('q') ?? '') !== '')
+    throw refuse('bad-request', 'invalid-search-terms', 'blanks are no words');
   if (!all && text === '')
     throw refuse('bad-request', 'no-search-conditions', 'either all, or words to look for');
   const key = form.value('key') ?? byUsers;
