@@ -74,9 +74,12 @@ function set({ room, from, work, payload, answer }: Request): undefined {
     // §8.2, §9.1: first who asked hears of it, then the others.
     answer();
     for (const turn of turns) turnTo(work, room, turn, by);
+    // §10.1: a temporary room ends with its last occupant, by whatever it goes.
+    if (room.removed) return;
     affiliate(work, room, changes, by);
     // §9.5: whom a members-only room lets in from now on is told.
-    if (room.config.membersOnly) for (const { jid } of strangers) welcome(work, room, Jid.parse(jid)!, from);
+    if (room.config.membersOnly && !room.removed)
+      for (const { jid } of strangers) welcome(work, room, Jid.parse(jid)!, from);
   });
   return undefined;
 }

@@ -191,6 +191,29 @@ test('a members-only room: who is let in is invited, who is no member any more i
   });
 });
 
+test('a domain is let into a members-only room, and out again', async () => {
+  await using rig = await Rig.open();
+  const [alice] = await rig.gather('alice');
+  await rig.configure({ membersOnly: true });
+  assert.equal(
+    await sets(
+      alice!,
+      '<item jid="far.example" affiliation="member"/><item jid="dora@far.example" affiliation="member"/>',
+    ),
+    'done',
+  );
+  const carol = rig.client('carol@far.example/pda');
+  const dora = rig.client('dora@far.example/pda');
+  assert.equal((await carol.enters('carol')).length, 3);
+  await dora.enters('dora');
+  for (const client of [alice!, carol, dora]) client.take();
+  assert.equal(await sets(alice!, '<item jid="far.example" affiliation="none"/>'), 'done');
+  assert.deepEqual(heard(carol, 'carol'), ['gone none none 110 321']);
+  assert.deepEqual(heard(dora, 'carol'), ['gone none none 321']);
+  assert.equal(refusal((await carol.enters('carol'))[0]!), 'registration-required');
+  assert.equal(rig.there()['dora@far.example/pda'], 'dora participant');
+});
+
 test('admins and owners come and go; the last owner stays', async () => {
   await using rig = await Rig.open();
   const [alice, bob] = await rig.gather('alice', 'bob');
@@ -217,6 +240,19 @@ test('admins and owners come and go; the last owner stays', async () => {
   assert.deepEqual(heard(alice!, 'alice'), ['none participant 110']);
   assert.deepEqual(rig.known(), { 'bob@example.org': 'owner' });
   assert.equal(await sets(bob!, '<item jid="example.org" affiliation="owner"/>'), 'not-acceptable');
+});
+
+test('an owner who is away empties a temporary room, and nothing of it is left', async () => {
+  await using rig = await Rig.open();
+  const [alice, bob] = await rig.gather('alice', 'bob');
+  await alice!.leaves('alice');
+  assert.equal(
+    await sets(alice!, '<item nick="bob" role="none"/><item jid="carol@far.example" affiliation="member"/>'),
+    'done',
+  );
+  assert.deepEqual(heard(bob!, 'bob'), ['gone none none 110 307']);
+  assert.deepEqual([rig.known(), rig.there()], [{}, {}]);
+  assert.equal(await sets(alice!, '<item jid="bob@example.org" affiliation="none"/>'), 'item-not-found');
 });
 
 test('a list is changed as a whole or not at all', async () => {
