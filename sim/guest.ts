@@ -141,7 +141,7 @@ export class Guest {
   #sees(room: string, nick: string, visit: Visit | undefined, stanza: Element): void {
     const { history, name } = this.#client;
     const x = stanza.child('x', NS.mucUser);
-    const codes = x?.elements(NS.mucUser).filter((one) => one.name === 'status') ?? [];
+    const codes = x?.elements('status', NS.mucUser) ?? [];
     const has = (code: number) => codes.some((one) => one.attrs['code'] === String(code));
     if (stanza.attrs['type'] === 'unavailable') {
       visit?.seen.delete(nick);

@@ -67,7 +67,8 @@ function say(account: Account, stanza: Element, from: Jid, to: Jid): void {
   if (isRoom(partition.env, to)) {
     // Who is in now was not when this was said; who is not any more need not come in.
     const inside = account.sessions.some(
-      ({ full, directed }) => full === from.full && directed?.has(to.full),
+      ({ full, directed, stays }) =>
+        full === from.full && directed?.has(to.full) === true && stays?.get(to.bare)?.leaving !== true,
     );
     if (inside === (type === undefined)) sendPassing(partition, to, stanza);
     return;

@@ -352,6 +352,7 @@ export class Rig {
         partitionOf: () => this.partition.id,
       } as unknown as Floor['env'],
       session: (jid) => this.#sessions.get(jid),
+      adopt: () => undefined,
       ask: (hall, frame) => {
         const { id: partition, epoch } = this.partition;
         this.#report(server, { ...frame, partition, epoch, room: hall.room } as ToRoom);

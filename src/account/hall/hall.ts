@@ -14,6 +14,8 @@ export interface Floor {
   readonly env: Env;
   /** The session of a full address, where it is here and lives. */
   session(jid: string): Session | undefined;
+  /** A session that is in may have come here a moment ago, and what its client knows with it. */
+  adopt(jid: string): void;
   /** Sends to the room's owner. */
   ask(hall: Hall, frame: { readonly t: string; readonly [key: string]: unknown }): void;
   /** The room says that a session is in, or out. */
@@ -150,10 +152,11 @@ export class Hall {
     for (const { seats } of parts)
       for (const seat of seats) {
         known.add(seat.jid);
+        if (!this.stays.has(seat.jid)) this.#floor.adopt(seat.jid);
         const stay = this.stays.get(seat.jid);
         if (stay === undefined) {
           // Its `enter` came while we waited.
-          this.#begin(seat, { self: seat.self, history: [], subject: frame.subject }, frame.pos);
+          this.#begin(seat, { self: seat.self, history: [], subject: frame.subject }, seat.joined);
           continue;
         }
         stay.asked = false;

@@ -31,6 +31,10 @@ export class Halls {
     this.#floor = {
       env,
       session: (jid) => this.#session(jid),
+      adopt: (jid) => {
+        const session = this.#session(jid);
+        if (session !== undefined) this.adopt(session);
+      },
       ask: (hall, frame) => this.#ask(hall, frame),
       in: (session, room, nick) => rememberRoom(session, room, nick),
       out: (session, room) => {

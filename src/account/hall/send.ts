@@ -90,9 +90,14 @@ export function sendRoomPresence(
   const known = addressIn(session, to.bare);
   const gone = stanza.attrs['type'] === 'unavailable';
   if (to.resource !== '') {
-    if (known !== undefined && (gone || known !== to.full)) session.directed!.delete(known);
-    if (!gone) remember(to.full);
-    keep(session);
+    if (!gone) {
+      if (known !== undefined && known !== to.full) session.directed!.delete(known);
+      remember(to.full);
+      keep(session);
+    }
+    // It is in until the room says that it is out: should it have another owner by then, that one asks.
+    const stay = session.stays?.get(to.bare);
+    if (stay !== undefined) stay.leaving = gone;
   }
   const enters = !gone && (known === undefined || stanza.child('x', NS.muc) !== undefined);
   const leaves = gone && known !== undefined;

@@ -21,6 +21,8 @@ export class Stay {
   live = false;
   /** The room has said that it is in, and speaks to it here. */
   known = false;
+  /** Its client has said that it goes. */
+  leaving = false;
   /** What it still has to be told of its entering. */
   entering: Entering | undefined;
   /** It has been sent everything up to these (link/rooms.ts). */
