@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import type { Actor } from '../e2e/actor.ts';
 import { show } from '../e2e/xml.ts';
 import { requests, silent } from './announced.ts';
+import { rooms } from './rooms.ts';
 import { ok, refused, said, type Scene } from './scene.ts';
 
 /** Something that people do, and what must be left of it. */
@@ -467,6 +468,7 @@ export const features: readonly Feature[] = [
       assert.deepEqual(unknown, [], 'what is announced has a request here, or is said to have none');
     },
   },
+  ...rooms,
 ];
 
 function appServer({ alice }: Scene): { service: string; node: string } {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openPool } from '../../cluster/pool.ts';
 import type { PartitionInfo } from '../../src/admin/administration.ts';
-import { placeInRange } from '../../src/placement/placement.ts';
+import { kindOf, placeInRange, roomHost, type Kind } from '../../src/placement/placement.ts';
 import { Actor } from '../e2e/actor.ts';
 import { openTarget, type Target } from '../e2e/server.ts';
 import { poll } from '../e2e/child.ts';
@@ -24,6 +24,8 @@ export interface World extends AsyncDisposable {
 export interface Pair {
   readonly alice: string;
   readonly bob: string;
+  /** Addresses of rooms that nobody made yet, in a pool one on Alice's server and one on Bob's. */
+  readonly rooms: Readonly<Record<'alice' | 'bob', string>>;
   login(who: 'alice' | 'bob', resource?: string): Promise<Actor>;
 }
 
@@ -40,7 +42,11 @@ export async function openStandalone(): Promise<World> {
     pair: async (tag) => {
       const pair = { alice: `alice-${tag}`, bob: `bob-${tag}` };
       await target.users([pair.alice, pair.bob]);
-      return { ...pair, login: (who, resource) => enter(target, pair[who], resource) };
+      const rooms = {
+        alice: `near-${tag}@${roomHost(target.domain)}`,
+        bob: `far-${tag}@${roomHost(target.domain)}`,
+      };
+      return { ...pair, rooms, login: (who, resource) => enter(target, pair[who], resource) };
     },
     crash: async () => {
       await target.kill('worker');
@@ -55,15 +61,18 @@ export async function openPair(): Promise<World> {
   const directory = await mkdtemp(join(tmpdir(), 'muster-pair-'));
   const pool = await openPool({ directory, servers: 2, muxes: 2, partitions: 8, set: settings });
   const { domain, servers } = pool;
-  const owners = async (): Promise<(address: string) => string> => {
+  const owners = async (): Promise<Record<Kind, (address: string) => string>> => {
     const { pool: told } = JSON.parse(await pool.muster(['status', '--json'])) as {
       pool: { partitions: readonly PartitionInfo[] };
     };
-    const accounts = told.partitions
-      .filter(({ name }) => name.startsWith('account/'))
-      .sort((a, b) => a.partition - b.partition);
-    const place = placeInRange(new Set([domain]), () => ({ first: 0, count: accounts.length }));
-    return (address) => accounts[place(address)!]!.server;
+    const of = (kind: Kind, host: string) => {
+      const served = told.partitions
+        .filter(({ name }) => kindOf(name) === kind)
+        .sort((a, b) => a.partition - b.partition);
+      const place = placeInRange(new Set([host]), () => ({ first: 0, count: served.length }));
+      return (address: string) => served[place(address)!]!.server;
+    };
+    return { account: of('account', domain), room: of('room', roomHost(domain)) };
   };
   const home = { alice: servers[0]!.name, bob: servers[1]!.name };
   const doors = {
@@ -76,16 +85,19 @@ export async function openPair(): Promise<World> {
     lasting: true,
     pair: async (tag) => {
       const ownerOf = await owners();
-      const named = (who: 'alice' | 'bob') => {
+      const named = (kind: Kind, who: 'alice' | 'bob', host: string) => {
         for (let n = 0; n < 100; n++) {
-          const name = `${who}-${tag}-${n}`;
-          if (ownerOf(`${name}@${domain}`) === home[who]) return name;
+          const address = `${who}-${tag}-${n}@${host}`;
+          if (ownerOf[kind](address) === home[who]) return address;
         }
         throw new Error(`no partition of ${home[who]}`);
       };
-      const pair = { alice: named('alice'), bob: named('bob') };
+      const user = (who: 'alice' | 'bob') => named('account', who, domain).split('@')[0]!;
+      const pair = { alice: user('alice'), bob: user('bob') };
       await pool.users([pair.alice, pair.bob]);
-      return { ...pair, login: (who, resource) => enter(doors[who], pair[who], resource) };
+      const host = roomHost(domain);
+      const rooms = { alice: named('room', 'alice', host), bob: named('room', 'bob', host) };
+      return { ...pair, rooms, login: (who, resource) => enter(doors[who], pair[who], resource) };
     },
     crash: async (whose) => {
       const server = servers.find(({ name }) => name === home[whose])!;
