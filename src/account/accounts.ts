@@ -72,6 +72,11 @@ export class Accounts {
     });
   }
 
+  /** Rooms in which a session of this server is. */
+  get halls(): number {
+    return this.#halls?.size ?? 0;
+  }
+
   partitions(): IterableIterator<Partition> {
     return this.#partitions.values();
   }

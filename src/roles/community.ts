@@ -1,5 +1,5 @@
 import { Accounts } from '../account/accounts.ts';
-import type { Counted, Env } from '../account/env.ts';
+import type { Env } from '../account/env.ts';
 import { componentsOf, hostsOf } from '../account/hosts.ts';
 import { Notices } from '../account/notices.ts';
 import { sleep } from '../base/clock.ts';
@@ -23,6 +23,7 @@ import { openStore } from './engines.ts';
 import { openFileStore, type FileStore } from './filestore.ts';
 import { answerPeers, openHere } from './here.ts';
 import { ownersSecret } from './identity.ts';
+import type { Counts } from './observe.ts';
 import type { Ownership } from './ownership.ts';
 import { policyOf } from './login.ts';
 import { answerRooms, openRoomsHere, type RoomsHere } from './rooms.ts';
@@ -45,6 +46,8 @@ export interface Community {
   readonly store: Store;
   readonly directory: EmbeddedDirectory;
   readonly accounts: Accounts;
+  /** undefined on a server without that role. */
+  readonly rooms: Rooms | undefined;
   readonly roomsHere: RoomsHere;
   readonly routes: Table;
   readonly pool: Pool | undefined;
@@ -73,7 +76,7 @@ export async function openCommunity(
   config: Config,
   around: Surroundings,
   mesh: Mesh,
-  count: (event: Counted) => void,
+  counts: Pick<Counts, 'account' | 'room'>,
   port: () => number | undefined = () => undefined,
 ): Promise<Community> {
   const { clock, random, log } = around;
@@ -152,7 +155,7 @@ export async function openCommunity(
           .map(({ peer }) => peer),
       constrained: () => ownership.constrained(),
       lost: (partition) => ownership.lost(partition),
-      count,
+      count: counts.account,
       notices,
       administering: openAdministering({
         store,
@@ -186,7 +189,7 @@ export async function openCommunity(
           secret,
           newId,
           lost: (partition) => ownership.lost(partition),
-          count: () => {},
+          count: counts.room,
         })
       : undefined;
     const here = openHere(accounts);
@@ -207,6 +210,7 @@ export async function openCommunity(
       store,
       directory,
       accounts,
+      rooms,
       roomsHere,
       routes,
       get pool() {

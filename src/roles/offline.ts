@@ -35,7 +35,10 @@ export async function openOffline(config: Config): Promise<Administration> {
     );
   const clock = passing(systemClock);
   const mesh = openMesh(new Hub(clock).wire('offline/1'), { clock, log });
-  const community = await openCommunity(config, { clock, random: systemRandom, log }, mesh, () => {});
+  const community = await openCommunity(config, { clock, random: systemRandom, log }, mesh, {
+    account: () => {},
+    room: () => {},
+  });
   return openAdministration({
     config,
     store: community.store,

@@ -73,11 +73,11 @@ export async function startServer(config: Config, around: Surroundings): Promise
     closing.push(() => presence.close());
     let web: Web | undefined;
     const community = owns(config.roles)
-      ? await openCommunity(config, around, mesh, counts.account, () => web?.port)
+      ? await openCommunity(config, around, mesh, counts, () => web?.port)
       : undefined;
     if (community !== undefined) {
       closing.push(() => community.close());
-      counts.watch(community.accounts);
+      counts.watch(community.accounts, community.rooms);
     }
 
     const keys = await certificate(config, clock);

@@ -26,7 +26,7 @@ export function destroyRoom(unit: Joint, room: Room, venue: Venue = {}): void {
     const { self } = faceOf(room, occupant, { gone: true, affiliation: 'none', destroy });
     const tell = room.company.farewell(occupant.jid.full);
     unit.after(() => {
-      room.partition.env.count('room-leave');
+      room.partition.env.count('leave');
       tell(self);
     });
   }

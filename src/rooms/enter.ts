@@ -113,7 +113,7 @@ function seat(
   if (room.config.whois === 'anyone') own.push(100);
   if (room.config.logging) own.push(170);
   unit.after(() => {
-    room.partition.env.count('room-join');
+    room.partition.env.count('join');
     meet();
     announce(room, occupant, own, past);
   });

@@ -30,7 +30,8 @@ export interface Env {
   newId(): number;
   /** The store says that a partition is not ours any more. */
   readonly lost?: ((partition: number) => void) | undefined;
+  /** Called for what an administrator may want to count. */
   readonly count: (event: Counted) => void;
 }
 
-export type Counted = 'room-message' | 'room-join' | 'room-leave' | 'stale-frame';
+export type Counted = 'message' | 'join' | 'leave' | 'stale-frame';

@@ -24,7 +24,7 @@ export function depart(unit: Joint, room: Room, occupants: readonly Occupant[], 
     room.unseat(unit, occupant, face.open);
     const last = !room.nicks.has(occupant.nick);
     unit.after(() => {
-      room.partition.env.count('room-leave');
+      room.partition.env.count('leave');
       tell(face.self);
       if (last) room.company.show(occupant, face, { gone: true });
     });

@@ -21,7 +21,7 @@ export function append(
   const { jid, nick } = occupant;
   const row = room.append(unit, { jid: jid.full, nick, kind, sent: clock.now(), xml }, source);
   unit.after(() => {
-    count('room-message');
+    count('message');
     room.company.say(row.pos, stamped(room, row));
   });
   return row;

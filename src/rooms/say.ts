@@ -27,7 +27,10 @@ export function pass(room: Room, message: Element, from: Jid): void {
   const occupant = speaker(room, from);
   mayNow(room, occupant);
   const tail = tailOf(reflected(room, occupant, message));
-  room.inOrder(() => room.company.say(0, tail));
+  room.inOrder(() => {
+    room.partition.env.count('message');
+    room.company.say(0, tail);
+  });
 }
 
 /** The occupant who says it, if it has voice. */
