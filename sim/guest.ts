@@ -55,8 +55,7 @@ export class Guest {
       since: Infinity,
     };
     const xml = `<x xmlns="${NS.muc}"><history maxstanzas="0"/></x>`;
-    if (!this.#client.request(`<presence xmlns="${NS.client}" to="${room}/${name}">${xml}</presence>`))
-      return;
+    if (!this.#client.request(`<presence xmlns="${NS.client}" to="${room}/${name}">${xml}</presence>`)) return;
     this.visits.set(room, visit);
     this.#note(`enters ${room} as ${full}`);
   }
@@ -92,11 +91,7 @@ export class Guest {
     const status = `s${++this.#statuses}`;
     const xml = `<status>${status}</status>`;
     const { nick } = visit;
-    if (
-      !this.#client.request(
-        `<presence xmlns="${NS.client}" to="${room}/${nick}" id="${status}">${xml}</presence>`,
-      )
-    )
+    if (!this.#client.request(`<presence xmlns="${NS.client}" to="${room}/${nick}" id="${status}">${xml}</presence>`))
       return;
     visit.status = status;
     this.#note(`says ${status} in ${room}`);
@@ -109,11 +104,7 @@ export class Guest {
     const { name, world } = this.#client;
     const wanted = visit.nick === name ? `${name}-${world.random.int(3)}` : name;
     const xml = `<status>${visit.status}</status>`;
-    if (
-      !this.#client.request(
-        `<presence xmlns="${NS.client}" to="${room}/${wanted}" id="nick">${xml}</presence>`,
-      )
-    )
+    if (!this.#client.request(`<presence xmlns="${NS.client}" to="${room}/${wanted}" id="nick">${xml}</presence>`))
       return;
     visit.wanted = wanted;
     this.#note(`wants to be ${wanted} in ${room}`);
@@ -133,8 +124,7 @@ export class Guest {
   }
 
   resumed(bothDied: boolean): void {
-    for (const visit of this.visits.values())
-      if (bothDied) visit.mayRepeat = Math.max(visit.mayRepeat, visit.next - 1 || 0);
+    for (const visit of this.visits.values()) if (bothDied) visit.mayRepeat = Math.max(visit.mayRepeat, visit.next - 1 || 0);
   }
 
   hear(stanza: Element): void {
