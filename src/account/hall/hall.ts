@@ -202,7 +202,6 @@ export class Hall {
 
   /** A session that was in already, under another owner: its client has everything up to these. */
   adopt(session: Session, nick: string, pos: number, v: number): void {
-    if (this.stays.get(session.full)?.session === session) return;
     const stay = new Stay(session, { nick, sees: false }, pos, v, v);
     this.#add(stay);
   }
