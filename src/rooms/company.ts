@@ -74,10 +74,10 @@ export class Company {
   }
 
   /** It goes by another nickname: the old one is nobody's. */
-  renamed({ jid, nick, v, shown }: Occupant, open: string): void {
+  renamed({ nick, v, shown }: Occupant, open: string): void {
     this.#faces.delete(nick);
     this.#departures.delete(nick);
-    this.#departures.set(nick, { jid: jid.full, nick, v, gone: true, open, hidden: !shown });
+    this.#departures.set(nick, { jid: '', nick, v, gone: true, open, hidden: !shown });
   }
 
   /** How somebody who is in is told that it goes: call what it gives when that is so. */
@@ -280,7 +280,6 @@ export class Company {
         subject: last || first ? subjectTail(this.#room) : '',
         seats,
         shown,
-        since: this.#since,
       };
       frames.push(frame);
       [seats, shown, size, first] = [[], [], 0, false];
