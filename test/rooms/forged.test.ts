@@ -109,5 +109,16 @@ test('a word for a search is a word, whatever is in it', async () => {
     assert.match(found, /type="result"/, word);
     assert.doesNotMatch(found, /<item/, word);
   }
+  // Each looks at every room: so many at a time.
+  for (let n = 0; n < 100; n++)
+    alice!.send(
+      `<iq type="get" id="s${n}" to="conference.example.org"><search xmlns="${NS.search}"><x xmlns="${NS.dataForms}" type="submit"><field var="FORM_TYPE"><value>${NS.searchParams}</value></field><field var="all"><value>1</value></field></x></search></iq>`,
+    );
+  await rig.still();
+  const answers = alice!.take().filter((text) => /^<iq [^>]*id="s\d/.test(text));
+  assert.equal(answers.length, 100);
+  const refused = answers.filter((text) => text.includes('type="error"'));
+  assert.ok(refused.length > 50 && refused.length < 100, `${refused.length}`);
+  for (const text of refused) assert.equal(refusal(text), 'resource-constraint');
   await rig.close();
 });
