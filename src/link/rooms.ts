@@ -64,8 +64,6 @@ export interface Mirror extends RoomHead {
   readonly seats: readonly Seat[];
   /** Who is there, and who went of late, in the order of `v`. */
   readonly shown: readonly Shown[];
-  /** All departures above this `v` are among them. */
-  readonly since: number;
 }
 /** Sessions that a hall has told of besides those of its report. */
 export interface Seats extends RoomHead {

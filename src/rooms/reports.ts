@@ -54,7 +54,6 @@ function dismiss(partition: Partition, from: Peer, frame: Extract<ToRoom, { t: '
     subject: '',
     seats: [],
     shown: [],
-    since: 0,
   };
   env.mesh.send(from, 'hall', { ...head, t: 'mirror', ...rest });
   for (const { jid, nick } of frame.stays)

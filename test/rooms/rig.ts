@@ -102,6 +102,8 @@ export class Rig {
   readonly passed: string[] = [];
   /** What rooms said to servers of occupants. */
   readonly frames: ToHall[] = [];
+  /** What rooms say now is lost, as where an owner dies between a commit and its word. */
+  deaf = false;
   partition!: Partition;
   lane!: Lane;
   volume!: Volume;
@@ -329,6 +331,7 @@ export class Rig {
   }
 
   #tell(server: string, frame: ToHall): void {
+    if (this.deaf) return;
     this.frames.push(frame);
     const key = `${server} ${frame.room}`;
     if (frame.t === 'seek') {

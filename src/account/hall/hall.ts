@@ -146,7 +146,7 @@ export class Hall {
     this.pos = frame.pos;
     this.#replace(
       parts.flatMap(({ shown }) => shown),
-      frame,
+      frame.v,
     );
     const known = new Set<string>();
     for (const { seats } of parts)
@@ -175,17 +175,16 @@ export class Hall {
   }
 
   /** Everybody who is there, as of now. Whoever was shown and is not among them has gone, whether or not anybody saw it. */
-  #replace(list: readonly Shown[], { v, since }: Mirror): void {
+  #replace(list: readonly Shown[], v: number): void {
     const before = this.#shown;
     this.#shown = new Map();
     const gone = this.#gone;
     this.#gone = new Map();
     for (const one of list) (one.gone === true ? this.#gone : this.#shown).set(one.nick, one);
     this.v = Math.max(v, this.v);
-    if (since > 0)
-      for (const [nick, one] of before)
-        if (one.v <= since && !this.#shown.has(nick) && !this.#gone.has(nick))
-          this.#gone.set(nick, { nick, v: ++this.v, gone: true, open: this.#vanished(nick) });
+    for (const nick of before.keys())
+      if (!this.#shown.has(nick) && !this.#gone.has(nick))
+        this.#gone.set(nick, { nick, v: ++this.v, gone: true, open: this.#vanished(nick) });
     for (const [nick, one] of gone)
       if (!this.#shown.has(nick) && !this.#gone.has(nick)) this.#gone.set(nick, one);
     this.#gone = new Map([...this.#gone].toSorted((a, b) => a[1].v - b[1].v));
