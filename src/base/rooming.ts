@@ -114,6 +114,18 @@ export const rooming = {
     of: 'sessions, besides those that are in, whose last word in a room is in memory',
     overflow: 'that of another one is looked up when it says something again',
   },
+  roomPaces: {
+    value: 1000,
+    unit: 'accounts',
+    of: 'accounts, besides those that are in, of which a room knows how much they did of late',
+    overflow: 'the one that did nothing for the longest begins anew',
+  },
+  roomPresence: {
+    value: 16_384,
+    unit: 'characters',
+    of: 'presence of an occupant, which the room and every server of occupants keep',
+    overflow: 'it is refused with `policy-violation`; with a longer one somebody goes without a word',
+  },
   roomName: {
     value: 256,
     unit: 'characters',

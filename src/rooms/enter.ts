@@ -8,6 +8,7 @@ import { NS } from '../xmpp/namespaces.ts';
 import { faceOf } from './cast.ts';
 import { usual } from './config.ts';
 import { delayed } from './message.ts';
+import { mayBring } from './pace.ts';
 import type { Partition } from './partition.ts';
 import { Room, type Occupant } from './room.ts';
 import { roomRows, subject } from './rows.ts';
@@ -32,6 +33,7 @@ export function create(
   to: Jid,
   source: Source,
 ): Room {
+  mayBring(presence);
   const { env } = partition;
   const row = {
     id: env.newId(),
@@ -104,7 +106,6 @@ function seat(
     since: room.partition.env.clock.now(),
     home: room.partition.env.partitionOf(from.bare),
     presence: ownWords(presence),
-    bucket: undefined,
   };
   room.seat(unit, occupant);
   const meet = room.company.meet(from.full);

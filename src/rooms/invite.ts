@@ -9,7 +9,6 @@ import { errorChild } from '../xmpp/stanza.ts';
 import { affiliate, mayKnow, type Change } from './affiliate.ts';
 import { sendLetter } from './outbox.ts';
 import type { Room } from './room.ts';
-import { mayNow } from './say.ts';
 import { rankOf } from './standing.ts';
 
 /**
@@ -58,7 +57,6 @@ function mayInvite(room: Room, from: Jid): void {
   const least = room.config.allowInvites ? rankOf.member : rankOf.admin;
   if (room.config.membersOnly && rank < least)
     throw new StanzaError('forbidden', 'this room is for its members, and you may not make any');
-  if (occupant !== undefined) mayNow(room, occupant);
 }
 
 function inviteeOf(room: Room, invitation: Element): Jid {

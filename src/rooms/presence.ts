@@ -6,6 +6,7 @@ import { NS } from '../xmpp/namespaces.ts';
 import { dismissal, faceOf } from './cast.ts';
 import { enter, mayBeCalled, reenter } from './enter.ts';
 import { leave } from './leave.ts';
+import { isBulky, mayAct, mayBring } from './pace.ts';
 import type { Occupant, Room } from './room.ts';
 
 /** Presence of somebody to an address in the room. Throws `StanzaError` to refuse it. */
@@ -25,7 +26,13 @@ export function receivePresence(
     case 'error':
       // What is older than its entering is about an earlier time.
       if (occupant === undefined || isStale(occupant, source)) return;
-      leave(unit, room, occupant, presence.attrs['type'] === 'error' ? undefined : presence);
+      // Who wants to go goes, whatever it says.
+      leave(
+        unit,
+        room,
+        occupant,
+        presence.attrs['type'] === 'error' || isBulky(presence) ? undefined : presence,
+      );
       return;
     default:
       // §15.2: a room takes no subscriptions.
@@ -35,24 +42,23 @@ export function receivePresence(
   if (to.resource === '') throw new StanzaError('jid-malformed', 'presence to a room names a nickname');
   if (to.resource.trim() === '') throw new StanzaError('jid-malformed', 'this cannot be a nickname');
   const joins = presence.child('x', NS.muc) !== undefined;
-  if (occupant === undefined) {
-    if (joins) enter(unit, room, presence, from, to, source ?? none);
-    else desynchronised(unit, room, from, to);
-    return;
-  }
-  if (isStale(occupant, source)) return;
+  if (occupant === undefined && !joins) return desynchronised(unit, room, from, to);
+  // The very stanza that brought it in, come again, is as stale.
+  if (occupant !== undefined && isStale(occupant, source, joins)) return;
+  mayAct(room, from);
+  mayBring(presence);
+  if (occupant === undefined) return enter(unit, room, presence, from, to, source ?? none);
   if (to.resource !== occupant.nick) rename(unit, room, occupant, presence, from, to.resource);
-  else if (joins) {
-    // The very stanza that brought it in, come again.
-    if (source !== undefined && occupant.source === source.source && occupant.n === source.n) return;
-    reenter(unit, room, occupant, presence, source ?? { ...occupant, k: 0 });
-  } else update(unit, room, occupant, presence);
+  else if (joins) reenter(unit, room, occupant, presence, source ?? { ...occupant, k: 0 });
+  else update(unit, room, occupant, presence);
 }
 
 const none: Source = { source: 0, n: 0, k: 0 };
 
-function isStale(occupant: Occupant, source: Source | undefined): boolean {
-  return source !== undefined && source.source === occupant.source && source.n < occupant.n;
+/** `joins`: it may be the one that brought it in. */
+function isStale(occupant: Occupant, source: Source | undefined, joins = false): boolean {
+  if (source === undefined || source.source !== occupant.source) return false;
+  return joins ? source.n <= occupant.n : source.n < occupant.n;
 }
 
 /** §7.2.17: it believes to be in and is not: a kick by a fault tells it. */
