@@ -37,7 +37,7 @@ export const roomLimits = {
     default: 20,
     min: 1,
     max: 100_000,
-    of: 'what one account says in one room, to all or in private, and how often it comes in or changes there; three times as much at once',
+    of: 'messages of one account in one room, to all or in private, and as many presences; three times as many at once',
     overflow: 'it is refused with `policy-violation`; who wants to go goes',
   },
   roomRate: {

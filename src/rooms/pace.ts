@@ -3,11 +3,12 @@ import { fixed } from '../base/fixed.ts';
 import { StanzaError } from '../xmpp/error.ts';
 import { textOf } from '../xmpp/serialise.ts';
 import type { Element } from '../xmpp/element.ts';
+import type { Jid } from '../xmpp/jid.ts';
 import type { Room } from './room.ts';
 
 /**
- * How fast accounts act in a room (`limits.occupantRate`): what they say, to all or to one, and how often they come in or
- * change. All sessions of an account together, so that another session, or coming in again, gives nobody more.
+ * How fast accounts do something in a room (`limits.occupantRate`). All sessions of an account together, so that another
+ * session, or coming in again, gives nobody more.
  */
 export class Paces {
   readonly #room: Room;
@@ -34,10 +35,16 @@ export class Paces {
   }
 }
 
-/** Throws `policy-violation` where somebody is too fast. */
-export function mayAct(room: Room, { bare }: { readonly bare: string }): void {
-  if (!room.paces.take(bare))
-    throw new StanzaError('policy-violation', 'too much at once, wait a moment', 'wait');
+/** Somebody says something, to all or to one, or asks the room for something. Throws `policy-violation` for too much. */
+export function maySpeak({ words }: Room, { bare }: Jid): void {
+  if (!words.take(bare))
+    throw new StanzaError('policy-violation', 'too many messages, wait a moment', 'wait');
+}
+
+/** Somebody comes in, or shows something else of itself. Throws `policy-violation` for too much. */
+export function mayMove({ moves }: Room, { bare }: Jid): void {
+  if (!moves.take(bare))
+    throw new StanzaError('policy-violation', 'too much presence, wait a moment', 'wait');
 }
 
 /** Throws `policy-violation` for a presence that is too long for everybody to keep (`fixed.roomPresence`). */

@@ -6,7 +6,7 @@ import { NS } from '../xmpp/namespaces.ts';
 import { dismissal, faceOf } from './cast.ts';
 import { enter, mayBeCalled, reenter } from './enter.ts';
 import { leave } from './leave.ts';
-import { isBulky, mayAct, mayBring } from './pace.ts';
+import { isBulky, mayBring, mayMove } from './pace.ts';
 import type { Occupant, Room } from './room.ts';
 
 /** Presence of somebody to an address in the room. Throws `StanzaError` to refuse it. */
@@ -45,7 +45,7 @@ export function receivePresence(
   if (occupant === undefined && !joins) return desynchronised(unit, room, from, to);
   // The very stanza that brought it in, come again, is as stale.
   if (occupant !== undefined && isStale(occupant, source, joins)) return;
-  mayAct(room, from);
+  mayMove(room, from);
   mayBring(presence);
   if (occupant === undefined) return enter(unit, room, presence, from, to, source ?? none);
   if (to.resource !== occupant.nick) rename(unit, room, occupant, presence, from, to.resource);

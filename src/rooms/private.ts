@@ -6,7 +6,7 @@ import { NS } from '../xmpp/namespaces.ts';
 import { tailOf } from './cast.ts';
 import { newest } from './company.ts';
 import { sendLetter } from './outbox.ts';
-import { mayAct } from './pace.ts';
+import { maySpeak } from './pace.ts';
 import type { Occupant, Room } from './room.ts';
 
 /**
@@ -29,7 +29,7 @@ export function sendPrivate(
   if (recipients === undefined) throw new StanzaError('item-not-found', 'nobody has this nickname here');
   if (type !== 'error' && !mayWrite(room, sender))
     throw new StanzaError('not-allowed', 'no private messages here');
-  mayAct(room, from);
+  maySpeak(room, from);
   const words = message.elements(undefined).filter(({ ns }) => ns !== NS.occupantId && ns !== NS.mucUser);
   const whispered = message
     .with({ from: `${room.address}/${sender.nick}`, to: undefined })

@@ -107,7 +107,9 @@ export class Room implements Party {
   /** The servers of its occupants. */
   readonly company: Company;
   readonly bucket: Bucket;
-  readonly paces: Paces;
+  /** How fast each account speaks, and comes in or changes. */
+  readonly words: Paces;
+  readonly moves: Paces;
   /** What was to be stored was not: another object speaks for the room. */
   dead = false;
   /** It is no more, or will not be in a moment. */
@@ -130,7 +132,8 @@ export class Room implements Party {
     this.run = partition.env.newId();
     this.v = Math.max(clock.now() * 1000, row.created * 1000, (occupants.at(-1)?.v ?? 0) + 1);
     this.company = new Company(this);
-    this.paces = new Paces(this);
+    this.words = new Paces(this);
+    this.moves = new Paces(this);
     const rate = limits.roomRate;
     this.bucket = new Bucket({ burst: rate * 2, perSecond: rate }, clock.mono());
     for (const { jid, affiliation, nick, reason, hats } of members) {

@@ -5,7 +5,7 @@ import type { Jid } from '../xmpp/jid.ts';
 import { tailOf } from './cast.ts';
 import { mention } from './mention.ts';
 import { append, reflected } from './message.ts';
-import { mayAct } from './pace.ts';
+import { maySpeak } from './pace.ts';
 import type { Occupant, Room } from './room.ts';
 import { said, unkept } from './rows.ts';
 import { changeSubject, isSubject } from './subject.ts';
@@ -42,7 +42,7 @@ export function speaker(room: Room, from: Jid): Occupant {
 
 /** The rates of who speaks and of the room (`limits.occupantRate`, `limits.roomRate`). */
 function mayNow(room: Room, from: Jid): void {
-  mayAct(room, from);
+  maySpeak(room, from);
   if (!room.bucket.take(room.partition.env.clock.mono()))
     throw new StanzaError('resource-constraint', 'too much is being said in this room, wait a moment');
 }
