@@ -81,18 +81,19 @@ export function decline(
   source: Source | undefined,
 ): void {
   const inviter = inviterOf(room, refusal.attrs['to'] ?? '');
+  // Who is here by which address is for nobody to learn by what comes back.
+  if (inviter === undefined) return;
   const declined = el('decline', NS.mucUser, { from: from.bare }, wordsOf(refusal));
   tell(unit, room, message, [declined], inviter, source, 0);
 }
 
 /** Only who can have invited somebody: a room passes on nothing to anybody else. */
-function inviterOf(room: Room, address: string): Jid {
+function inviterOf(room: Room, address: string): Jid | undefined {
   const named = Jid.parse(address);
   if (named === undefined) throw new StanzaError('jid-malformed', 'a refusal names who invited you');
   const inviter = named.bare === room.address ? room.nicks.get(named.resource)?.[0]?.jid : named;
   const there = [...room.occupants.values()].some(({ jid }) => jid.bare === inviter?.bare);
-  if (inviter === undefined || (!there && rankOf[room.affiliation(inviter)] < rankOf.member))
-    throw new StanzaError('item-not-found', 'nobody here has invited you');
+  if (inviter === undefined || (!there && rankOf[room.affiliation(inviter)] < rankOf.member)) return undefined;
   return inviter.toBare();
 }
 
