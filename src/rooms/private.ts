@@ -5,6 +5,7 @@ import type { Jid } from '../xmpp/jid.ts';
 import { NS } from '../xmpp/namespaces.ts';
 import { tailOf } from './cast.ts';
 import { newest } from './company.ts';
+import { wordsOf } from './message.ts';
 import { sendLetter } from './outbox.ts';
 import { maySpeak } from './pace.ts';
 import type { Occupant, Room } from './room.ts';
@@ -30,11 +31,10 @@ export function sendPrivate(
   if (type !== 'error' && !mayWrite(room, sender))
     throw new StanzaError('not-allowed', 'no private messages here');
   maySpeak(room, from);
-  const words = message.elements(undefined).filter(({ ns }) => ns !== NS.occupantId && ns !== NS.mucUser);
   const whispered = message
     .with({ from: `${room.address}/${sender.nick}`, to: undefined })
     .withChildren([
-      ...words,
+      ...wordsOf(message),
       el('occupant-id', NS.occupantId, { id: room.occupantId(sender.jid) }),
       el('x', NS.mucUser),
     ]);
