@@ -47,6 +47,8 @@ export function create(
   const room = new Room(partition, { row, members: [], occupants: [], recent: [] });
   unit.involve(room);
   partition.add(room);
+  partition.makers.add(room);
+  unit.after(() => partition.makers.drop(room));
   unit.write(roomRows.add, [partition.id, row.id, row.address, row.creator, row.created, 1, row.config]);
   room.setMember(unit, from.bare, { affiliation: 'owner', nick: '', reason: '' });
   room.config = usual;

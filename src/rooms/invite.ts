@@ -93,7 +93,8 @@ function inviterOf(room: Room, address: string): Jid | undefined {
   if (named === undefined) throw new StanzaError('jid-malformed', 'a refusal names who invited you');
   const inviter = named.bare === room.address ? room.nicks.get(named.resource)?.[0]?.jid : named;
   const there = [...room.occupants.values()].some(({ jid }) => jid.bare === inviter?.bare);
-  if (inviter === undefined || (!there && rankOf[room.affiliation(inviter)] < rankOf.member)) return undefined;
+  if (inviter === undefined || (!there && rankOf[room.affiliation(inviter)] < rankOf.member))
+    return undefined;
   return inviter.toBare();
 }
 
