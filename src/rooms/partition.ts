@@ -100,7 +100,13 @@ export class Partition {
     this.makers.drop(room);
     if (this.rooms.peek(room.address) !== room) return;
     this.rooms.forget(room.address);
-    this.#retired.set(room.address, room);
+    // Of one that is being removed a unit follows; of one that could not be stored that was perhaps the last.
+    if (!room.dead || !room.quiet) this.#retired.set(room.address, room);
+  }
+
+  /** What an object had in the lane has ended. */
+  rested(room: Room): void {
+    if (this.#retired.get(room.address) === room) this.#retired.delete(room.address);
   }
 
   /** The same where the room is still there: it is read anew, and its occupants' servers are told. */

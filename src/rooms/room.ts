@@ -187,6 +187,7 @@ export class Room implements Party {
 
   end(): void {
     this.#open -= 1;
+    if (this.#open === 0) this.partition.rested(this);
   }
 
   /** What was changed in memory is not stored: this object is over, and is read anew. */
