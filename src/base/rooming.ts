@@ -114,6 +114,12 @@ export const rooming = {
     of: 'sessions, besides those that are in, whose last word in a room is in memory',
     overflow: 'that of another one is looked up when it says something again',
   },
+  roomWaiting: {
+    value: 5000,
+    unit: 'stanzas',
+    of: 'requests, messages that nobody stores, and presence that wait for one room, because it is being read or reads itself',
+    overflow: 'one more is answered `resource-constraint`; who goes goes',
+  },
   roomPaces: {
     value: 1000,
     unit: 'accounts',
