@@ -228,7 +228,8 @@ export class Company {
       renames: how.renames,
     };
     if (occupant.shown) {
-      if (how.gone !== true) this.#faces.set(nick, { v, shown });
+      // It may have gone since, or have another name: the face would be nobody's.
+      if (how.gone !== true && this.#room.nicks.has(nick)) this.#faces.set(nick, { v, shown });
       this.#tell(frame);
       return;
     }

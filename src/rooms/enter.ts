@@ -110,6 +110,7 @@ function seat(
     presence: ownWords(presence),
   };
   room.seat(unit, occupant);
+  const now = { ...occupant };
   const meet = room.company.meet(from.full);
   const own = [...codes];
   // §7.2.3 and §7.2.12.
@@ -118,13 +119,12 @@ function seat(
   unit.after(() => {
     room.partition.env.count('room-join');
     meet();
-    announce(room, occupant, own, past);
+    if (room.occupants.get(now.jid.full) === occupant) announce(room, now, own, past);
   });
 }
 
-/** After the commit: to the one who comes in, then to everybody else. */
+/** After the commit: to the one who comes in, then to everybody else. As it was then, not as a later unit makes it. */
 function announce(room: Room, occupant: Occupant, own: readonly number[], past: readonly string[]): void {
-  if (room.occupants.get(occupant.jid.full) !== occupant) return;
   const face = faceOf(room, occupant, { own });
   room.company.enter(occupant, face, past);
   room.company.show(occupant, faceOf(room, occupant), { except: occupant.jid.full });
@@ -147,11 +147,12 @@ export function reenter(
     joined: room.pos,
   });
   room.seat(unit, occupant);
+  const now = { ...occupant };
   const meet = room.company.meet(occupant.jid.full);
   const own = [...(room.config.whois === 'anyone' ? [100] : []), ...(room.config.logging ? [170] : [])];
   unit.after(() => {
     meet();
-    announce(room, occupant, own, past);
+    if (room.occupants.get(now.jid.full) === occupant) announce(room, now, own, past);
   });
 }
 

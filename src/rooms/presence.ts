@@ -70,9 +70,14 @@ function desynchronised(unit: Joint, room: Room, from: Jid, to: Jid): void {
 function update(unit: Joint, room: Room, occupant: Occupant, presence: Element): void {
   say(room, occupant, presence);
   room.seat(unit, occupant);
+  tell(unit, room, occupant);
+}
+
+/** As it is now, and not as a later unit makes it before this one is stored. */
+function tell(unit: Joint, room: Room, occupant: Occupant): void {
+  const now = { ...occupant };
   unit.after(() => {
-    if (room.occupants.get(occupant.jid.full) === occupant)
-      room.company.show(occupant, faceOf(room, occupant));
+    if (room.occupants.get(now.jid.full) === occupant) room.company.show(now, faceOf(room, now));
   });
 }
 
@@ -99,9 +104,6 @@ function rename(
   say(room, occupant, presence);
   for (const one of all) room.rename(unit, one, nick);
   room.company.renamed(before, gone.open);
-  unit.after(() => {
-    room.company.show(before, gone, { gone: true, renames: nick });
-    if (room.occupants.get(occupant.jid.full) === occupant)
-      room.company.show(occupant, faceOf(room, occupant));
-  });
+  unit.after(() => room.company.show(before, gone, { gone: true, renames: nick }));
+  tell(unit, room, occupant);
 }
