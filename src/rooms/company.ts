@@ -66,8 +66,8 @@ export class Company {
   }
 
   /** It goes by another nickname: the old one is nobody's. */
-  renamed({ jid, nick, v, shown }: Occupant, open: string): void {
-    this.#remember({ jid: jid.full, nick, v, gone: true, open, hidden: !shown });
+  renamed({ nick, v, shown }: Occupant, open: string): void {
+    this.#remember({ jid: '', nick, v, gone: true, open, hidden: !shown });
   }
 
   #remember(departure: Departure): void {

@@ -104,6 +104,7 @@ function rename(
   say(room, occupant, presence);
   for (const one of all) room.rename(unit, one, nick);
   room.company.renamed(before, gone.open);
+  room.vacate(unit, before, gone.open);
   unit.after(() => room.company.show(before, gone, { gone: true, renames: nick }));
   tell(unit, room, occupant);
 }

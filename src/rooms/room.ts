@@ -280,6 +280,13 @@ export class Room implements Party {
     this.#write(unit, occupant, false, textOf(occupant.presence));
   }
 
+  /** Nobody goes by its old nickname any more: kept as if that had been a session of its own. */
+  vacate(unit: Joint, before: Occupant, told: string): void {
+    if (this.nicks.has(before.nick)) return;
+    const jid = Jid.parse(`${this.address}/${before.nick}`)!;
+    this.#write(unit, { ...before, jid }, true, told);
+  }
+
   /** Goes; `self`: what it is told, kept for a while. */
   unseat(unit: Joint, occupant: Occupant, self: string): void {
     this.#unseat(occupant.jid.full);

@@ -326,7 +326,7 @@ test('lists are for whom they are', async () => {
     await lists(alice!, '<item affiliation="member"/>'),
     [
       'affiliation="member" jid="ann@far.example" nick="Ann"',
-      'affiliation="member" jid="bob@example.org" nick="bob" role="participant"',
+      'affiliation="member" jid="bob@example.org" nick="bob"',
     ].toReversed(),
   );
   assert.match(await alice!.asks('get', set('<item affiliation="outcast"/>')), /<reason>why<\/reason>/);

@@ -146,7 +146,7 @@ export class Hall {
     this.pos = frame.pos;
     this.#replace(
       parts.flatMap(({ shown }) => shown),
-      frame.v,
+      frame,
     );
     const known = new Set<string>();
     for (const { seats } of parts)
@@ -175,16 +175,19 @@ export class Hall {
   }
 
   /** Everybody who is there, as of now. Whoever was shown and is not among them has gone, whether or not anybody saw it. */
-  #replace(list: readonly Shown[], v: number): void {
+  #replace(list: readonly Shown[], { v }: Mirror): void {
     const before = this.#shown;
     this.#shown = new Map();
     const gone = this.#gone;
     this.#gone = new Map();
     for (const one of list) (one.gone === true ? this.#gone : this.#shown).set(one.nick, one);
+    const unseen = Math.max(v, this.v + 1);
     this.v = Math.max(v, this.v);
     for (const nick of before.keys())
-      if (!this.#shown.has(nick) && !this.#gone.has(nick))
-        this.#gone.set(nick, { nick, v: ++this.v, gone: true, open: this.#vanished(nick) });
+      if (!this.#shown.has(nick) && !this.#gone.has(nick)) {
+        this.v = unseen;
+        this.#gone.set(nick, { nick, v: unseen, gone: true, open: this.#vanished(nick) });
+      }
     for (const [nick, one] of gone)
       if (!this.#shown.has(nick) && !this.#gone.has(nick)) this.#gone.set(nick, one);
     this.#gone = new Map([...this.#gone].toSorted((a, b) => a[1].v - b[1].v));
@@ -199,7 +202,6 @@ export class Hall {
 
   /** A session that was in already, under another owner: its client has everything up to these. */
   adopt(session: Session, nick: string, pos: number, v: number): void {
-    if (this.stays.get(session.full)?.session === session) return;
     const stay = new Stay(session, { nick, sees: false }, pos, v, v);
     this.#add(stay);
   }

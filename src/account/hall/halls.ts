@@ -33,7 +33,7 @@ export class Halls {
       session: (jid) => this.#session(jid),
       adopt: (jid) => {
         const session = this.#session(jid);
-        if (session !== undefined) this.adopt(session);
+        if (session !== undefined) this.adopt(session, true);
       },
       ask: (hall, frame) => this.#ask(hall, frame),
       in: (session, room, nick) => rememberRoom(session, room, nick),
@@ -49,21 +49,34 @@ export class Halls {
     env.routes.onChange(({ partition }) => this.#report((hall) => hall.place === partition));
   }
 
-  /** A session lives here now whose client is in rooms already: it hears what it missed. */
-  adopt(session: Session): void {
+  /**
+   * A session lives here now whose client is in rooms already: it hears what it missed. `certain`: a room whose place in the
+   * client is not known is asked, too.
+   */
+  adopt(session: Session, certain = false): void {
     const { places } = session;
     session.places = undefined;
+    let waits = false;
     for (const address of session.directed ?? []) {
       const occupant = this.#occupant(address);
-      if (occupant === undefined || session.stays?.has(occupant.bare) === true) continue;
+      if (occupant === undefined) continue;
       const pos = places?.get(messageFeed(occupant.bare));
-      // What brings it in is on its way.
-      if (pos === undefined && session.account.detoured(occupant.bare)) continue;
+      // Another mux may have had an older record of it, which came first.
+      if (pos === undefined && session.stays?.has(occupant.bare) === true) continue;
+      // What brings it in is on its way, or comes again from its mux in a moment.
+      if (pos === undefined && (!certain || session.account.detoured(occupant.bare))) {
+        waits = true;
+        continue;
+      }
       const hall = this.#hall(occupant.bare);
       const v = places?.get(presenceFeed(hall.room)) ?? 0;
       hall.adopt(session, occupant.resource, pos ?? unknown, v);
       hall.introduce();
     }
+    if (!waits) return;
+    this.#env.clock.after(fixed.reportAgain.value, () => {
+      if (!session.ended && !session.dormant && !session.partition.ended) this.adopt(session, true);
+    });
   }
 
   /** The session is over. */
@@ -184,7 +197,7 @@ export class Halls {
       }
       const session = account.session(address.resource);
       if (session?.dormant === true) continue;
-      if (session !== undefined && session.stays?.has(room) !== true) this.adopt(session);
+      if (session !== undefined && session.stays?.has(room) !== true) this.adopt(session, true);
       if (session?.stays?.has(room) === true) found.push(jid);
       // Its `directed` says so as soon as its own unit is committed.
       else if (session === undefined || !account.detoured(room)) absent.push(jid);

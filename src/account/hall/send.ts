@@ -1,7 +1,6 @@
 import type { Element } from '../../xmpp/element.ts';
 import { StanzaError } from '../../xmpp/error.ts';
 import { Jid } from '../../xmpp/jid.ts';
-import { NS } from '../../xmpp/namespaces.ts';
 import { textOf } from '../../xmpp/serialise.ts';
 import { errorReply } from '../../xmpp/stanza.ts';
 import type { Env } from '../env.ts';
@@ -76,8 +75,8 @@ function hand(
 }
 
 /**
- * Presence to an address in a room: it brings the session in or takes it out, which is stored like a message, or tells
- * something new of who is in, which is not.
+ * Presence to an address in a room: it brings the session in, takes it out, or tells something new of it. The room stores
+ * all of that, so it goes the way of a message: else a word that was lost with its server would never be said again.
  */
 export function sendRoomPresence(
   work: Work,
@@ -99,10 +98,7 @@ export function sendRoomPresence(
     const stay = session.stays?.get(to.bare);
     if (stay !== undefined) stay.leaving = gone;
   }
-  const enters = !gone && (known === undefined || stanza.child('x', NS.muc) !== undefined);
-  const leaves = gone && known !== undefined;
-  // What is not stored may not overtake what is (DESIGN §3, order).
-  if (!enters && !leaves && !account.detoured(to.bare)) {
+  if (gone && known === undefined && !account.detoured(to.bare)) {
     work.after(() => sendPassing(partition, to, stanza));
     return;
   }
