@@ -135,8 +135,8 @@ export function tellInviter(room: Room, letter: Element, condition: StanzaCondit
   // Whether nobody is there, or somebody who wants to hear nothing, is not for the inviter to know.
   const error = new StanzaError(condition === 'service-unavailable' ? 'item-not-found' : condition);
   const sent = el('invite', NS.mucUser, { to: letter.attrs['to'] }, children);
-  for (const { jid } of room.occupants.values()) {
-    if (jid.bare !== attrs['from']) continue;
+  for (const { jid, nick } of room.occupants.values()) {
+    if (attrs['from'] !== jid.bare && attrs['from'] !== `${room.address}/${nick}`) continue;
     const own = { from: room.address, to: jid.full, id: letter.attrs['id'], type: 'error' };
     const x = el('x', NS.mucUser, {}, [sent]);
     room.partition.send(jid, el('message', NS.client, own, [x, errorChild(error)]));
