@@ -114,6 +114,24 @@ export const rooming = {
     of: 'sessions, besides those that are in, whose last word in a room is in memory',
     overflow: 'that of another one is looked up when it says something again',
   },
+  roomWaiting: {
+    value: 5000,
+    unit: 'stanzas',
+    of: 'requests, messages that nobody stores, and presence that wait for one room, because it is being read or reads itself',
+    overflow: 'one more is answered `resource-constraint`; who goes goes',
+  },
+  roomPaces: {
+    value: 1000,
+    unit: 'accounts',
+    of: 'accounts, besides those that are in, of which a room knows how much they did of late',
+    overflow: 'the one that did nothing for the longest begins anew',
+  },
+  roomPresence: {
+    value: 16_384,
+    unit: 'characters',
+    of: 'presence of an occupant, which the room and every server of occupants keep',
+    overflow: 'it is refused with `policy-violation`; with a longer one somebody goes without a word',
+  },
   roomName: {
     value: 256,
     unit: 'characters',

@@ -33,12 +33,12 @@ export const roomLimits = {
     overflow: 'making another is refused with `resource-constraint`',
   },
   occupantRate: {
-    unit: 'messages a second',
+    unit: 'stanzas a second',
     default: 20,
     min: 1,
     max: 100_000,
-    of: 'messages of one session in one room, three times as many at once',
-    overflow: 'a message is refused with `policy-violation`',
+    of: 'messages of one account in one room, to all or in private, and as many presences; three times as many at once',
+    overflow: 'it is refused with `policy-violation`; who wants to go goes',
   },
   roomRate: {
     unit: 'messages a second',

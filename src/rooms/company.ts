@@ -32,9 +32,11 @@ export class Company {
   readonly #hosts = new Map<Peer, Host>();
   /** Occupants of whom no server has said that they are there. */
   readonly #unheard = new Set<string>();
-  /** By nickname, in the order of `v`; and above which `v` they are all here. */
+  /** By nickname, in the order of `v`. */
   readonly #departures = new Map<string, Departure>();
-  #since = 0;
+  /** How many there were, here or as rows in the store, since the older ones were forgotten; the middle of them. */
+  #gone = 0;
+  #middle = 0;
   /** Everything up to this position is stored, and whoever has met the room has been told of it. */
   told: number;
   readonly #faces = new Map<string, { readonly v: number; readonly shown: Shown }>();
@@ -59,25 +61,34 @@ export class Company {
   departed(jid: string, nick: string, v: number, open: string, shown: boolean): void {
     this.#hostOf(jid)?.jids.delete(jid);
     this.#unheard.delete(jid);
-    if (!this.#room.nicks.has(nick)) {
-      this.#faces.delete(nick);
-      this.#departures.delete(nick);
-      this.#departures.set(nick, { jid, nick, v, gone: true, open, hidden: !shown });
-    }
-    if (this.#departures.size <= fixed.departures.value) return;
-    for (const [oldest, departure] of this.#departures) {
-      this.#departures.delete(oldest);
-      this.#since = departure.v;
-      this.#room.partition.purge(this.#room, this.#since);
-      break;
-    }
+    if (this.#room.nicks.has(nick)) this.#age(v);
+    else this.#remember({ jid, nick, v, gone: true, open, hidden: !shown });
   }
 
   /** It goes by another nickname: the old one is nobody's. */
   renamed({ nick, v, shown }: Occupant, open: string): void {
+    this.#remember({ jid: '', nick, v, gone: true, open, hidden: !shown });
+  }
+
+  #remember(departure: Departure): void {
+    const { nick, v } = departure;
     this.#faces.delete(nick);
     this.#departures.delete(nick);
-    this.#departures.set(nick, { jid: '', nick, v, gone: true, open, hidden: !shown });
+    this.#departures.set(nick, departure);
+    this.#age(v);
+  }
+
+  /** Many sessions may go by one nickname, and one session by many: of what both leave the newer half is kept. */
+  #age(v: number): void {
+    const half = fixed.departures.value / 2;
+    this.#gone += 1;
+    if (this.#gone <= half) this.#middle = v;
+    if (this.#gone <= fixed.departures.value) return;
+    for (const [nick, departure] of this.#departures)
+      if (departure.v <= this.#middle) this.#departures.delete(nick);
+    this.#room.partition.purge(this.#room, this.#middle);
+    this.#gone = half;
+    this.#middle = v;
   }
 
   /** How somebody who is in is told that it goes: call what it gives when that is so. */
@@ -217,7 +228,8 @@ export class Company {
       renames: how.renames,
     };
     if (occupant.shown) {
-      if (how.gone !== true) this.#faces.set(nick, { v, shown });
+      // It may have gone since, or have another name: the face would be nobody's.
+      if (how.gone !== true && this.#room.nicks.has(nick)) this.#faces.set(nick, { v, shown });
       this.#tell(frame);
       return;
     }

@@ -1,3 +1,4 @@
+import { fixed } from '../base/fixed.ts';
 import type { Log } from '../base/log.ts';
 import { Mailbox, type Task } from '../entity/mailbox.ts';
 
@@ -34,6 +35,11 @@ export class Doorstep {
       }
       return pending?.finally(ended);
     });
+  }
+
+  /** More waits for this address than may (`fixed.roomWaiting`): what can be refused is. */
+  crowded(address: string): boolean {
+    return (this.#places.get(address)?.tasks ?? 0) >= fixed.roomWaiting.value;
   }
 
   /** Nothing is under way. */

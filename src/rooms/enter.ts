@@ -8,6 +8,7 @@ import { NS } from '../xmpp/namespaces.ts';
 import { faceOf } from './cast.ts';
 import { usual } from './config.ts';
 import { delayed } from './message.ts';
+import { mayBring } from './pace.ts';
 import type { Partition } from './partition.ts';
 import { Room, type Occupant } from './room.ts';
 import { roomRows, subject } from './rows.ts';
@@ -32,6 +33,7 @@ export function create(
   to: Jid,
   source: Source,
 ): Room {
+  mayBring(presence);
   const { env } = partition;
   const row = {
     id: env.newId(),
@@ -45,6 +47,8 @@ export function create(
   const room = new Room(partition, { row, members: [], occupants: [], recent: [] });
   unit.involve(room);
   partition.add(room);
+  partition.makers.add(room);
+  unit.after(() => partition.makers.drop(room));
   unit.write(roomRows.add, [partition.id, row.id, row.address, row.creator, row.created, 1, row.config]);
   room.setMember(unit, from.bare, { affiliation: 'owner', nick: '', reason: '' });
   room.config = usual;
@@ -104,9 +108,9 @@ function seat(
     since: room.partition.env.clock.now(),
     home: room.partition.env.partitionOf(from.bare),
     presence: ownWords(presence),
-    bucket: undefined,
   };
   room.seat(unit, occupant);
+  const now = { ...occupant };
   const meet = room.company.meet(from.full);
   const own = [...codes];
   // §7.2.3 and §7.2.12.
@@ -115,13 +119,12 @@ function seat(
   unit.after(() => {
     room.partition.env.count('join');
     meet();
-    announce(room, occupant, own, past);
+    if (room.occupants.get(now.jid.full) === occupant) announce(room, now, own, past);
   });
 }
 
-/** After the commit: to the one who comes in, then to everybody else. */
+/** After the commit: to the one who comes in, then to everybody else. As it was then, not as a later unit makes it. */
 function announce(room: Room, occupant: Occupant, own: readonly number[], past: readonly string[]): void {
-  if (room.occupants.get(occupant.jid.full) !== occupant) return;
   const face = faceOf(room, occupant, { own });
   room.company.enter(occupant, face, past);
   room.company.show(occupant, faceOf(room, occupant), { except: occupant.jid.full });
@@ -144,11 +147,12 @@ export function reenter(
     joined: room.pos,
   });
   room.seat(unit, occupant);
+  const now = { ...occupant };
   const meet = room.company.meet(occupant.jid.full);
   const own = [...(room.config.whois === 'anyone' ? [100] : []), ...(room.config.logging ? [170] : [])];
   unit.after(() => {
     meet();
-    announce(room, occupant, own, past);
+    if (room.occupants.get(now.jid.full) === occupant) announce(room, now, own, past);
   });
 }
 

@@ -9,7 +9,6 @@ import { errorChild } from '../xmpp/stanza.ts';
 import { affiliate, mayKnow, type Change } from './affiliate.ts';
 import { sendLetter } from './outbox.ts';
 import type { Room } from './room.ts';
-import { mayNow } from './say.ts';
 import { rankOf } from './standing.ts';
 
 /**
@@ -58,7 +57,6 @@ function mayInvite(room: Room, from: Jid): void {
   const least = room.config.allowInvites ? rankOf.member : rankOf.admin;
   if (room.config.membersOnly && rank < least)
     throw new StanzaError('forbidden', 'this room is for its members, and you may not make any');
-  if (occupant !== undefined) mayNow(room, occupant);
 }
 
 function inviteeOf(room: Room, invitation: Element): Jid {
@@ -83,18 +81,20 @@ export function decline(
   source: Source | undefined,
 ): void {
   const inviter = inviterOf(room, refusal.attrs['to'] ?? '');
+  // Who is here by which address is for nobody to learn by what comes back.
+  if (inviter === undefined) return;
   const declined = el('decline', NS.mucUser, { from: from.bare }, wordsOf(refusal));
   tell(unit, room, message, [declined], inviter, source, 0);
 }
 
 /** Only who can have invited somebody: a room passes on nothing to anybody else. */
-function inviterOf(room: Room, address: string): Jid {
+function inviterOf(room: Room, address: string): Jid | undefined {
   const named = Jid.parse(address);
   if (named === undefined) throw new StanzaError('jid-malformed', 'a refusal names who invited you');
   const inviter = named.bare === room.address ? room.nicks.get(named.resource)?.[0]?.jid : named;
   const there = [...room.occupants.values()].some(({ jid }) => jid.bare === inviter?.bare);
   if (inviter === undefined || (!there && rankOf[room.affiliation(inviter)] < rankOf.member))
-    throw new StanzaError('item-not-found', 'nobody here has invited you');
+    return undefined;
   return inviter.toBare();
 }
 
@@ -135,8 +135,8 @@ export function tellInviter(room: Room, letter: Element, condition: StanzaCondit
   // Whether nobody is there, or somebody who wants to hear nothing, is not for the inviter to know.
   const error = new StanzaError(condition === 'service-unavailable' ? 'item-not-found' : condition);
   const sent = el('invite', NS.mucUser, { to: letter.attrs['to'] }, children);
-  for (const { jid } of room.occupants.values()) {
-    if (jid.bare !== attrs['from']) continue;
+  for (const { jid, nick } of room.occupants.values()) {
+    if (attrs['from'] !== jid.bare && attrs['from'] !== `${room.address}/${nick}`) continue;
     const own = { from: room.address, to: jid.full, id: letter.attrs['id'], type: 'error' };
     const x = el('x', NS.mucUser, {}, [sent]);
     room.partition.send(jid, el('message', NS.client, own, [x, errorChild(error)]));

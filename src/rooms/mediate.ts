@@ -6,6 +6,7 @@ import type { Jid } from '../xmpp/jid.ts';
 import { NS } from '../xmpp/namespaces.ts';
 import { messageType } from '../xmpp/stanza.ts';
 import { decline, invite } from './invite.ts';
+import { maySpeak } from './pace.ts';
 import type { Room } from './room.ts';
 import { voice, voiceForm } from './voice.ts';
 
@@ -23,6 +24,7 @@ export function mediate(
 ): void {
   if (room.affiliation(from) === 'outcast')
     throw new StanzaError('forbidden', 'you are banned from this room');
+  maySpeak(room, from);
   // §7.8.2.
   if (messageType(message) !== 'normal')
     throw new StanzaError('bad-request', 'what is for the room itself is of type normal');

@@ -40,13 +40,17 @@ export function announce(unit: Joint, room: Room, message: Element): MessageRow 
 
 /** As everybody gets it: from the occupant, with its id there, and nothing that only a room may say (XEP-0421 §3). */
 export function reflected(room: Room, { nick, jid }: Occupant, message: Element): Element {
-  const words = message
+  const from = `${room.address}/${nick}`;
+  const id = el('occupant-id', NS.occupantId, { id: room.occupantId(jid) });
+  return message.with({ from, to: undefined, type: 'groupchat' }).withChildren([...wordsOf(message), id]);
+}
+
+/** What a client says, without what only a room may. */
+export function wordsOf(message: Element): Element[] {
+  return message
     .elements(undefined)
     .filter(({ name, ns }) => !isRooms(name, ns))
     .map(withoutPower);
-  const from = `${room.address}/${nick}`;
-  const id = el('occupant-id', NS.occupantId, { id: room.occupantId(jid) });
-  return message.with({ from, to: undefined, type: 'groupchat' }).withChildren([...words, id]);
 }
 
 function isRooms(name: string, ns: string): boolean {

@@ -1,3 +1,4 @@
+import { fixed } from '../base/fixed.ts';
 import { token } from '../base/random.ts';
 import { el, type Element } from '../xmpp/element.ts';
 import { StanzaError } from '../xmpp/error.ts';
@@ -43,5 +44,6 @@ async function moderate({ room, occupant, work, payload }: Request): Promise<und
 
 function reasonOf(payload: Element): Element[] {
   const text = payload.child('reason')?.text() ?? '';
+  if (text.length > fixed.roomReason.value) throw new StanzaError('not-acceptable', 'the reason is too long');
   return text === '' ? [] : [el('reason', NS.retract, {}, [text])];
 }

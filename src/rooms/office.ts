@@ -46,11 +46,23 @@ export function openOffice(env: Env, partitionAt: (id: number) => Partition | un
       const from = Jid.parse(stanza.attrs['from'] ?? '');
       const to = Jid.parse(stanza.attrs['to'] ?? recipient);
       if (partition === undefined || from === undefined || to === undefined) return;
-      if (stanza.name === 'iq') visit(partition, stanza, from, to);
+      if (mayBeRefused(stanza) && partition.doorstep.crowded(to.bare)) refuseWaiting(partition, stanza, from);
+      else if (stanza.name === 'iq') visit(partition, stanza, from, to);
       else partition.doorstep.run(to.bare, () => arrive(partition, stanza, from, to));
     },
     lost: (stanza) => echo.add(stanza),
   };
+}
+
+/** Whoever sent it hears that, and nothing hangs on it: not a departure, and no answer. */
+function mayBeRefused({ name, attrs: { type } }: Element): boolean {
+  if (name === 'presence') return type === undefined;
+  return type !== 'error' && type !== 'result';
+}
+
+function refuseWaiting(partition: Partition, stanza: Element, from: Jid): void {
+  const error = new StanzaError('resource-constraint', 'too much waits for this room', 'wait');
+  partition.send(from, errorReply(stanza, error));
 }
 
 async function takeLetter(

@@ -8,6 +8,7 @@ import type { Element } from '../xmpp/element.ts';
 import type { Jid } from '../xmpp/jid.ts';
 import { Doorstep } from './doorstep.ts';
 import type { Env } from './env.ts';
+import type { Makers } from './makers.ts';
 import { Relays } from './relays.ts';
 import { openRetention } from './retention.ts';
 import { Room } from './room.ts';
@@ -27,6 +28,7 @@ import { Work } from './work.ts';
 export interface Shared {
   readonly loads: Gate;
   readonly queries: Gate;
+  readonly makers: Makers;
   /** Rooms without anybody in that each partition may keep in memory. */
   keep(): number;
 }
@@ -42,6 +44,7 @@ export class Partition {
   readonly doorstep: Doorstep;
   /** Archive queries. */
   readonly queries: Gate;
+  readonly makers: Makers;
   /** Requests from one occupant to another (relay.ts). */
   readonly relays: Relays;
   /** It is being handed over: nothing new is taken in, and what was begun ends. */
@@ -61,6 +64,7 @@ export class Partition {
     this.fences = [{ partition: id, epoch }];
     this.doorstep = new Doorstep(env.log);
     this.queries = shared.queries;
+    this.makers = shared.makers;
     this.relays = new Relays(this);
     this.rooms = new Entities({
       load: (address) => this.#load(address),
@@ -93,9 +97,16 @@ export class Partition {
   /** This object speaks for its room no more; whoever asks for the room waits until what it has in the lane has ended. */
   retire(room: Room): void {
     if (room.removed) this.#vacated = this.env.clock.now();
+    this.makers.drop(room);
     if (this.rooms.peek(room.address) !== room) return;
     this.rooms.forget(room.address);
-    this.#retired.set(room.address, room);
+    // Of one that is being removed a unit follows; of one that could not be stored that was perhaps the last.
+    if (!room.dead || !room.quiet) this.#retired.set(room.address, room);
+  }
+
+  /** What an object had in the lane has ended. */
+  rested(room: Room): void {
+    if (this.#retired.get(room.address) === room) this.#retired.delete(room.address);
   }
 
   /** The same where the room is still there: it is read anew, and its occupants' servers are told. */
@@ -159,7 +170,10 @@ export class Partition {
     this.#ended = true;
     this.relays.stop();
     this.#retention.cancel();
-    for (const room of this.rooms.values()) room.dead = true;
+    for (const room of this.rooms.values()) {
+      room.dead = true;
+      this.makers.drop(room);
+    }
   }
 
   /** Ends everything that was begun. False where that takes longer than `fixed.handOff`: then it goes on. */

@@ -6,6 +6,7 @@ import { NS } from '../xmpp/namespaces.ts';
 import { dismissal, faceOf } from './cast.ts';
 import { enter, mayBeCalled, reenter } from './enter.ts';
 import { leave } from './leave.ts';
+import { isBulky, mayBring, mayMove } from './pace.ts';
 import type { Occupant, Room } from './room.ts';
 
 /** Presence of somebody to an address in the room. Throws `StanzaError` to refuse it. */
@@ -25,7 +26,13 @@ export function receivePresence(
     case 'error':
       // What is older than its entering is about an earlier time.
       if (occupant === undefined || isStale(occupant, source)) return;
-      leave(unit, room, occupant, presence.attrs['type'] === 'error' ? undefined : presence);
+      // Who wants to go goes, whatever it says.
+      leave(
+        unit,
+        room,
+        occupant,
+        presence.attrs['type'] === 'error' || isBulky(presence) ? undefined : presence,
+      );
       return;
     default:
       // §15.2: a room takes no subscriptions.
@@ -35,24 +42,23 @@ export function receivePresence(
   if (to.resource === '') throw new StanzaError('jid-malformed', 'presence to a room names a nickname');
   if (to.resource.trim() === '') throw new StanzaError('jid-malformed', 'this cannot be a nickname');
   const joins = presence.child('x', NS.muc) !== undefined;
-  if (occupant === undefined) {
-    if (joins) enter(unit, room, presence, from, to, source ?? none);
-    else desynchronised(unit, room, from, to);
-    return;
-  }
-  if (isStale(occupant, source)) return;
+  if (occupant === undefined && !joins) return desynchronised(unit, room, from, to);
+  // The very stanza that brought it in, come again, is as stale.
+  if (occupant !== undefined && isStale(occupant, source, joins)) return;
+  mayMove(room, from);
+  mayBring(presence);
+  if (occupant === undefined) return enter(unit, room, presence, from, to, source ?? none);
   if (to.resource !== occupant.nick) rename(unit, room, occupant, presence, from, to.resource);
-  else if (joins) {
-    // The very stanza that brought it in, come again.
-    if (source !== undefined && occupant.source === source.source && occupant.n === source.n) return;
-    reenter(unit, room, occupant, presence, source ?? { ...occupant, k: 0 });
-  } else update(unit, room, occupant, presence);
+  else if (joins) reenter(unit, room, occupant, presence, source ?? { ...occupant, k: 0 });
+  else update(unit, room, occupant, presence);
 }
 
 const none: Source = { source: 0, n: 0, k: 0 };
 
-function isStale(occupant: Occupant, source: Source | undefined): boolean {
-  return source !== undefined && source.source === occupant.source && source.n < occupant.n;
+/** `joins`: it may be the one that brought it in. */
+function isStale(occupant: Occupant, source: Source | undefined, joins = false): boolean {
+  if (source === undefined || source.source !== occupant.source) return false;
+  return joins ? source.n <= occupant.n : source.n < occupant.n;
 }
 
 /** §7.2.17: it believes to be in and is not: a kick by a fault tells it. */
@@ -64,9 +70,14 @@ function desynchronised(unit: Joint, room: Room, from: Jid, to: Jid): void {
 function update(unit: Joint, room: Room, occupant: Occupant, presence: Element): void {
   say(room, occupant, presence);
   room.seat(unit, occupant);
+  tell(unit, room, occupant);
+}
+
+/** As it is now, and not as a later unit makes it before this one is stored. */
+function tell(unit: Joint, room: Room, occupant: Occupant): void {
+  const now = { ...occupant };
   unit.after(() => {
-    if (room.occupants.get(occupant.jid.full) === occupant)
-      room.company.show(occupant, faceOf(room, occupant));
+    if (room.occupants.get(now.jid.full) === occupant) room.company.show(now, faceOf(room, now));
   });
 }
 
@@ -94,9 +105,6 @@ function rename(
   for (const one of all) room.rename(unit, one, nick);
   room.company.renamed(before, gone.open);
   room.vacate(unit, before, gone.open);
-  unit.after(() => {
-    room.company.show(before, gone, { gone: true, renames: nick });
-    if (room.occupants.get(occupant.jid.full) === occupant)
-      room.company.show(occupant, faceOf(room, occupant));
-  });
+  unit.after(() => room.company.show(before, gone, { gone: true, renames: nick }));
+  tell(unit, room, occupant);
 }

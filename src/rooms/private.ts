@@ -5,7 +5,9 @@ import type { Jid } from '../xmpp/jid.ts';
 import { NS } from '../xmpp/namespaces.ts';
 import { tailOf } from './cast.ts';
 import { newest } from './company.ts';
+import { wordsOf } from './message.ts';
 import { sendLetter } from './outbox.ts';
+import { maySpeak } from './pace.ts';
 import type { Occupant, Room } from './room.ts';
 
 /**
@@ -28,11 +30,11 @@ export function sendPrivate(
   if (recipients === undefined) throw new StanzaError('item-not-found', 'nobody has this nickname here');
   if (type !== 'error' && !mayWrite(room, sender))
     throw new StanzaError('not-allowed', 'no private messages here');
-  const words = message.elements(undefined).filter(({ ns }) => ns !== NS.occupantId && ns !== NS.mucUser);
+  maySpeak(room, from);
   const whispered = message
     .with({ from: `${room.address}/${sender.nick}`, to: undefined })
     .withChildren([
-      ...words,
+      ...wordsOf(message),
       el('occupant-id', NS.occupantId, { id: room.occupantId(sender.jid) }),
       el('x', NS.mucUser),
     ]);

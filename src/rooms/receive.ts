@@ -14,7 +14,6 @@ import { receivePresence } from './presence.ts';
 import { sendPrivate } from './private.ts';
 import type { Room } from './room.ts';
 import { bury, graveOf } from './retract.ts';
-import { roomRows } from './rows.ts';
 import { pass, say } from './say.ts';
 
 /**
@@ -31,11 +30,11 @@ export function receive(
 ): void | Promise<void> {
   const found = partition.rooms.get(to.bare);
   if (!(found instanceof Promise) && retractedBy(stanza) === undefined) {
-    unit.step(() => act(unit, partition, stanza, from, to, source, 0));
+    unit.step(() => act(unit, partition, stanza, from, to, source, free));
     return;
   }
   return Promise.resolve(found).then(async (room) => {
-    const made = room === undefined && isJoin(stanza) ? await madeBy(partition, from) : 0;
+    const made = room === undefined && isJoin(stanza) ? await madeBy(partition, from) : free;
     const grave = room === undefined || to.resource !== '' ? undefined : await graveOf(room, stanza, from);
     unit.step(() => {
       act(unit, partition, stanza, from, to, source, made);
@@ -52,7 +51,7 @@ function act(
   from: Jid,
   to: Jid,
   source: Source,
-  made: number,
+  made: () => number,
 ): void {
   const room = partition.rooms.peek(to.bare);
   if (stanza.name === 'message') {
@@ -68,7 +67,7 @@ function act(
       receivePresence(unit, room, stanza, from, to, source);
     } else if (isJoin(stanza) && to.local !== '' && to.resource.trim() !== '') {
       const { roomsEach } = partition.env.limits;
-      if (roomsEach !== 0 && made >= roomsEach)
+      if (roomsEach !== 0 && made() >= roomsEach)
         throw new StanzaError('resource-constraint', 'you have made as many rooms as one may');
       create(unit, partition, stanza, from, to, source);
     } else refuse(unit, partition, stanza, from, to);
@@ -123,8 +122,8 @@ export function refuse(
   unit.after(() => partition.send(from, dismissal(to.bare, to.resource).with({ to: from.full })));
 }
 
-/** How many rooms an account has made. */
-async function madeBy(partition: Partition, from: Jid): Promise<number> {
-  const [made] = await partition.env.store.query<{ n: number }>(roomRows.madeBy, [from.bare]);
-  return made?.n ?? 0;
+const free = (): number => 0;
+
+function madeBy({ env, makers }: Partition, { bare }: Jid): Promise<() => number> {
+  return makers.count(env.store, bare);
 }

@@ -19,6 +19,7 @@ import {
   type OccupantRow,
   type RoomRow,
 } from './rows.ts';
+import { Paces } from './pace.ts';
 import type { Partition } from './partition.ts';
 import { type Affiliation, type Role } from './standing.ts';
 
@@ -51,8 +52,6 @@ export interface Occupant {
   readonly home: number | undefined;
   /** What its client says of itself. */
   presence: Element;
-  /** How fast it may speak; made when it does. */
-  bucket: Bucket | undefined;
 }
 
 /** What is said of the room as a whole (XEP-0045 §8.1). */
@@ -108,6 +107,9 @@ export class Room implements Party {
   /** The servers of its occupants. */
   readonly company: Company;
   readonly bucket: Bucket;
+  /** How fast each account speaks, and comes in or changes. */
+  readonly words: Paces;
+  readonly moves: Paces;
   /** What was to be stored was not: another object speaks for the room. */
   dead = false;
   /** It is no more, or will not be in a moment. */
@@ -130,6 +132,8 @@ export class Room implements Party {
     this.run = partition.env.newId();
     this.v = Math.max(clock.now() * 1000, row.created * 1000, (occupants.at(-1)?.v ?? 0) + 1);
     this.company = new Company(this);
+    this.words = new Paces(this);
+    this.moves = new Paces(this);
     const rate = limits.roomRate;
     this.bucket = new Bucket({ burst: rate * 2, perSecond: rate }, clock.mono());
     for (const { jid, affiliation, nick, reason, hats } of members) {
@@ -160,7 +164,6 @@ export class Room implements Party {
           since,
           home,
           presence,
-          bucket: undefined,
         });
         this.company.expect(jid.full);
       }
@@ -184,6 +187,7 @@ export class Room implements Party {
 
   end(): void {
     this.#open -= 1;
+    if (this.#open === 0) this.partition.rested(this);
   }
 
   /** What was changed in memory is not stored: this object is over, and is read anew. */

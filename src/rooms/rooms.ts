@@ -8,6 +8,7 @@ import type { Office } from '../post/post.ts';
 import type { Lane } from '../store/lane.ts';
 import { openDoor } from './door.ts';
 import type { Env } from './env.ts';
+import { Makers } from './makers.ts';
 import { openOffice } from './office.ts';
 import { readLetters } from './outbox.ts';
 import { Partition, type Shared } from './partition.ts';
@@ -29,6 +30,7 @@ export class Rooms implements Neighbours {
     this.#shared = {
       loads: new Gate(limits.loads, limits.loadsWaiting, 'too many rooms are being loaded'),
       queries: new Gate(fixed.roomQueries.value, fixed.roomQueriesWaiting.value, 'too many archive queries'),
+      makers: new Makers(),
       keep: () => Math.ceil(limits.idle / Math.max(1, this.#partitions.size)),
     };
     this.office = openOffice(env, (id) => this.#partitions.get(id));

@@ -1,4 +1,3 @@
-import { Bucket } from '../base/bucket.ts';
 import type { Joint, Source } from '../entity/joint.ts';
 import type { Element } from '../xmpp/element.ts';
 import { StanzaError } from '../xmpp/error.ts';
@@ -6,6 +5,7 @@ import type { Jid } from '../xmpp/jid.ts';
 import { tailOf } from './cast.ts';
 import { mention } from './mention.ts';
 import { append, reflected } from './message.ts';
+import { maySpeak } from './pace.ts';
 import type { Occupant, Room } from './room.ts';
 import { said, unkept } from './rows.ts';
 import { changeSubject, isSubject } from './subject.ts';
@@ -13,7 +13,7 @@ import { changeSubject, isSubject } from './subject.ts';
 /** What is said to everybody (XEP-0045 §7.4). Throws `StanzaError` where it is not to be. */
 export function say(unit: Joint, room: Room, message: Element, from: Jid, source: Source): void {
   const occupant = speaker(room, from);
-  mayNow(room, occupant);
+  mayNow(room, from);
   if (isSubject(message)) {
     changeSubject(unit, room, occupant, message, source);
     return;
@@ -25,7 +25,7 @@ export function say(unit: Joint, room: Room, message: Element, from: Jid, source
 /** The same for what nobody stores: who is there hears it. */
 export function pass(room: Room, message: Element, from: Jid): void {
   const occupant = speaker(room, from);
-  mayNow(room, occupant);
+  mayNow(room, from);
   const tail = tailOf(reflected(room, occupant, message));
   room.inOrder(() => {
     room.partition.env.count('message');
@@ -43,14 +43,9 @@ export function speaker(room: Room, from: Jid): Occupant {
   return occupant;
 }
 
-/** The rates of an occupant and of the room (`limits.occupantRate`, `limits.roomRate`). */
-export function mayNow(room: Room, occupant: Occupant): void {
-  const { clock, limits } = room.partition.env;
-  const now = clock.mono();
-  const rate = limits.occupantRate;
-  occupant.bucket ??= new Bucket({ burst: rate * 3, perSecond: rate }, now);
-  if (!occupant.bucket.take(now))
-    throw new StanzaError('policy-violation', 'too many messages, wait a moment', 'wait');
-  if (!room.bucket.take(now))
+/** The rates of who speaks and of the room (`limits.occupantRate`, `limits.roomRate`). */
+function mayNow(room: Room, from: Jid): void {
+  maySpeak(room, from);
+  if (!room.bucket.take(room.partition.env.clock.mono()))
     throw new StanzaError('resource-constraint', 'too much is being said in this room, wait a moment');
 }

@@ -1,4 +1,4 @@
-import { attribute } from '../xmpp/serialise.ts';
+import { attribute, textOf } from '../xmpp/serialise.ts';
 import { fixed } from '../base/fixed.ts';
 import { formatDate } from '../xmpp/datetime.ts';
 import type { Joint, Source } from '../entity/joint.ts';
@@ -30,7 +30,9 @@ export function changeSubject(
   const may = occupant.role === 'moderator' || (occupant.role === 'participant' && room.config.changeSubject);
   if (!may) throw new StanzaError('forbidden', 'the subject is for moderators to change');
   const words = message.elements('subject');
-  if (words.reduce((sum, word) => sum + word.text().length, 0) > fixed.roomWords.value)
+  // In however many languages, and with whatever is in it: everybody who comes in is shown it.
+  const long = words.reduce((sum, word) => sum + textOf(word).length, 0) > fixed.roomWords.value * 2;
+  if (long || words.some((word) => word.text().length > fixed.roomWords.value))
     throw new StanzaError('not-acceptable', `a subject has at most ${fixed.roomWords.value} characters`);
   const { nick } = occupant;
   const sent = room.partition.env.clock.now();

@@ -7,7 +7,6 @@ import { NS } from '../xmpp/namespaces.ts';
 import { tailOf } from './cast.ts';
 import { restate } from './restate.ts';
 import type { Occupant, Room } from './room.ts';
-import { mayNow } from './say.ts';
 
 /** XEP-0045 §15.5.2. */
 export const voiceForm = `${NS.muc}#request`;
@@ -29,7 +28,6 @@ export function voice(unit: Joint, room: Room, message: Element, form: Form, fro
 function ask(unit: Joint, room: Room, { attrs }: Element, { jid, nick, role }: Occupant): void {
   if (!room.config.voiceRequests) throw new StanzaError('forbidden', 'nobody may ask for voice here');
   if (role !== 'visitor') throw new StanzaError('not-acceptable', 'you have a voice');
-  mayNow(room, room.occupants.get(jid.full)!);
   const moderators = [...room.occupants.values()].filter((one) => one.role === 'moderator');
   if (moderators.length === 0)
     throw new StanzaError('recipient-unavailable', 'no moderator is there to be asked');

@@ -113,9 +113,28 @@ void describe('invitations through the room (XEP-0045 §7.8.2)', () => {
     assert.match(alice.take()[0]!, /<decline from="carol@example.org"\/>/);
     const dave = rig.client('dave@example.org/home');
     carol.take();
-    assert.equal(refusal((await carol.says(user('<decline to="dave@example.org"/>')))[0]!), 'item-not-found');
+    // What comes back tells nobody who is in, or known.
+    for (const to of ['dave@example.org', `${cave}/dave`, 'alice@example.org', `${cave}/alice`])
+      assert.deepEqual(await carol.says(user(`<decline to="${to}"/>`)), [], to);
     assert.equal(refusal((await carol.says(user('<decline/>')))[0]!), 'jid-malformed');
     assert.deepEqual(dave.take(), []);
+  });
+
+  void it('of an admin who makes a member tell no address where those are not shown', async () => {
+    await using rig = await open();
+    const [alice] = (await rig.gather('alice')) as [Client];
+    const item = (local: string): string =>
+      `<query xmlns="${NS.mucAdmin}"><item affiliation="member" jid="${local}@example.org"/></query>`;
+    await configure(alice, { 'muc#roomconfig_membersonly': '1', 'muc#roomconfig_persistentroom': '1' });
+    await alice.asks('set', item('carol'));
+    await alice.leaves('alice');
+    await alice.asks('set', item('dave'));
+    await configure(alice, { 'muc#roomconfig_whois': 'anyone' });
+    await alice.asks('set', item('erin'));
+    assert.deepEqual(
+      rig.letters.map(({ xml }) => /<invite from="([^"]*)"/.exec(xml)?.[1]),
+      [`${cave}/alice`, cave, 'alice@example.org'],
+    );
   });
 
   void it('that come twice are the same letter, so that nobody reads them twice', async () => {
