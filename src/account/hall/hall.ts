@@ -271,6 +271,7 @@ export class Hall {
     const stay = new Stay(session, seat, pos, 0, this.v);
     stay.known = true;
     stay.entering = entering;
+    stay.ackedPos = stay.savedPos = -1;
     this.#add(stay);
     this.#floor.in(session, this.room, seat.nick);
     this.pump(stay);

@@ -28,7 +28,7 @@ export class Stay {
   /** It has been sent everything up to these (link/rooms.ts). */
   pos: number;
   v: number;
-  /** Its client has acknowledged everything up to these. */
+  /** Its client has acknowledged everything up to these; below 0: not even that it is in. */
   ackedPos: number;
   ackedV: number;
   /** What of it the session's row says. */
@@ -77,6 +77,8 @@ export function placesOf(
   const list: [string, number][] = places === undefined ? [] : [...places];
   for (const [room, stay] of stays ?? []) {
     const [pos, v] = of(stay);
+    // Its client has not been told, or has not acknowledged, that it is in.
+    if (pos < 0 || stay.entering !== undefined) continue;
     list.push([messageFeed(room), pos], [presenceFeed(room), v]);
   }
   return list;
