@@ -22,6 +22,8 @@ export interface Visit {
   next: number;
   /** Positions up to here may come again: mux and owner died together. */
   mayRepeat: number;
+  /** Mux and owner died together while it was leaving: the last word may have died with them. */
+  unsaid: boolean;
   /** Since when it is in. */
   since: number;
 }
@@ -52,6 +54,7 @@ export class Guest {
       seen: new Map(),
       next: Number.NaN,
       mayRepeat: 0,
+      unsaid: false,
       since: Infinity,
     };
     const xml = `<x xmlns="${NS.muc}"><history maxstanzas="0"/></x>`;
@@ -124,7 +127,11 @@ export class Guest {
   }
 
   resumed(bothDied: boolean): void {
-    for (const visit of this.visits.values()) if (bothDied) visit.mayRepeat = Math.max(visit.mayRepeat, visit.next - 1 || 0);
+    if (!bothDied) return;
+    for (const visit of this.visits.values()) {
+      visit.mayRepeat = Math.max(visit.mayRepeat, visit.next - 1 || 0);
+      visit.unsaid = visit.state === 'leaving';
+    }
   }
 
   hear(stanza: Element): void {

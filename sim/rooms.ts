@@ -36,8 +36,8 @@ export function checkRooms(world: World, people: readonly Client[], history: His
       history.fault(2, `${message.id} was never acknowledged, although everything has healed`);
   }
   for (const { name, guest, ready } of people)
-    for (const [room, { state, next }] of guest.visits) {
-      if (!ready) continue;
+    for (const [room, { state, next, unsaid }] of guest.visits) {
+      if (!ready || unsaid) continue;
       if (state !== 'in') history.fault(8, `${name} is still ${state} ${room}, although everything has healed`);
       const [last] = world.database.rows<{ pos: number | null }>(
         `select max(m.pos) as pos from room_message m join room r on r.partition = m.partition and r.id = m.room
