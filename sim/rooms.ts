@@ -35,10 +35,17 @@ export function checkRooms(world: World, people: readonly Client[], history: His
     if (!message.acked && !message.maybe)
       history.fault(2, `${message.id} was never acknowledged, although everything has healed`);
   }
-  for (const { name, guest, ready } of people)
+  for (const { name, full, guest, ready } of people)
     for (const [room, { state, next, unsaid }] of guest.visits) {
       if (!ready || unsaid) continue;
-      if (state !== 'in') history.fault(8, `${name} is still ${state} ${room}, although everything has healed`);
+      const [stored] = world.database.rows(
+        'select 1 from room_occupant where partition = ?1 and jid = ?2 and gone = 0',
+        world.roomPartitionOf(room)!,
+        full,
+      );
+      // A refusal is an error that nobody stores.
+      if (state !== 'in' && (state === 'leaving' || stored !== undefined))
+        history.fault(8, `${name} is still ${state} ${room}, although everything has healed`);
       const [last] = world.database.rows<{ pos: number | null }>(
         `select max(m.pos) as pos from room_message m join room r on r.partition = m.partition and r.id = m.room
           where r.partition = ?1 and r.address = ?2`,
