@@ -52,8 +52,8 @@ export function checkRooms(world: World, people: readonly Client[], history: His
         world.roomPartitionOf(room)!,
         room,
       );
-      if (state === 'in' && last?.pos != null && next <= last.pos)
-        history.fault(5, `${name} has heard up to ${next - 1} in ${room}, where ${last.pos} was said`);
+      if (state === 'in' && next <= (last?.pos ?? 0))
+        history.fault(5, `${name} has heard up to ${next - 1} in ${room}, where ${last?.pos} was said`);
     }
 }
 
@@ -67,7 +67,8 @@ function ordered(room: number, said: readonly Said[], history: History): void {
     const message = history.words.get(body);
     if (message === undefined) continue;
     const number = last.get(message.session) ?? 0;
-    if (message.number < number) history.fault(5, `${body} stands behind a later one in the archive of ${room}`);
+    if (message.number < number)
+      history.fault(5, `${body} stands behind a later one in the archive of ${room}`);
     last.set(message.session, Math.max(number, message.number));
   }
 }
@@ -113,7 +114,8 @@ export function seenInRooms(world: World, people: readonly Client[], history: Hi
       if (visit?.state !== 'in' || !settled(person) || now - visit.since < long) continue;
       for (const [nick, status] of stored) {
         const shown = visit.seen.get(nick);
-        if (shown === undefined) history.fault(9, `${person.name} does not see ${nick} in ${room}, who is there`);
+        if (shown === undefined)
+          history.fault(9, `${person.name} does not see ${nick} in ${room}, who is there`);
         else if (shown !== status)
           history.fault(9, `${person.name} sees '${shown}' of ${nick} in ${room}, who says '${status}'`);
       }
