@@ -106,7 +106,7 @@ export async function city(setup: Setup): Promise<Report> {
     add('presences', seen);
     add('unseen', demanded(people, rooms) - seen);
     const rest = await resting(server, setup.quick ? 2 : 10);
-    const rate = setup.quick ? 20 : Math.round(rooms / 10);
+    const rate = setup.quick ? 20 : Math.max(1, Math.round(rooms / 30));
     const seconds = setup.quick ? 5 : SECONDS;
     say(`${rate} messages a second for ${seconds} s`);
     const before = { cpu: cpu(server.pids()), database: cpu(server.database?.() ?? []), machine: machine() };
@@ -143,7 +143,7 @@ export async function city(setup: Setup): Promise<Report> {
     `${shape.servers} servers, ${shape.muxes} muxes with ${real} TCP connections in all (a process may open 20,000 files; the generators are processes of their own), ` +
       `the other ${people - real} are sessions of ${synthetics} synthetic muxes: processes that speak the link's frames over NATS as a mux does, SCRAM and stream management included, without sockets behind`,
     `all of it on this machine: ${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB; the generators' CPU is not in the figures but takes its part of the cores`,
-    'one voice a room, messages are numbered: missing and doubled are exact, at every person',
+    'one voice a room, which speaks twice a minute; messages are numbered: missing and doubled are exact, at every person',
   ];
   return { name: 'city', title: `${people} people in ${rooms} rooms`, columns, rows: [row], notes };
 }

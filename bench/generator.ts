@@ -265,7 +265,12 @@ process.on('message', (order: Order | { do: 'stop' }) => {
   }
   run(order).then(
     (result) => process.send?.({ result }),
-    (error: unknown) => process.send?.({ error: error instanceof Error ? error.message : String(error) }),
+    async (error: unknown) => {
+      // One connection or all of them: what is lost together is heard of together.
+      await pause(200);
+      const all = lost.length > 1 ? ` (${lost.length} of ${clients.length} connections lost)` : '';
+      process.send?.({ error: `${error instanceof Error ? error.message : String(error)}${all}` });
+    },
   );
 });
 process.on('disconnect', () => process.exit(0));

@@ -41,6 +41,7 @@ export async function room(setup: Setup): Promise<Report> {
     `rooms of ${sizes.join(', ')} occupants on one server, in which one after the other writes (65 characters of text); a delivery is one message at one occupant, the sender included`,
     `saturated: as many messages under way (not yet with everybody) as make ${UNDERWAY} deliveries, at least 4, at most 2 for each occupant; half load: half of the median of the saturated throughputs so far, sent evenly`,
     'latency: from the write of a message to its arrival at an occupant, over all occupants, half load',
+    'Muster commits a message to the room’s archive, fsynced, before anybody gets it; nobody has a copy of their own',
     'history in the room as each server keeps it; joined with maxstanzas 0; presence only of moderators, which does not matter here; TLS off; stream management on',
     'floor: one process that writes the same bytes, encoded once, to the same sockets, each message at once; a server that joins several messages in one write can be below it',
     'CPU includes the tail until the server is quiet; below saturation the Erlang VM’s busy waiting counts as its CPU',

@@ -34,7 +34,8 @@ await converse.initialize({
   autocomplete_providers_url: '',
   xmpp_providers_url: '',
   providers_link: '',
-  muc_search_service: '',
+  // without one there is no field to type the name of a room in; no other host is asked
+  muc_search_service: `conference.${settings.domain}`,
   embed_3rd_party_media_players: false,
   fetch_url_headers: false,
   render_media: [location.hostname, ...(settings.files === undefined ? [] : [settings.files])],

@@ -1,4 +1,5 @@
-import { derived, fixed } from './fixed.ts';
+import { derived, fixed, type Fixed } from './fixed.ts';
+import { roomLimits } from './roomlimits.ts';
 
 /**
  * Every bound that an administrator may set: the configuration takes its defaults and ranges from here. With those of
@@ -273,7 +274,7 @@ export const limits = {
     default: 4,
     min: 1,
     max: 100,
-    of: 'archive queries of one account at the same time',
+    of: 'archive queries of one account at the same time, and the same of its queries of rooms',
     overflow: 'one more is answered `resource-constraint`',
   },
   preferences: {
@@ -421,54 +422,7 @@ export const limits = {
     of: 'age of archived messages; 0 keeps them for ever',
     overflow: 'older ones are removed, never one that waits for its recipient',
   },
-  occupants: {
-    unit: 'sessions',
-    default: 20_000,
-    min: 1,
-    max: 100_000,
-    of: 'sessions in one room; its configuration may allow fewer',
-    overflow: 'who would come in gets `service-unavailable` (XEP-0045 §7.2.9), but for its admins and owners',
-  },
-  visitors: {
-    unit: 'sessions',
-    default: 1000,
-    min: 0,
-    max: 100_000,
-    of: 'sessions in a room up to which the presence of visitors is told to the others',
-    overflow: 'visitors who come in are not shown; they see and hear as before',
-  },
-  members: {
-    unit: 'addresses',
-    default: 20_000,
-    min: 1,
-    max: 1_000_000,
-    of: 'addresses that one room knows as owners, admins, members or outcasts, or because of a nickname or a hat',
-    overflow: 'another one is refused with `resource-constraint`',
-  },
-  roomsEach: {
-    unit: 'rooms',
-    default: 1000,
-    min: 0,
-    max: 1_000_000,
-    of: 'rooms that one account may have made; 0 for any number',
-    overflow: 'making another is refused with `resource-constraint`',
-  },
-  occupantRate: {
-    unit: 'messages a second',
-    default: 20,
-    min: 1,
-    max: 100_000,
-    of: 'messages of one session in one room, three times as many at once',
-    overflow: 'a message is refused with `policy-violation`',
-  },
-  roomRate: {
-    unit: 'messages a second',
-    default: 500,
-    min: 1,
-    max: 100_000,
-    of: 'messages in one room, twice as many at once',
-    overflow: 'a message is refused with `resource-constraint`',
-  },
+  ...roomLimits,
   private: {
     unit: 'elements',
     default: 100,
@@ -565,15 +519,10 @@ export const defaultLimits: Limits = Object.fromEntries(
 
 /** The text of `docs/limits.md`. */
 export function limitsPage(): string {
-  const number = (value: number) => value.toLocaleString('en-US');
-  const rows = limitNames.map((name) => {
-    const { unit, of, overflow, ...limit } = limits[name];
-    return `| \`${name}\` | ${number(limit.default)} ${unit} | ${of} | ${overflow} |`;
-  });
-  const constant = Object.entries(fixed).map(
-    ([name, { value, unit, of, overflow }]) =>
-      `| \`${name}\` | ${number(value)} ${unit} | ${of} | ${overflow} |`,
-  );
+  const row = (name: string, value: number, { unit, of, overflow }: Omit<Fixed, 'value'>) =>
+    `| \`${name}\` | ${value.toLocaleString('en-US')} ${unit} | ${of} | ${overflow} |`;
+  const rows = limitNames.map((name) => row(name, limits[name].default, limits[name]));
+  const constant = Object.entries(fixed).map(([name, one]) => row(name, one.value, one));
   return `# Limits
 
 Every queue and every count that a client can make grow is bounded, and says here what happens beyond the bound. This

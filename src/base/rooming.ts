@@ -117,7 +117,7 @@ export const rooming = {
   roomName: {
     value: 256,
     unit: 'characters',
-    of: 'the name of a room, its password, an address or a link in its configuration',
+    of: 'the name of a room, or of a hat, its password, an address or a link in its configuration',
     overflow: 'the request fails with `not-acceptable`',
   },
   roomWords: {
@@ -149,6 +149,12 @@ export const rooming = {
     unit: 'sessions',
     of: 'occupants up to which a room shows all of them anew when who is shown, or how, is configured differently',
     overflow: 'who comes in from then on is shown so',
+  },
+  roomHats: {
+    value: 32,
+    unit: 'hats',
+    of: 'hats of a room (XEP-0317), and so those that one occupant wears',
+    overflow: 'another one is refused with `resource-constraint`',
   },
   roomReason: {
     value: 1000,

@@ -7,6 +7,7 @@ import { affiliate, mayKnow, type Change } from './affiliate.ts';
 import type { Feature, Request } from './iq.ts';
 import { depart } from './leave.ts';
 import { list } from './list.ts';
+import { nickIn } from './nick.ts';
 import { higher, moderates, refuseAffiliation, refuseRole, type Actor, type Target } from './privileges.ts';
 import { restate } from './restate.ts';
 import type { Occupant, Room } from './room.ts';
@@ -39,7 +40,7 @@ export function actorOf(room: Room, { bare, full }: Jid): Actor {
 }
 
 /** The whole list is looked at before anything is changed: all of it, or nothing (§9.2). */
-function set({ room, from, work, payload }: Request): undefined {
+function set({ room, from, work, payload, answer }: Request): undefined {
   work.step(() => {
     const actor = actorOf(room, from);
     const items = payload.elements('item');
@@ -70,10 +71,15 @@ function set({ room, from, work, payload }: Request): undefined {
     const strangers = changes.filter(
       ({ jid, affiliation }) => affiliation === 'member' && room.affiliation(Jid.parse(jid)!) === 'none',
     );
+    // §8.2, §9.1: first who asked hears of it, then the others.
+    answer();
     for (const turn of turns) turnTo(work, room, turn, by);
+    // §10.1: a temporary room ends with its last occupant, by whatever it goes.
+    if (room.removed) return;
     affiliate(work, room, changes, by);
     // §9.5: whom a members-only room lets in from now on is told.
-    if (room.config.membersOnly) for (const { jid } of strangers) welcome(work, room, Jid.parse(jid)!, from);
+    if (room.config.membersOnly && !room.removed)
+      for (const { jid } of strangers) welcome(work, room, Jid.parse(jid)!, from);
   });
   return undefined;
 }
@@ -120,9 +126,9 @@ function addressIn(text: string): Jid {
 }
 
 function nickOf(room: Room, text: string): string {
-  const address = text.trim() === '' ? undefined : Jid.parse(room.address)!.withResource(text);
-  if (address === undefined) throw new StanzaError('jid-malformed', 'this cannot be a nickname');
-  return address.resource;
+  const nick = nickIn(room, text);
+  if (nick === undefined) throw new StanzaError('jid-malformed', 'this cannot be a nickname');
+  return nick;
 }
 
 function reasonIn(item: Element): string {

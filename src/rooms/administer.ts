@@ -1,16 +1,15 @@
 import { Failure } from '../base/failure.ts';
 import { fixed } from '../base/fixed.ts';
 import type { Statement } from '../store/store.ts';
-import { faceOf } from './cast.ts';
+import { affiliate } from './affiliate.ts';
 import { placeAt } from './archiverows.ts';
 import { usual, type Config } from './config.ts';
 import { destroyRoom, type Venue } from './destroy.ts';
-import { depart } from './leave.ts';
 import type { Partition } from './partition.ts';
 import { Room } from './room.ts';
 import { retentionRows } from './retention.ts';
 import { roomRows } from './rows.ts';
-import { roleOf, type Affiliation } from './standing.ts';
+import type { Affiliation } from './standing.ts';
 import { Work } from './work.ts';
 
 /**
@@ -67,9 +66,13 @@ export function grantRoom(
   jid: string,
   affiliation: Affiliation,
 ): Promise<void> {
-  return change(partition, address, (work, found) =>
-    affiliate(work, there(found, address), jid, affiliation),
-  );
+  return change(partition, address, (work, found) => {
+    const room = there(found, address);
+    const { members } = work.partition.env.limits;
+    if (affiliation !== 'none' && !room.members.has(jid) && room.members.size >= members)
+      throw new Failure('overloaded', `${address} knows as many addresses as it may (limits.members)`);
+    affiliate(work, room, [{ jid, affiliation }]);
+  });
 }
 
 /** How much of an archive was removed, and whether there may be more of it. */
@@ -109,29 +112,6 @@ export async function purgeRoom(
     work.write(removeStubs, [work.partition.id, room.id, above, Math.min(below, room.pos - 1)]);
   });
   return { removed, more: !emptied || !done };
-}
-
-/** What changes for those who are in (XEP-0045 §9.1 to §10.6). */
-function affiliate(work: Work, room: Room, jid: string, affiliation: Affiliation): void {
-  const all = [...room.occupants.values()].filter((one) => one.jid.bare === jid || one.jid.domain === jid);
-  const before = new Map(all.map((one) => [one, room.affiliation(one.jid)]));
-  const known = room.members.get(jid);
-  room.setMember(work, jid, { ...known, affiliation, nick: known?.nick ?? '', reason: '' });
-  for (const occupant of all) {
-    const now = room.affiliation(occupant.jid);
-    if (now === before.get(occupant)) continue;
-    if (now === 'outcast') depart(work, room, [occupant], { codes: [301] });
-    else if (room.config.membersOnly && now === 'none') depart(work, room, [occupant], { codes: [321] });
-    else {
-      occupant.role = roleOf(now, room.config);
-      occupant.v = room.nextV();
-      room.seat(work, occupant);
-      work.after(() => {
-        if (room.occupants.get(occupant.jid.full) === occupant)
-          room.company.show(occupant, faceOf(room, occupant));
-      });
-    }
-  }
 }
 
 /** `n` messages above a position, up to another one. */

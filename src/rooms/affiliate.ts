@@ -46,12 +46,15 @@ export function affiliate(unit: Joint, room: Room, changes: readonly Change[], a
 
 function note(unit: Joint, room: Room, { jid, affiliation, nick, reason = '' }: Change): void {
   const known = room.members.get(jid);
+  const same = (known?.affiliation ?? 'none') === affiliation;
+  if (same && reason === '' && (nick === undefined || nick === known?.nick)) return;
   const gone = affiliation === 'outcast' || affiliation === 'none';
   room.setMember(unit, jid, {
     affiliation,
     // §9.1: a ban ends the reservation; and so does the end of a membership, which is what a registration is (§7.10).
     nick: gone ? '' : (nick ?? known?.nick ?? ''),
-    reason,
+    // It is why somebody is banned, or a member.
+    reason: affiliation === 'none' ? '' : reason,
     hats: affiliation === 'outcast' ? undefined : known?.hats,
   });
 }

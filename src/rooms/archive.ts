@@ -11,6 +11,7 @@ import { parseStored } from '../xmpp/parser.ts';
 import { parsePage, type Page } from '../xmpp/rsm.ts';
 import { countRange, hasId, placeOf, readIds, readRange, type Read, type Whose } from './archiverows.ts';
 import type { Feature, Request } from './iq.ts';
+import type { Partition } from './partition.ts';
 import type { Room } from './room.ts';
 import type { MessageRow } from './rows.ts';
 import { rankOf } from './standing.ts';
@@ -28,8 +29,11 @@ export const archive: Feature = {
   aside: [`set query ${NS.mam}`, `get metadata ${NS.mam}`],
   // XEP-0359 §4: nobody else can give the ids that bear the room's name.
   roomFeatures: [NS.mam, NS.mamExtended, groupchatField, NS.sid],
-  serviceFeatures: [NS.mam, NS.mamExtended, NS.sid],
+  serviceFeatures: [NS.sid],
 };
+
+/** Queries under way in a partition, by who asks. */
+const running = new WeakMap<Partition, Map<string, number>>();
 
 /** §6.1.2: whoever may enter at this time; where there is a password, who is known or in. */
 function mayRead({ room, from, occupant }: Request): void {
@@ -43,24 +47,34 @@ function mayRead({ room, from, occupant }: Request): void {
 }
 
 async function query(request: Request): Promise<Element> {
-  const { room, payload } = request;
+  const { room, from, payload } = request;
   mayRead(request);
   const { queryid, node } = payload.attrs;
   if (queryid !== undefined && queryid.length > fixed.queryid.value)
     throw new StanzaError('bad-request', 'the queryid is too long');
   // §6.1.3: nodes are for archives of pubsub services.
   if (node !== undefined) throw new StanzaError('item-not-found');
-  const { page: most } = room.partition.env.limits;
+  const { page: most, queries } = room.partition.env.limits;
   const filter = readFilter(payload, most);
   const page = parsePage(payload, { usual: most, most });
   // XEP-0059 §2.6: positions by number would mean to count everything before.
   if (page.index !== undefined) throw new StanzaError('feature-not-implemented', 'pages go by id');
+  let asking = running.get(room.partition);
+  if (asking === undefined) running.set(room.partition, (asking = new Map()));
+  const mine = asking.get(from.bare) ?? 0;
+  // A search for what one person said goes through all of a room.
+  if (mine >= queries) throw new StanzaError('resource-constraint', 'too many archive queries');
+  asking.set(from.bare, mine + 1);
   try {
     return await room.partition.queries.run(() => answer(request, filter, page, queryid));
   } catch (error) {
     if (error instanceof Failure && error.code === 'overloaded')
       throw new StanzaError('resource-constraint', 'too many archive queries');
     throw error;
+  } finally {
+    const left = asking.get(from.bare)! - 1;
+    if (left === 0) asking.delete(from.bare);
+    else asking.set(from.bare, left);
   }
 }
 

@@ -16,6 +16,8 @@ export const avatar: Feature = {
     [`get vCard ${NS.vcard}`]: show,
     [`set vCard ${NS.vcard}`]: set,
   },
+  // XEP-0486 §3.1: the service says that rooms have pictures; itself it has none.
+  service: { [`get vCard ${NS.vcard}`]: () => empty },
   roomFeatures: [NS.vcard],
   serviceFeatures: [NS.vcard],
 };

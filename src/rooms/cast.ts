@@ -81,7 +81,7 @@ function tail(room: Room, occupant: Occupant, told: Told, jid: boolean, codes: r
   return tailOf(el('presence', NS.client, attrs, [...ownWords(said), ...hats, id, x]));
 }
 
-/** XEP-0317 §3. */
+/** XEP-0317 §3.1. */
 function hatsOf(room: Room, { jid }: Occupant): Element[] {
   const { hats = [] } = room.members.get(jid.bare) ?? {};
   if (hats.length === 0) return [];
@@ -90,7 +90,7 @@ function hatsOf(room: Room, { jid }: Occupant): Element[] {
       'hats',
       NS.hats,
       {},
-      hats.map(({ uri, title }) => el('hat', NS.hats, { uri, title })),
+      hats.map(({ uri, title, hue }) => el('hat', NS.hats, { uri, title, hue })),
     ),
   ];
 }

@@ -1,5 +1,13 @@
 import type { Affiliation, Role } from './standing.ts';
 
+/** What somebody may be in the room beside role and affiliation (XEP-0317 §3.1). */
+export interface Hat {
+  readonly uri: string;
+  readonly title: string;
+  /** An angle, as it was given. */
+  readonly hue?: string | undefined;
+}
+
 /**
  * The configuration of a room (XEP-0045 §15.5.3, `muc#roomconfig`). Values are never changed, only replaced. The form and
  * what may stand in it is the matter of form.ts.
@@ -46,6 +54,8 @@ export interface Config {
   /** XEP-0486: hashes of the avatar's images, with spaces between them, and the vCard that has them. */
   readonly avatar: string;
   readonly vcard: string;
+  /** Those that there are (hats.ts); who wears them is said of the members. */
+  readonly hats: readonly Hat[];
 }
 
 /** What a room is that nobody configures. */
@@ -75,6 +85,7 @@ export const usual: Config = {
   logs: '',
   avatar: '',
   vcard: '',
+  hats: [],
 };
 
 /** As it is stored: what differs from the usual. A key that a later build wrote means nothing here. */

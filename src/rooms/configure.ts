@@ -36,7 +36,7 @@ function codesOf(before: Config, next: Config): number[] {
   if (logging !== before.logging) codes.push(logging ? 170 : 171);
   if (whois !== before.whois) codes.push(whois === 'anyone' ? 172 : 173);
   const rest = Object.keys(others) as (keyof typeof others)[];
-  if (rest.some((name) => String(next[name]) !== String(before[name]))) codes.push(104);
+  if (rest.some((name) => JSON.stringify(next[name]) !== JSON.stringify(before[name]))) codes.push(104);
   return codes;
 }
 

@@ -33,7 +33,8 @@ export function destroyRoom(unit: Joint, room: Room, venue: Venue = {}): void {
   room.remove(unit);
 }
 
-export function destroyed({ jid, password, reason }: Venue): Element {
+/** What those are told who were in. */
+export function destroyed({ jid, password, reason }: Venue = {}): Element {
   return el('destroy', NS.mucUser, { jid }, [
     ...(password === undefined ? [] : [el('password', NS.mucUser, {}, [password])]),
     ...(reason === undefined ? [] : [el('reason', NS.mucUser, {}, [reason])]),

@@ -5,12 +5,16 @@ import { buildForm, type Field } from '../xmpp/forms.ts';
 import { NS } from '../xmpp/namespaces.ts';
 import { parseStored } from '../xmpp/parser.ts';
 import { foundSet, parsePage } from '../xmpp/rsm.ts';
+import { commandInfo, commandItems } from './hats.ts';
 import type { Feature, Inquiry, Request } from './iq.ts';
 import { compare, listedFor, pageBounds } from './listed.ts';
+import { reservedNick } from './register.ts';
 import type { Room } from './room.ts';
 import { rankOf } from './standing.ts';
+import { hatsHash } from './wardrobe.ts';
 
 /** Where somebody asks by which nickname the room knows it (XEP-0045 §7.12). */
+const traffic = 'http://jabber.org/protocol/muc#traffic';
 const reserved = 'x-roomuser-item';
 /** XEP-0045 §7.4: what is sent comes back with the id that it had. */
 const stableId = `${NS.muc}#stable_id`;
@@ -25,7 +29,7 @@ export function disco(features: readonly Feature[]): Feature {
     service: {
       [`get query ${NS.discoInfo}`]: ({ payload }) => {
         noNode(payload);
-        return info('Rooms', [NS.muc, stableId, NS.rsm, ...ofService]);
+        return info('Rooms', [NS.muc, stableId, NS.rsm, NS.occupantId, ...ofService]);
       },
       [`get query ${NS.discoItems}`]: roomsOf,
     },
@@ -52,15 +56,20 @@ function roomInfo(request: Request, features: readonly string[]): Element {
   const { room, from, payload } = request;
   const { node = '' } = payload.attrs;
   if (node === reserved) {
-    const { nick = '' } = room.members.get(from.bare) ?? {};
-    const identity = el('identity', NS.discoInfo, { category: 'conference', name: nick, type: 'text' });
+    const name = reservedNick(room, from);
+    const identity = el('identity', NS.discoInfo, { category: 'conference', name, type: 'text' });
     // §7.12: an empty one says that there is none.
-    return el('query', NS.discoInfo, { node }, nick === '' ? [] : [identity]);
+    return el('query', NS.discoInfo, { node }, name === undefined ? [] : [identity]);
   }
+  // §18.1.1: a room that passes on whatever is said.
+  if (node === traffic) throw new StanzaError('service-unavailable');
+  const command = commandInfo(node);
+  if (command !== undefined) return command;
   noNode(payload);
   const { config } = room;
   const name = config.name === '' ? localOf(room.address) : config.name;
-  const about = info(name, [NS.muc, stableId, selfPing, ...kindOf(room), ...features]);
+  const always = [NS.muc, stableId, selfPing, NS.occupantId];
+  const about = info(name, [...always, ...kindOf(room), ...features]);
   return about.withChildren([...about.children, buildForm('result', `${NS.muc}#roominfo`, form(request))]);
 }
 
@@ -81,16 +90,26 @@ function form({ room, from, occupant }: Request): Field[] {
   const { config } = room;
   const inside = occupant !== undefined || mayLook(room, from);
   const fields: Field[] = [
+    one('muc#roomconfig_roomname', config.name),
     one('muc#roominfo_description', config.description),
     one('muc#roominfo_lang', config.language),
     many('muc#roominfo_contactjid', config.contacts),
     one('muc#roominfo_logs', config.logs),
     one('muc#roominfo_ldapgroup', config.ldapGroup),
     one('muc#roomconfig_pubsub', config.pubsub),
-    one('muc#roominfo_avatarhash', config.avatar),
+    // XEP-0486 §6.1: of each form in which it is there.
+    {
+      name: 'muc#roominfo_avatarhash',
+      type: 'text-multi' as const,
+      values: config.avatar === '' ? [] : config.avatar.split(' '),
+    },
     one('muc#maxhistoryfetch', String(Math.min(config.history, fixed.roomRecent.value))),
+    one('hats#hash', config.hats.length === 0 ? '' : hatsHash(config.hats)),
     flag('muc#roomconfig_changesubject', config.changeSubject),
     flag('muc#roominfo_subjectmod', config.changeSubject),
+    // §6.4: any field of the configuration may be told; by these clients know what to offer.
+    one('muc#roomconfig_allowpm', config.privateMessages),
+    flag('muc#roomconfig_allowinvites', config.allowInvites || !config.membersOnly),
   ].filter(({ values }) => values !== undefined && values.length > 0);
   if (!inside) return fields;
   fields.push(one('muc#roominfo_occupants', String(room.nicks.size)));
@@ -124,7 +143,9 @@ const flag = (name: string, value: boolean): Field => ({
 });
 
 /** §6.5: who is in is told to who is in; for others the list is empty. */
-function occupantsOf({ room, occupant, payload }: Request): Element {
+function occupantsOf(request: Request): Element {
+  const { room, occupant, payload } = request;
+  if (payload.attrs['node'] === NS.commands) return commandItems(request);
   noNode(payload);
   if (occupant === undefined) return el('query', NS.discoItems);
   const page = parsePage(payload, pageBounds);

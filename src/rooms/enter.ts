@@ -62,7 +62,7 @@ function mayEnter(room: Room, presence: Element, from: Jid, nick: string): void 
   if (room.locked && affiliation !== 'owner') throw new StanzaError('item-not-found');
   if (config.membersOnly && rankOf[affiliation] < rankOf.member)
     throw new StanzaError('registration-required', 'this room is for its members');
-  if (config.password !== '' && affiliation !== 'owner') {
+  if (config.password !== '') {
     const given = presence.child('x', NS.muc)?.child('password')?.text();
     if (given !== config.password) throw new StanzaError('not-authorized', 'this room has a password');
   }

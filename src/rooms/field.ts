@@ -57,7 +57,7 @@ export function text(field: string, label: string, most: number): Entry<string> 
     field,
     label,
     type: 'text-single',
-    show: (value) => [value],
+    show: (value) => (value === '' ? [] : [value]),
     read: (values) => short(one(values, field), field, most),
   };
 }

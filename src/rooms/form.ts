@@ -23,7 +23,7 @@ import type { Affiliation, Role } from './standing.ts';
 export const roomConfig = `${NS.muc}#roomconfig`;
 
 /** What one field says alone. */
-type Plain = Exclude<keyof Config, 'password' | 'avatar' | 'vcard'>;
+type Plain = Exclude<keyof Config, 'password' | 'avatar' | 'vcard' | 'hats'>;
 
 const entries: { readonly [Name in Plain]: Entry<Config[Name]> } = {
   name: text('muc#roomconfig_roomname', 'Natural-Language Room Name', fixed.roomName.value),
@@ -168,7 +168,7 @@ function passwordFields({ password }: Config): Field[] {
   const label = 'Password Required to Enter?';
   return [
     { name: guarded, label, type: 'boolean', values: [password === '' ? '0' : '1'] },
-    { name: secret, label: 'Password', type: 'text-private', values: [password] },
+    { name: secret, label: 'Password', type: 'text-private', values: password === '' ? [] : [password] },
   ];
 }
 
@@ -183,12 +183,16 @@ export function changed(config: Config, form: Form, limits: Limits): Config {
     const name = byField.get(other ?? sent);
     if (name === undefined || (other !== undefined && form.has(other))) continue;
     const values = form.values(sent);
-    // XEP-0004 §3.2: no value says nothing, but in a list, which is empty then.
-    if (values.length === 0 && entries[name].type!.endsWith('-single')) continue;
-    if (values.length === 0 && entries[name].type === 'boolean') continue;
+    // A text or a list without a value is empty; of a number or a choice nothing is said then.
+    if (values.length === 0 && !mayBeEmpty(name)) continue;
     changes[name] = entries[name].read(values, sent, limits);
   }
   return { ...config, ...(changes as Partial<Config>), password: passwordIn(config, form) };
+}
+
+function mayBeEmpty(name: Plain): boolean {
+  const { type } = entries[name];
+  return type === 'text-single' ? name !== 'history' : type === 'list-multi' || type === 'jid-multi';
 }
 
 /** §10.1.3: a room that is to have a password has one that is not blank. */

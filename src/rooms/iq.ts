@@ -16,6 +16,8 @@ export interface Request {
   readonly iq: Element;
   readonly type: 'get' | 'set';
   readonly payload: Element;
+  /** In a step: the answer goes behind what was caused so far, and before the rest. Else it goes behind everything. */
+  readonly answer: () => void;
 }
 
 /** A request to the service itself, or to a room that is not there. */

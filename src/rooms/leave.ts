@@ -1,13 +1,13 @@
 import type { Joint } from '../entity/joint.ts';
-import { el, type Element } from '../xmpp/element.ts';
-import { NS } from '../xmpp/namespaces.ts';
+import type { Element } from '../xmpp/element.ts';
 import { faceOf, type Told } from './cast.ts';
+import { destroyed } from './destroy.ts';
 import type { Occupant, Room } from './room.ts';
 
 /** A session goes, by its own will (XEP-0045 §7.14): `presence` is what it says, or nothing where it just ended. */
 export function leave(unit: Joint, room: Room, occupant: Occupant, presence: Element | undefined): void {
   // §10.1.3: who goes before it has configured its room never made one.
-  const destroy = room.locked && room.occupants.size === 1 ? el('destroy', NS.mucUser) : undefined;
+  const destroy = room.locked && room.occupants.size === 1 ? destroyed() : undefined;
   depart(unit, room, [occupant], { gone: presence ?? true, destroy });
 }
 

@@ -37,7 +37,8 @@ function byAffiliation(room: Room, actor: Actor, affiliation: string): Element[]
     .map(([jid, member]) => {
       const occupant = there.get(jid);
       const nick = occupant?.nick ?? (member.nick === '' ? undefined : member.nick);
-      return itemOf({ affiliation, jid, nick, role: occupant?.role }, member.reason);
+      // §9.5 allows their role as well; Converse.js 14 takes it for another one, and tells of moderators who are none any more.
+      return itemOf({ affiliation, jid, nick, role: undefined }, member.reason);
     });
 }
 

@@ -7,23 +7,27 @@ import { readConfig, type Config } from './config.ts';
 
 /**
  * The rooms of a service that somebody may find (XEP-0045 §6.3), whoever owns them: they are read from the store. Those that
- * are public, and hidden ones for who is known to them; never one that is not configured yet.
+ * are public, and hidden ones for who is known to them; never one that is not configured yet. (`cross join`: from the few
+ * that somebody is known to.)
  */
 export const listedRows = {
   up: sql`select address, config from room where host = $1 and listed = 1 and address > $2 order by address limit $3`,
   down: sql`select address, config from room where host = $1 and listed = 1 and address < $2
     order by address desc limit $3`,
   hiddenUp: sql`select distinct r.address, r.config from room_affiliation a
-    join room r on r.partition = a.partition and r.id = a.room
-    where a.jid in ($4, $5) and a.affiliation in ('owner', 'admin', 'member') and r.host = $1 and r.listed = 0
+    cross join room r where r.partition = a.partition and r.id = a.room and a.jid in ($4, $5) and a.affiliation in ('owner', 'admin', 'member') and r.host = $1 and r.listed = 0
     and r.address > $2 order by r.address limit $3`,
   hiddenDown: sql`select distinct r.address, r.config from room_affiliation a
-    join room r on r.partition = a.partition and r.id = a.room
-    where a.jid in ($4, $5) and a.affiliation in ('owner', 'admin', 'member') and r.host = $1 and r.listed = 0
+    cross join room r where r.partition = a.partition and r.id = a.room and a.jid in ($4, $5) and a.affiliation in ('owner', 'admin', 'member') and r.host = $1 and r.listed = 0
     and r.address < $2 order by r.address desc limit $3`,
   count: sql`select (select count(*) from room where host = $1 and listed = 1) + (
-    select count(distinct r.address) from room_affiliation a join room r on r.partition = a.partition and r.id = a.room
-    where a.jid in ($2, $3) and a.affiliation in ('owner', 'admin', 'member') and r.host = $1 and r.listed = 0) as n`,
+    select count(distinct r.address) from room_affiliation a
+    cross join room r where r.partition = a.partition and r.id = a.room and a.jid in ($2, $3) and a.affiliation in ('owner', 'admin', 'member') and r.host = $1 and r.listed = 0) as n`,
+  /** How many of them are in front of an address. */
+  before: sql`select (select count(*) from room where host = $1 and listed = 1 and address < $4) + (
+    select count(distinct r.address) from room_affiliation a
+    cross join room r where r.partition = a.partition and r.id = a.room and a.jid in ($2, $3) and a.affiliation in ('owner', 'admin', 'member') and r.host = $1 and r.listed = 0
+    and r.address < $4) as n`,
 };
 
 export interface Listed {
@@ -66,7 +70,11 @@ export async function listedFor(
   const inside =
     back && page.after !== undefined ? rows.filter(({ address }) => address > page.after!) : rows;
   const rooms = inside.map(({ address, config }) => ({ address, config: readConfig(config) }));
-  return { rooms, found: { first: rooms[0]?.address, last: rooms.at(-1)?.address, count } };
+  const first = rooms[0]?.address;
+  if (first === undefined) return { rooms, found: { count } };
+  const params = [host, from.bare, from.domain, first];
+  const [before] = await store.query<{ n: number }>(listedRows.before, params);
+  return { rooms, found: { first, last: rooms.at(-1)?.address, count, index: before?.n ?? 0 } };
 }
 
 /** As the store orders texts: by their bytes. */

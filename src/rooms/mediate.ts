@@ -21,11 +21,8 @@ export function mediate(
   from: Jid,
   source: Source | undefined,
 ): void {
-  const affiliation = room.affiliation(from);
-  // §7.2.10: before it is configured it does not exist for others.
-  if (room.locked && affiliation !== 'owner')
-    throw new StanzaError('item-not-found', 'there is no such room');
-  if (affiliation === 'outcast') throw new StanzaError('forbidden', 'you are banned from this room');
+  if (room.affiliation(from) === 'outcast')
+    throw new StanzaError('forbidden', 'you are banned from this room');
   // §7.8.2.
   if (messageType(message) !== 'normal')
     throw new StanzaError('bad-request', 'what is for the room itself is of type normal');

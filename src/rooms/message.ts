@@ -40,15 +40,37 @@ export function announce(unit: Joint, room: Room, message: Element): MessageRow 
 
 /** As everybody gets it: from the occupant, with its id there, and nothing that only a room may say (XEP-0421 §3). */
 export function reflected(room: Room, { nick, jid }: Occupant, message: Element): Element {
-  const words = message.elements(undefined).filter(({ name, ns }) => !isRooms(name, ns));
+  const words = message
+    .elements(undefined)
+    .filter(({ name, ns }) => !isRooms(name, ns))
+    .map(withoutPower);
   const from = `${room.address}/${nick}`;
   const id = el('occupant-id', NS.occupantId, { id: room.occupantId(jid) });
   return message.with({ from, to: undefined, type: 'groupchat' }).withChildren([...words, id]);
 }
 
 function isRooms(name: string, ns: string): boolean {
-  return (
-    ns === NS.occupantId || ns === NS.mucUser || (ns === NS.delay && name === 'delay') || ns === NS.addresses
+  switch (ns) {
+    case NS.occupantId:
+    case NS.mucUser:
+    case NS.addresses:
+    case NS.moderate:
+      return true;
+    case NS.delay:
+      return name === 'delay';
+    // A tombstone (XEP-0424 §4).
+    case NS.retract:
+      return name === 'retracted';
+    default:
+      return false;
+  }
+}
+
+/** XEP-0425 §5: it is not the room that retracts. */
+function withoutPower(child: Element): Element {
+  if (!child.is('retract', NS.retract) || child.child('moderated', NS.moderate) === undefined) return child;
+  return child.withChildren(
+    child.children.filter((node) => typeof node === 'string' || node.ns !== NS.moderate),
   );
 }
 

@@ -4,7 +4,7 @@ import { StanzaError } from '../xmpp/error.ts';
 import { NS } from '../xmpp/namespaces.ts';
 import type { Feature, Request } from './iq.ts';
 import { announce } from './message.ts';
-import { bury, findSaid, isMortal } from './retract.ts';
+import { bury, findSaid, isTombstone } from './retract.ts';
 import { subject } from './rows.ts';
 
 /** Moderators retract what others said (XEP-0425): the room tells everybody, and its archive keeps a tombstone (§4). */
@@ -23,8 +23,8 @@ async function moderate({ room, occupant, work, payload }: Request): Promise<und
   if (id === undefined) throw new StanzaError('bad-request', 'which message?');
   const found = await findSaid(room, id);
   if (found === undefined) throw new StanzaError('item-not-found', 'the room has no such message');
-  // §5: a subject is changed, not retracted; and what is retracted stays so.
-  if (found.kind === subject || !isMortal(found))
+  // §5: a subject is changed, not retracted; what is retracted stays so, and so does what the room itself said.
+  if (found.kind === subject || found.nick === '' || isTombstone(found))
     throw new StanzaError('not-allowed', 'this cannot be retracted');
   work.step(() => {
     // It may have changed meanwhile.

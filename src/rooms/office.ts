@@ -133,7 +133,9 @@ function settleLetter(
 }
 
 function tellSender(partition: Partition, letter: Letter, condition: StanzaCondition): void {
-  const room = partition.rooms.peek(letter.sender);
+  const found = partition.rooms.peek(letter.sender);
+  // By that address there may be another one now.
+  const room = found?.id === letter.account ? found : undefined;
   const stanza = parseStored(letter.xml);
   const nick = Jid.parse(stanza.attrs['from'] ?? '')?.resource ?? '';
   if (room !== undefined && nick === '') tellInviter(room, stanza, condition);

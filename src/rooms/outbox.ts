@@ -5,7 +5,8 @@ import type { Letter } from '../post/post.ts';
 import { sql, type Store } from '../store/store.ts';
 import type { Element } from '../xmpp/element.ts';
 import { StanzaError } from '../xmpp/error.ts';
-import type { Jid } from '../xmpp/jid.ts';
+import { Jid } from '../xmpp/jid.ts';
+import { parseStored } from '../xmpp/parser.ts';
 import { textOf } from '../xmpp/serialise.ts';
 import type { Room } from './room.ts';
 
@@ -14,9 +15,8 @@ export const outboxRows = {
   add: sql`insert into outbox (partition, account, id, recipient, source, n, k, kind, xml, created)
     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
   remove: sql`delete from outbox where partition = $1 and account = $2 and id = $3`,
-  after: sql`select o.account, r.address as sender, o.id, o.recipient as address, o.source, o.n, o.k, o.kind, o.created, o.xml
-    from outbox o join room r on r.partition = o.partition and r.id = o.account
-    where o.partition = $1 and (o.account > $2 or (o.account = $2 and o.id > $3)) order by o.account, o.id limit $4`,
+  after: sql`select account, id, recipient as address, source, n, k, kind, created, xml from outbox
+    where partition = $1 and (account > $2 or (account = $2 and id > $3)) order by account, id limit $4`,
 };
 
 /**
@@ -62,13 +62,14 @@ export async function readLetters(store: Store, partition: number): Promise<Lett
   const slice = fixed.outboxSlice.value;
   for (let [account, id] = [0, 0]; ;) {
     // oxlint-disable-next-line no-await-in-loop -- each slice begins where the one before it ended
-    const rows = await store.query<Omit<Letter, 'partition' | 'recipient' | 'to'> & { address: string }>(
-      outboxRows.after,
-      [partition, account, id, slice],
-    );
+    const rows = await store.query<
+      Omit<Letter, 'partition' | 'sender' | 'recipient' | 'to'> & { address: string }
+    >(outboxRows.after, [partition, account, id, slice]);
     for (const { address: to, ...row } of rows) {
       const recipient = to.includes('/') ? to.slice(0, to.indexOf('/')) : to;
-      letters.push({ ...row, partition, to, recipient });
+      // Not by the room's row: what a room said arrives also where the room is no more.
+      const sender = Jid.parse(parseStored(row.xml).attrs['from']!)!.bare;
+      letters.push({ ...row, partition, sender, to, recipient });
       ({ account, id } = row);
     }
     if (rows.length < slice) return letters;

@@ -7,6 +7,7 @@ import { retractedBy } from '../xmpp/retract.ts';
 import { errorReply } from '../xmpp/stanza.ts';
 import { dismissal } from './cast.ts';
 import { create } from './enter.ts';
+import { exorcise } from './ghost.ts';
 import { mediate } from './mediate.ts';
 import type { Partition } from './partition.ts';
 import { receivePresence } from './presence.ts';
@@ -38,7 +39,8 @@ export function receive(
     const grave = room === undefined || to.resource !== '' ? undefined : await graveOf(room, stanza, from);
     unit.step(() => {
       act(unit, partition, stanza, from, to, source, made);
-      if (grave !== undefined) bury(unit, room!, grave, stanza.attrs['id']);
+      const there = partition.rooms.peek(to.bare);
+      if (grave !== undefined && there !== undefined) bury(unit, there, grave, stanza.attrs['id']);
     });
   });
 }
@@ -54,7 +56,8 @@ function act(
 ): void {
   const room = partition.rooms.peek(to.bare);
   if (stanza.name === 'message') {
-    if (room === undefined) throw new StanzaError('item-not-found', 'there is no such room');
+    if (room === undefined || isHidden(room, from))
+      throw new StanzaError('item-not-found', 'there is no such room');
     unit.involve(room);
     receiveMessage(unit, room, stanza, from, to, source);
     return;
@@ -82,10 +85,16 @@ function receiveMessage(unit: Joint, room: Room, message: Element, from: Jid, to
   else mediate(unit, room, message, from, source);
 }
 
+/** §7.2.10: before it is configured it does not exist for others. */
+function isHidden(room: Room, from: Jid): boolean {
+  return room.locked && room.affiliation(from) !== 'owner';
+}
+
 /** What nobody stores: chat states, what is not to be kept, and what is told of somebody who is in. In the room's mailbox. */
 export function receivePassing(unit: Joint, room: Room, stanza: Element, from: Jid, to: Jid): void {
   if (stanza.name === 'presence') receivePresence(unit, room, stanza, from, to, undefined);
-  else if (stanza.attrs['type'] === 'error') return;
+  else if (stanza.attrs['type'] === 'error') exorcise(unit, room, stanza, from);
+  else if (isHidden(room, from)) throw new StanzaError('item-not-found', 'there is no such room');
   else if (to.resource !== '') sendPrivate(unit, room, stanza, from, to, undefined);
   else if (stanza.attrs['type'] === 'groupchat') pass(room, stanza, from);
   else mediate(unit, room, stanza, from, undefined);

@@ -18,7 +18,10 @@ export const retraction: Feature = {
   roomFeatures: [NS.retract, `${NS.retract}#tombstone`],
 };
 
-/** What this message retracts; undefined for nearly all. §5: of the same person, by the id that the room gave it (§5.1). */
+/**
+ * What this message retracts; undefined for nearly all. §5: of the same person, by the id that the room gave it (§5.1). A
+ * retraction itself stays, and so does what is a tombstone already.
+ */
 export function graveOf(
   room: Room,
   message: Element,
@@ -27,7 +30,7 @@ export function graveOf(
   const id = retractedBy(message);
   if (id === undefined || message.attrs['id'] === undefined) return undefined;
   const own = (row: MessageRow | undefined) =>
-    row !== undefined && Jid.parse(row.jid)?.bare === from.bare ? row : undefined;
+    row !== undefined && Jid.parse(row.jid)?.bare === from.bare && isMortal(row) ? row : undefined;
   const found = findSaid(room, id);
   return found instanceof Promise ? found.then(own) : own(found);
 }
@@ -43,13 +46,19 @@ export function findSaid(room: Room, id: string): MessageRow | undefined | Promi
   return env.store.query<MessageRow>(messageRows.one, [partition, room.id, pos]).then(([row]) => there(row));
 }
 
-/** May it be buried? A retraction stays (§5), and so does what is a tombstone already. */
-export function isMortal({ xml }: MessageRow): boolean {
-  const original = parseStored(`<message${xml}`);
-  return retractedBy(original) === undefined && original.child('retracted', NS.retract) === undefined;
+function isMortal(row: MessageRow): boolean {
+  return !isTombstone(row) && retractedBy(parseStored(`<message${row.xml}`)) === undefined;
 }
 
-/** Nothing of it is left but who said it and when; `more` stands in the `<retracted/>` (XEP-0425 §4). */
+/** Is it something that is left of a message? */
+export function isTombstone({ xml }: MessageRow): boolean {
+  return parseStored(`<message${xml}`).child('retracted', NS.retract) !== undefined;
+}
+
+/**
+ * Nothing of it is left but who said it and when, and that it retracted something, if it did (§5); `more` stands in the
+ * `<retracted/>` (XEP-0425 §4).
+ */
 export function bury(
   unit: Joint,
   room: Room,
@@ -57,10 +66,11 @@ export function bury(
   by: string | undefined,
   more: readonly Element[] = [],
 ): void {
-  if (!isMortal(row)) return;
   const original = parseStored(`<message${row.xml}`);
   const stamp = formatDate(room.partition.env.clock.now());
   const ids = original.elements('occupant-id', NS.occupantId);
+  const id = retractedBy(original);
+  const retracts = id === undefined ? [] : [el('retract', NS.retract, { id })];
   const retracted = el('retracted', NS.retract, { id: by, stamp }, more);
-  room.rewrite(unit, row.pos, tailOf(original.withChildren([...ids, retracted])));
+  room.rewrite(unit, row.pos, tailOf(original.withChildren([...retracts, ...ids, retracted])));
 }

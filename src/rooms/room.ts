@@ -7,7 +7,7 @@ import { Jid } from '../xmpp/jid.ts';
 import type { Element } from '../xmpp/element.ts';
 import { parseStored } from '../xmpp/parser.ts';
 import { textOf } from '../xmpp/serialise.ts';
-import { readConfig, writeConfig, type Config } from './config.ts';
+import { readConfig, writeConfig, type Config, type Hat } from './config.ts';
 import { Company } from './company.ts';
 import {
   memberRows,
@@ -30,11 +30,6 @@ export interface Member {
   readonly reason: string;
   /** XEP-0317; undefined for none. */
   readonly hats?: readonly Hat[] | undefined;
-}
-
-export interface Hat {
-  readonly uri: string;
-  readonly title: string;
 }
 
 /** One session that is in. Several of one account may go by one nickname (XEP-0045 §7.2). */

@@ -24,29 +24,35 @@ const multiUser = 'xep-0045';
 
 /**
  * `$2`, `$3`, `$4`: are address, name and description looked into; `$5` to `$8`: patterns of words. `$9`: how many are in at
- * least. `$10` and `$11`: the page.
+ * least. `$10` and `$11`: the page. The inner limit has SQLite count once who is in.
  */
 export const searchRows = {
-  byAddress: sql`select address, config, users from (select r.address, r.config, r.title, r.about,
+  byAddress: sql`select address, config, users from (select r.address, r.config,
       (select count(distinct o.nick) from room_occupant o
         where o.partition = r.partition and o.room = r.id and o.gone = 0) as users
-      from room r where r.host = $1 and r.listed = 1 and r.address > $10) as found
-    where users >= $9
-    and (($2 = 1 and address like $5 escape '!') or ($3 = 1 and title like $5 escape '!') or ($4 = 1 and about like $5 escape '!'))
-    and (($2 = 1 and address like $6 escape '!') or ($3 = 1 and title like $6 escape '!') or ($4 = 1 and about like $6 escape '!'))
-    and (($2 = 1 and address like $7 escape '!') or ($3 = 1 and title like $7 escape '!') or ($4 = 1 and about like $7 escape '!'))
-    and (($2 = 1 and address like $8 escape '!') or ($3 = 1 and title like $8 escape '!') or ($4 = 1 and about like $8 escape '!'))
-    order by address limit $11`,
-  byUsers: sql`select address, config, users from (select r.address, r.config, r.title, r.about,
+      from room r where r.host = $1 and r.listed = 1 and r.address > $10
+      and (($2 = 1 and r.address like $5 escape '!') or ($3 = 1 and r.title like $5 escape '!')
+        or ($4 = 1 and r.about like $5 escape '!'))
+      and (($2 = 1 and r.address like $6 escape '!') or ($3 = 1 and r.title like $6 escape '!')
+        or ($4 = 1 and r.about like $6 escape '!'))
+      and (($2 = 1 and r.address like $7 escape '!') or ($3 = 1 and r.title like $7 escape '!')
+        or ($4 = 1 and r.about like $7 escape '!'))
+      and (($2 = 1 and r.address like $8 escape '!') or ($3 = 1 and r.title like $8 escape '!')
+        or ($4 = 1 and r.about like $8 escape '!')) limit 100000) as found
+    where users >= $9 order by address limit $11`,
+  byUsers: sql`select address, config, users from (select r.address, r.config,
       (select count(distinct o.nick) from room_occupant o
         where o.partition = r.partition and o.room = r.id and o.gone = 0) as users
-      from room r where r.host = $1 and r.listed = 1) as found
-    where users >= $9
-    and (($2 = 1 and address like $5 escape '!') or ($3 = 1 and title like $5 escape '!') or ($4 = 1 and about like $5 escape '!'))
-    and (($2 = 1 and address like $6 escape '!') or ($3 = 1 and title like $6 escape '!') or ($4 = 1 and about like $6 escape '!'))
-    and (($2 = 1 and address like $7 escape '!') or ($3 = 1 and title like $7 escape '!') or ($4 = 1 and about like $7 escape '!'))
-    and (($2 = 1 and address like $8 escape '!') or ($3 = 1 and title like $8 escape '!') or ($4 = 1 and about like $8 escape '!'))
-    and (users < $12 or (users = $12 and address > $10)) order by users desc, address limit $11`,
+      from room r where r.host = $1 and r.listed = 1
+      and (($2 = 1 and r.address like $5 escape '!') or ($3 = 1 and r.title like $5 escape '!')
+        or ($4 = 1 and r.about like $5 escape '!'))
+      and (($2 = 1 and r.address like $6 escape '!') or ($3 = 1 and r.title like $6 escape '!')
+        or ($4 = 1 and r.about like $6 escape '!'))
+      and (($2 = 1 and r.address like $7 escape '!') or ($3 = 1 and r.title like $7 escape '!')
+        or ($4 = 1 and r.about like $7 escape '!'))
+      and (($2 = 1 and r.address like $8 escape '!') or ($3 = 1 and r.title like $8 escape '!')
+        or ($4 = 1 and r.about like $8 escape '!')) limit 100000) as found
+    where users >= $9 and (users < $12 or (users = $12 and address > $10)) order by users desc, address limit $11`,
 };
 
 /** Words in one statement. */
@@ -142,6 +148,8 @@ function read(form: Form): Wanted {
     const vars = ['all', 'q'].map((name) => el('var', NS.searchError, {}, [name]));
     throw refuse('bad-request', 'conflicting-fields', 'either all, or words to look for', {}, vars);
   }
+  if (!all && text === '' && (form.value('q') ?? '') !== '')
+    throw refuse('bad-request', 'invalid-search-terms', 'blanks are no words');
   if (!all && text === '')
     throw refuse('bad-request', 'no-search-conditions', 'either all, or words to look for');
   const key = form.value('key') ?? byUsers;

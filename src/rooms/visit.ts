@@ -66,7 +66,13 @@ async function askRoom(
   const fail = () =>
     partition.send(from, errorReply(iq, new StanzaError('internal-server-error', undefined, 'wait')));
   work.onFailure(fail);
-  const found: Awaited<Answer> = await handler({
+  let [found, answered]: [Awaited<Answer>, boolean] = [undefined, false];
+  const answer = () => {
+    if (answered) return;
+    answered = true;
+    work.after(() => partition.send(from, result(iq, found)));
+  };
+  found = await handler({
     room,
     from,
     occupant: room.occupants.get(from.full),
@@ -74,9 +80,9 @@ async function askRoom(
     iq,
     type,
     payload,
+    answer,
   });
-  // Behind what it caused.
-  work.step(() => work.after(() => partition.send(from, result(iq, found))));
+  work.step(answer);
   if (room.removed) throw new StanzaError('item-not-found', 'there is no such room');
   if (room.dead) throw new StanzaError('internal-server-error', undefined, 'wait');
   work.commit();

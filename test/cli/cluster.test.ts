@@ -45,7 +45,7 @@ async function pool(t: TestContext) {
   const rooms = place('rooms', 'rooms', nats.url.accounts, database.url);
   const front = place('front', 'mux', nats.url.mux);
   for (const at of [one, two, rooms, front]) servers.push(await start(t, at));
-  return { one, two, front, servers };
+  return { one, two, rooms, front, servers };
 }
 
 async function told(dir: string, ...args: string[]): Promise<string> {
@@ -57,7 +57,7 @@ async function told(dir: string, ...args: string[]): Promise<string> {
 const status = async (dir: string) => JSON.parse(await told(dir, 'status', '--json')) as Whole;
 
 test('a pool of processes is administered from any of them', async (t) => {
-  const { one, two, front, servers } = await pool(t);
+  const { one, two, rooms, front, servers } = await pool(t);
   const owners = async () =>
     (await status(one)).pool.servers.map(({ name, partitions }) => `${name} ${partitions}`);
   while ((await owners()).join() !== 'one 8,rooms 16,two 8') await sleep(100);
@@ -79,6 +79,25 @@ test('a pool of processes is administered from any of them', async (t) => {
   for (const name of names.slice(0, 2)) await told(two, 'user', 'remove', name, '--yes');
   const listed = (await told(two, 'user', 'list', '--json')).trim().split('\n');
   assert.equal(listed.filter((line) => line.includes('"user')).length, 10);
+
+  // rooms of the server that has them, told to one that has none, and the other way round
+  const team = 'team@conference.localhost';
+  assert.equal(await told(one, 'room', 'create', team, '--owner', names[5]!), `${team} created\n`);
+  await told(rooms, 'room', 'create', 'old@conference.localhost');
+  await told(two, 'room', 'grant', team, names[6]!, 'member');
+  assert.equal(await told(one, 'room', 'purge', team, '--yes'), `0 messages of ${team} removed\n`);
+  await told(one, 'room', 'destroy', 'old@conference.localhost', '--yes');
+  const known = JSON.parse(await told(rooms, 'room', 'show', team, '--json')) as { affiliations: object[] };
+  assert.deepEqual(
+    known.affiliations.map((each) => Object.values(each).slice(0, 2)),
+    [
+      [names[5], 'owner'],
+      [names[6], 'member'],
+    ],
+  );
+  assert.match(await told(two, 'room', 'list'), /^- +0 +2 +yes +yes +team@conference\.localhost$/m);
+  const elsewhere = await muster(front, ['room', 'create', team]);
+  assert.match(elsewhere.err, /^this server has no accounts; /);
 
   const mux = await muster(front, ['user', 'list']);
   assert.equal(mux.code, 1);
@@ -111,4 +130,10 @@ test('a pool of processes is administered from any of them', async (t) => {
   const refused = await muster(one, ['user', 'passwd', names[5]!, '--password', 'x']);
   assert.deepEqual([refused.code, refused.err.endsWith('the store knows of rooms, two\n')], [1, true]);
   await told(two, 'user', 'passwd', names[5]!, '--password', 'x');
+  assert.match(await told(one, 'room', 'list'), /^- .* team@conference\.localhost$/m);
+  assert.match(await told(one, 'room', 'show', team), /^owner +user5@localhost$/m);
+  assert.match(
+    (await muster(one, ['room', 'purge', team])).err,
+    /^no server runs with this data directory, /,
+  );
 });

@@ -111,6 +111,10 @@ test('profanity, slixmpp and Converse.js together in one room', { timeout: 180_0
     await Promise.all(guests.map((one) => one.reads(guest.nick, text)));
     // oxlint-enable no-await-in-loop
   }
+  await person.until(
+    `[...document.querySelectorAll('converse-muc-sidebar .badge')].map((one) => one.textContent.trim()).join() === 'O,MO'`,
+    'what it is itself: an owner and a moderator',
+  );
   await person.picture('room-converse');
   slix.leave();
   await poll(
@@ -129,4 +133,18 @@ test('profanity, slixmpp and Converse.js together in one room', { timeout: 180_0
     .filter(({ asked, answer }) => asked.includes(room) && !answer.includes('<item-not-found '));
   assert.deepEqual(refusals, []);
   assert.deepEqual(person.complaints, []);
+
+  // The name of another room can be typed, and it is found at this server.
+  await person.tells(`void document.querySelector('.show-add-muc-modal').click()`);
+  await person.page.fill('.modal.show input[name=chatroom]', 'supper');
+  await person.page.fill('.modal.show input[name=nickname]', 'Converse');
+  await person.page.press('.modal.show input[name=nickname]', 'Enter');
+  await person.until(
+    `probe.state.chatboxes.get('supper@conference.${target.domain}')?.get('hidden') === false`,
+    'the other room',
+  );
+  await person.until(
+    `document.querySelector('converse-muc-heading, .chat-head-chatroom')?.textContent.includes('supper')`,
+    'the other room on the screen',
+  );
 });

@@ -76,6 +76,10 @@ void describe('inviting', { timeout: 120_000, skip: process.env['TARGET'] === 'p
   void it('a refusal waits for the one who invited', async () => {
     const alice = await owner(`<field var='muc#roomconfig_persistentroom'><value>1</value></field>`);
     const carol = await online('carol', 'home');
+    carol.send(invitation('dave@localhost', 'm0'));
+    await carol.expect(
+      `<message type='error' from='${room}' id='m0'><error type='auth'><forbidden xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></message>`,
+    );
     alice.send(invitation('carol@localhost', 'm4'));
     await carol.expect(`<message id='m4'>${received}</message>`);
     await alice.close();
@@ -110,7 +114,7 @@ void describe('inviting', { timeout: 120_000, skip: process.env['TARGET'] === 'p
     for (const one of [alice, desk, dave]) await one.close();
   });
 
-  void it('what an owner configured outlives a crash; what it ended is gone', async () => {
+  void it('what an owner configured outlives a crash, visitors are given a voice, and what is ended is gone', async () => {
     const alice = await online('alice', 'home');
     const query = `<query xmlns='${muc}#owner'/>`;
     alice.send(`<presence to='${room}/alice'><x xmlns='${muc}'/></presence>`);
@@ -125,8 +129,35 @@ void describe('inviting', { timeout: 120_000, skip: process.env['TARGET'] === 'p
     await target.ready();
     const again = await online('alice', 'again');
     assert.match(show(await again.ask('get', query, room)), /A Dark Cave/);
+    // A visitor asks for voice, and is heard when a moderator lets it (§7.13, §8.6).
+    const moderated = `<field var='FORM_TYPE'><value>${muc}#roomconfig</value></field><field var='muc#roomconfig_moderatedroom'><value>1</value></field>`;
+    await again.ask(
+      'set',
+      `<query xmlns='${muc}#owner'><x xmlns='${form}' type='submit'>${moderated}</x></query>`,
+      room,
+    );
+    again.send(`<presence to='${room}/alice'><x xmlns='${muc}'/></presence>`);
+    await again.expect(`<message type='groupchat' from='${room}'><subject/></message>`);
+    const dave = await online('dave', 'home');
+    dave.send(`<presence to='${room}/dave'><x xmlns='${muc}'/></presence>`);
+    await dave.expect(`<message type='groupchat' from='${room}'><subject/></message>`);
+    const fields = `<field var='FORM_TYPE'><value>${muc}#request</value></field><field var='muc#role'><value>participant</value></field>`;
+    dave.send(`<message to='${room}' id='v1'><x xmlns='${form}' type='submit'>${fields}</x></message>`);
+    await again.expect(`<message from='${room}' id='v1'><x xmlns='${form}' type='form'/></message>`);
+    const granted = `${fields}<field var='muc#roomnick'><value>dave</value></field><field var='muc#request_allow'><value>true</value></field>`;
+    again.send(`<message to='${room}' id='v1'><x xmlns='${form}' type='submit'>${granted}</x></message>`);
+    await dave.expect(
+      `<presence from='${room}/dave'><x xmlns='${muc}#user'><item role='participant'/></x></presence>`,
+    );
+    dave.send(`<message to='${room}' type='groupchat' id='s1'><body>heard</body></message>`);
+    await again.expect(`<message type='groupchat' from='${room}/dave' id='s1'/>`);
     const destroy = `<query xmlns='${muc}#owner'><destroy jid='hall@conference.localhost'/></query>`;
     assert.match(show(await again.ask('set', destroy, room)), /type="result"/);
+    await dave.expect(
+      `<presence type='unavailable' from='${room}/dave'><x xmlns='${muc}#user'><destroy jid='hall@conference.localhost'/></x></presence>`,
+    );
+    await dave.close();
+    again.forget();
     assert.match(show(await again.ask('get', query, room)), /item-not-found/);
     again.send(`<presence to='${room}/alice'><x xmlns='${muc}'/></presence>`);
     const made = show(await again.expect(`<presence from='${room}/alice'/>`));

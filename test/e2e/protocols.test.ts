@@ -41,9 +41,13 @@ void describe('docs/protocols.md', () => {
       target.domain,
     );
     const hosts = children(child(items, 'query')!, 'item').map((item) => attr(item, 'jid')!);
+    const room = `table@conference.${target.domain}`;
+    reader.send(`<presence to='${room}/reader'><x xmlns='http://jabber.org/protocol/muc'/></presence>`);
+    await reader.expect(`<message type='groupchat' from='${room}'><subject/></message>`);
     const places = new Map([
       ['server', target.domain],
       ['account', reader.bare],
+      ['room', room],
       ...hosts.map((host) => [host.slice(0, host.indexOf('.')), host] as const),
     ]);
     for (const [by, address] of places) {

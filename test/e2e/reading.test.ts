@@ -59,7 +59,9 @@ void describe('rooms are read', { timeout: 120_000, skip: process.env['TARGET'] 
 
   void it('a request from occupant to occupant, and to the account behind one', async () => {
     const asked = alice.ask('get', "<query xmlns='jabber:iq:version'/>", `${cave}/hag`);
-    const got = await bob.expect(`<iq type='get' from='${cave}/witch'><query xmlns='jabber:iq:version'/></iq>`);
+    const got = await bob.expect(
+      `<iq type='get' from='${cave}/witch'><query xmlns='jabber:iq:version'/></iq>`,
+    );
     assert.doesNotMatch(show(got), /alice@/);
     const id = attr(got, 'id')!;
     bob.send(`<iq type='result' id='${id}' to='${cave}/witch'><query xmlns='jabber:iq:version'/></iq>`);
@@ -88,7 +90,10 @@ void describe('rooms are read', { timeout: 120_000, skip: process.env['TARGET'] 
     const spam = idOf(show(await alice.expect(`<message type='groupchat' from='${cave}/hag' id='spam'/>`)));
     const moderate = `<moderate xmlns='urn:xmpp:message-moderate:1' id='${spam}'><retract xmlns='urn:xmpp:message-retract:1'/></moderate>`;
     assert.equal(attr(await alice.ask('set', moderate, cave), 'type'), 'result');
-    assert.match(show(await bob.expect(`<message type='groupchat' from='${cave}' id='{any}'/>`)), /<moderated/);
+    assert.match(
+      show(await bob.expect(`<message type='groupchat' from='${cave}' id='{any}'/>`)),
+      /<moderated/,
+    );
     await carol.ask('set', mam, cave);
     const archived = carol.inbox.map((one) => show(one)).join('');
     assert.match(archived, /three/);

@@ -33,7 +33,7 @@ function heard(client: Client, nick: string): string[] {
 }
 
 test('a kick: who goes hears why and by whom, and so do the others', async () => {
-  const rig = await Rig.open();
+  await using rig = await Rig.open();
   const [alice, bob, carol] = await rig.gather('alice', 'bob', 'carol');
   const answer = await alice!.says(
     `<iq type="set" id="k">${set('<item nick="bob" role="none"><reason>Avaunt &amp; away!</reason></item>')}</iq>`,
@@ -51,11 +51,10 @@ test('a kick: who goes hears why and by whom, and so do the others', async () =>
   assert.equal(refusal(refused[0]!), 'not-acceptable');
   // It is no ban.
   assert.equal((await bob!.enters('bob')).length, 4);
-  await rig.close();
 });
 
 test('a kick takes all sessions of the nickname', async () => {
-  const rig = await Rig.open();
+  await using rig = await Rig.open();
   const [alice, bob] = await rig.gather('alice', 'bob');
   const phone = rig.client('bob@example.org/phone');
   await phone.enters('bob');
@@ -63,11 +62,10 @@ test('a kick takes all sessions of the nickname', async () => {
   assert.equal(await sets(alice!, '<item nick="bob" role="none"/>'), 'done');
   assert.deepEqual(heard(alice!, 'bob'), ['gone none none 307']);
   for (const client of [bob!, phone]) assert.deepEqual(codes(client.take().join('')), [110, 307]);
-  await rig.close();
 });
 
 test('voice is granted and revoked in a moderated room', async () => {
-  const rig = await Rig.open();
+  await using rig = await Rig.open();
   const [alice] = await rig.gather('alice');
   await rig.configure({ moderated: true });
   const bob = rig.client('bob@far.example/pda');
@@ -93,11 +91,10 @@ test('voice is granted and revoked in a moderated room', async () => {
   bob.take();
   assert.equal(await sets(alice!, '<item jid="bob@far.example" affiliation="member"/>'), 'done');
   assert.deepEqual(heard(bob, 'bob'), ['member participant 110']);
-  await rig.close();
 });
 
 test('who becomes a moderator sees who everybody is, and kicks', async () => {
-  const rig = await Rig.open();
+  await using rig = await Rig.open();
   const [alice, bob, carol] = await rig.gather('alice', 'bob', 'carol');
   assert.equal(await sets(bob!, '<item nick="carol" role="none"/>'), 'forbidden');
   assert.equal(await sets(alice!, '<item nick="bob" role="moderator"/>'), 'done');
@@ -120,11 +117,10 @@ test('who becomes a moderator sees who everybody is, and kicks', async () => {
   const dora = rig.client('dora@example.org/home');
   await dora.enters('dora');
   assert.doesNotMatch(bob!.take().join(''), /jid="dora/);
-  await rig.close();
 });
 
 test('a ban by address, by nickname and by domain', async () => {
-  const rig = await Rig.open();
+  await using rig = await Rig.open();
   const [alice, bob] = await rig.gather('alice', 'bob');
   const far = rig.client('carol@far.example/pda');
   const member = rig.client('dora@far.example/pda');
@@ -159,11 +155,10 @@ test('a ban by address, by nickname and by domain', async () => {
   assert.equal(rig.known()['dora@far.example'], 'outcast');
   assert.equal(await sets(alice!, '<item jid="bob@example.org" affiliation="none"/>'), 'done');
   assert.equal((await bob!.enters('bob')).length, 3);
-  await rig.close();
 });
 
 test('a members-only room: who is let in is invited, who is no member any more is out', async () => {
-  const rig = await Rig.open();
+  await using rig = await Rig.open();
   const [alice, bob] = await rig.gather('alice', 'bob');
   await sets(alice!, '<item jid="bob@example.org" affiliation="member"/>');
   await rig.configure({ membersOnly: true, password: 'cauldronburn' });
@@ -194,11 +189,33 @@ test('a members-only room: who is let in is invited, who is no member any more i
     'alice@example.org/home': 'alice moderator',
     'carol@far.example/pda': 'carol participant',
   });
-  await rig.close();
+});
+
+test('a domain is let into a members-only room, and out again', async () => {
+  await using rig = await Rig.open();
+  const [alice] = await rig.gather('alice');
+  await rig.configure({ membersOnly: true });
+  assert.equal(
+    await sets(
+      alice!,
+      '<item jid="far.example" affiliation="member"/><item jid="dora@far.example" affiliation="member"/>',
+    ),
+    'done',
+  );
+  const carol = rig.client('carol@far.example/pda');
+  const dora = rig.client('dora@far.example/pda');
+  assert.equal((await carol.enters('carol')).length, 3);
+  await dora.enters('dora');
+  for (const client of [alice!, carol, dora]) client.take();
+  assert.equal(await sets(alice!, '<item jid="far.example" affiliation="none"/>'), 'done');
+  assert.deepEqual(heard(carol, 'carol'), ['gone none none 110 321']);
+  assert.deepEqual(heard(dora, 'carol'), ['gone none none 321']);
+  assert.equal(refusal((await carol.enters('carol'))[0]!), 'registration-required');
+  assert.equal(rig.there()['dora@far.example/pda'], 'dora participant');
 });
 
 test('admins and owners come and go; the last owner stays', async () => {
-  const rig = await Rig.open();
+  await using rig = await Rig.open();
   const [alice, bob] = await rig.gather('alice', 'bob');
   const phone = rig.client('bob@example.org/phone');
   await phone.enters('bob2');
@@ -223,11 +240,23 @@ test('admins and owners come and go; the last owner stays', async () => {
   assert.deepEqual(heard(alice!, 'alice'), ['none participant 110']);
   assert.deepEqual(rig.known(), { 'bob@example.org': 'owner' });
   assert.equal(await sets(bob!, '<item jid="example.org" affiliation="owner"/>'), 'not-acceptable');
-  await rig.close();
+});
+
+test('an owner who is away empties a temporary room, and nothing of it is left', async () => {
+  await using rig = await Rig.open();
+  const [alice, bob] = await rig.gather('alice', 'bob');
+  await alice!.leaves('alice');
+  assert.equal(
+    await sets(alice!, '<item nick="bob" role="none"/><item jid="carol@far.example" affiliation="member"/>'),
+    'done',
+  );
+  assert.deepEqual(heard(bob!, 'bob'), ['gone none none 110 307']);
+  assert.deepEqual([rig.known(), rig.there()], [{}, {}]);
+  assert.equal(await sets(alice!, '<item jid="bob@example.org" affiliation="none"/>'), 'item-not-found');
 });
 
 test('a list is changed as a whole or not at all', async () => {
-  const rig = await Rig.open();
+  await using rig = await Rig.open();
   const [alice, bob, carol] = await rig.gather('alice', 'bob', 'carol');
   const before = [rig.known(), rig.there()];
   const good = '<item nick="bob" role="visitor"/><item jid="new@far.example" affiliation="member"/>';
@@ -267,22 +296,20 @@ test('a list is changed as a whole or not at all', async () => {
     'alice@example.org/home': 'alice moderator',
     'bob@example.org/home': 'bob visitor',
   });
-  await rig.close();
 });
 
 test('the room knows as many addresses as it may', async () => {
-  const rig = await Rig.open({ members: 3 });
+  await using rig = await Rig.open({ members: 3 });
   const [alice] = await rig.gather('alice');
   const item = (local: string) => `<item jid="${local}@far.example" affiliation="member"/>`;
   assert.equal(await sets(alice!, item('a') + item('b') + item('c')), 'resource-constraint');
   assert.equal(await sets(alice!, item('a') + item('b')), 'done');
   assert.equal(await sets(alice!, item('c')), 'resource-constraint');
   assert.equal(await sets(alice!, item('b').replace('member', 'outcast')), 'done');
-  await rig.close();
 });
 
 test('lists are for whom they are', async () => {
-  const rig = await Rig.open();
+  await using rig = await Rig.open();
   const [alice, bob] = await rig.gather('alice', 'bob');
   await sets(
     alice!,
@@ -299,7 +326,7 @@ test('lists are for whom they are', async () => {
     await lists(alice!, '<item affiliation="member"/>'),
     [
       'affiliation="member" jid="ann@far.example" nick="Ann"',
-      'affiliation="member" jid="bob@example.org" nick="bob" role="participant"',
+      'affiliation="member" jid="bob@example.org" nick="bob"',
     ].toReversed(),
   );
   assert.match(await alice!.asks('get', set('<item affiliation="outcast"/>')), /<reason>why<\/reason>/);
@@ -325,13 +352,14 @@ test('lists are for whom they are', async () => {
     '<item role="visitor" affiliation="member"/>',
   ])
     assert.deepEqual(await lists(alice!, item), ['bad-request'], item);
-  await rig.close();
 });
 
 test('where visitors are not shown, who loses the voice is seen to go', async () => {
-  const rig = await Rig.open();
+  await using rig = await Rig.open();
   const [alice, bob, carol] = await rig.gather('alice', 'bob', 'carol');
   await rig.configure({ broadcast: ['moderator', 'participant'] });
+  await sets(alice!, '<item nick="bob" role="moderator"/>');
+  for (const client of [bob!, carol!]) client.take();
   assert.equal(await sets(alice!, '<item nick="bob" role="visitor"/>'), 'done');
   assert.deepEqual(heard(carol!, 'bob'), ['gone none none']);
   assert.deepEqual(heard(bob!, 'bob'), ['none visitor 110']);
@@ -346,7 +374,6 @@ test('where visitors are not shown, who loses the voice is seen to go', async ()
   assert.deepEqual(heard(carol!, 'bob'), ['none participant']);
   assert.deepEqual(heard(bob!, 'bob'), ['none participant 110']);
   assert.deepEqual(heard(dora, 'bob'), ['none participant']);
-  await rig.close();
 });
 
 const people: readonly (readonly [name: string, Affiliation, Role])[] = [
@@ -366,7 +393,7 @@ const absent: readonly (readonly [name: string, Affiliation])[] = [
 ];
 
 test('whatever is tried by whom who may not, nothing changes', async () => {
-  const rig = await Rig.open();
+  await using rig = await Rig.open();
   const clients = new Map<string, Client>();
   const [founder] = await rig.gather('founder');
   for (const [name, affiliation, role] of people) {
@@ -415,5 +442,4 @@ test('whatever is tried by whom who may not, nothing changes', async () => {
   for (const [name, , role] of people) assert.equal(occupants.get(`${name}@example.org/home`)?.role, role);
   // Nobody heard of any of it.
   assert.deepEqual(founder!.take(), []);
-  await rig.close();
 });

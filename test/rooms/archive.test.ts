@@ -170,6 +170,46 @@ test('what no archive is to keep is never shown, and nobody’s id is mistaken',
   await rig.close();
 });
 
+test('nobody finds in the archive what was not told to who is in', async () => {
+  const rig = await Rig.open({ queries: 100 });
+  const [alice] = await rig.gather('alice');
+  for (let n = 0; n < 20; n++) {
+    alice!.send(`<message type="groupchat"><body>${n}</body></message>`);
+    alice!.send(`<iq type="set" id="n${n}" to="${cave}">${query({}, '<max>1</max><before/>')}</iq>`);
+    // oxlint-disable-next-line no-await-in-loop -- more or less of it is stored meanwhile
+    if (n % 3 === 0) await new Promise((resolve) => setImmediate(resolve));
+  }
+  await rig.still();
+  const told = new Set<string>();
+  let found = 0;
+  for (const text of alice!.take()) {
+    const body = /<body>(\d+)</.exec(text)?.[1];
+    if (body === undefined) continue;
+    if (!text.includes('<result')) told.add(body);
+    else {
+      found += 1;
+      assert.ok(told.has(body), body);
+    }
+  }
+  assert.equal(told.size, 20);
+  assert.ok(found >= 10, String(found));
+  await rig.close();
+});
+
+test('who asks for more than is answered at a time is refused the rest', async () => {
+  const rig = await Rig.open({ queries: 2 });
+  const [alice] = await rig.gather('alice');
+  await alice!.says('<message type="groupchat"><body>x</body></message>');
+  alice!.take();
+  for (let n = 0; n < 5; n++) alice!.send(`<iq type="set" id="n${n}" to="${cave}">${query()}</iq>`);
+  await rig.still();
+  const answers = alice!.take().filter((text) => text.startsWith('<iq'));
+  assert.equal(answers.filter((text) => refusal(text) === 'resource-constraint').length, 3);
+  assert.equal(answers.length, 5);
+  assert.equal(bodies(await ask(alice!, query())).length, 1);
+  await rig.close();
+});
+
 test('pages are what was said: any size, either way, flipped, by id and by time', async () => {
   let now = Date.parse('2026-11-30T10:00:00Z');
   const rig = await Rig.open({}, { ...systemClock, now: () => now });

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { readLetters } from '../../src/rooms/outbox.ts';
 import { NS } from '../../src/xmpp/namespaces.ts';
 import { configure, open } from './forms.ts';
 import { cave, codes, refusal, type Client } from './rig.ts';
@@ -80,5 +81,16 @@ void describe('the end of a room (XEP-0045 §10.9)', () => {
     assert.equal(refusal(await alice.asks('set', ended(long))), 'not-acceptable');
     assert.equal(refusal(await alice.asks('set', ended('<destroy jid="@"/>'))), 'jid-malformed');
     assert.equal(refusal(await alice.asks('set', ended('<destroy/><destroy/>'))), 'bad-request');
+  });
+
+  void it('what was said in private before arrives all the same', async () => {
+    await using rig = await open();
+    const [alice, bob] = (await rig.gather('alice', 'bob')) as [Client, Client];
+    await bob.says(`<message to="${cave}/alice" type="chat"><body>psst</body></message>`);
+    await alice.asks('set', ended('<destroy/>'));
+    await rig.restart();
+    const [letter, ...more] = await readLetters(rig.volume, rig.partition.id);
+    assert.equal(more.length, 0);
+    assert.deepEqual([letter!.sender, letter!.to], [cave, 'alice@example.org/home']);
   });
 });

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import { NS } from '../../src/xmpp/namespaces.ts';
 import { affiliate, configure } from './configured.ts';
 import { cave, refusal, Rig, type Client } from './rig.ts';
@@ -36,7 +37,7 @@ test('the service says what it is, and that nothing is at a node (XEP-0045 §6.2
   const alice = rig.client('alice@example.org/home');
   const told = await alice.asks('get', info(), host);
   assert.match(told, /<identity category="conference" name="Rooms" type="text"\/>/);
-  const wanted = [NS.muc, `${NS.muc}#stable_id`, NS.mam, NS.search, NS.rsm, NS.ping, NS.discoItems];
+  const wanted = [NS.muc, `${NS.muc}#stable_id`, NS.search, NS.rsm, NS.ping, NS.discoItems];
   for (const one of wanted) assert.ok(features(told).has(one), one);
   assert.equal(refusal(await alice.asks('get', info('x'), host)), 'item-not-found');
   assert.equal(refusal(await alice.asks('get', info(), `nowhere@${host}`)), 'item-not-found');
@@ -62,7 +63,7 @@ test('rooms are listed page by page, forward and back; what is hidden or locked 
   assert.deepEqual(jids(await alice.asks('get', items(), host)), ['a', 'b', 'c', 'd', 'e']);
   const two = await alice.asks('get', items(page('<max>2</max>')), host);
   assert.deepEqual(jids(two), ['a', 'b']);
-  assert.match(two, /<first>a@.*<last>b@.*<count>5<\/count>/);
+  assert.match(two, /<first index="0">a@.*<last>b@.*<count>5<\/count>/);
   const next = await alice.asks('get', items(page(`<max>2</max><after>b@${host}</after>`)), host);
   assert.deepEqual(jids(next), ['c', 'd']);
   const last = await alice.asks('get', items(page('<max>2</max><before/>')), host);
@@ -120,6 +121,9 @@ test('a room says what kind it is, and to who may look inside what goes on there
   assert.equal(value(open, 'muc#roominfo_occupants'), '2');
   assert.equal(value(open, 'muc#roominfo_subject'), 'tea');
   assert.equal(value(open, 'muc#maxhistoryfetch'), '20');
+  assert.equal(value(open, 'muc#roomconfig_roomname'), 'Cave');
+  assert.equal(value(open, 'muc#roomconfig_allowpm'), 'anyone');
+  assert.equal(value(open, 'muc#roomconfig_allowinvites'), '1');
   await configure(rig, {
     membersOnly: true,
     moderated: true,
@@ -160,5 +164,50 @@ test('who is in is told to who is in (§6.5), and the own nickname to who regist
   assert.match(await eve.asks('get', info(node)), /node="x-roomuser-item"><identity [^>]*name="Eve"/);
   assert.equal(refusal(await eve.asks('get', info('other'))), 'item-not-found');
   assert.equal(refusal(await eve.asks('get', info(), `${cave}/alice`)), 'bad-request');
+  await rig.close();
+});
+
+test('pages of rooms are the rooms, whatever their size and direction', async () => {
+  const rig = await Rig.open();
+  const alice = rig.client('alice@example.org/home');
+  const eve = rig.client('eve@far.example/x');
+  const names = ['b', 'zz', 'a', 'é', 'c1', 'c', 'ß', '漢', 'c2', '0', 'ω', 'm'];
+  await rooms(alice, names);
+  const hidden = names.filter((_, n) => n % 3 === 0);
+  for (const name of hidden)
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    await configure(rig, { public: false }, `${name}@${host}`);
+  const ordered = names.toSorted((a, b) => Buffer.compare(Buffer.from(`${a}@`), Buffer.from(`${b}@`)));
+  await fc.assert(
+    fc.asyncProperty(
+      fc.integer({ min: 1, max: 14 }),
+      fc.boolean(),
+      fc.boolean(),
+      async (max, back, known) => {
+        const wanted = ordered.filter((name) => known || !hidden.includes(name));
+        const seen: string[] = [];
+        let place = back ? '<before/>' : '';
+        for (let pages = 0; pages <= names.length; pages++) {
+          // oxlint-disable-next-line no-await-in-loop -- a page after the other
+          const answer = await (known ? alice : eve).asks(
+            'get',
+            items(page(`<max>${max}</max>${place}`)),
+            host,
+          );
+          assert.match(answer, new RegExp(`<count>${wanted.length}</count>`));
+          const told = jids(answer);
+          if (told.length === 0) break;
+          if (back) seen.unshift(...told);
+          else seen.push(...told);
+          const [first, last] = ['first', 'last'].map(
+            (end) => new RegExp(`<${end}[^>]*>([^<]*)<`).exec(answer)![1],
+          );
+          place = back ? `<before>${first}</before>` : `<after>${last}</after>`;
+        }
+        assert.deepEqual(seen, wanted);
+      },
+    ),
+    { numRuns: 40 },
+  );
   await rig.close();
 });

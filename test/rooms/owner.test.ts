@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { fixed } from '../../src/base/fixed.ts';
 import { NS } from '../../src/xmpp/namespaces.ts';
 import { configure, fieldsIn, open, submitted, type Values } from './forms.ts';
 import { cave, codes, refusal, type Client } from './rig.ts';
@@ -19,6 +20,11 @@ void describe('owners and their rooms (XEP-0045 §10)', () => {
     assert.deepEqual(codes((await alice.enters('alice'))[0]!), [110, 201, 170]);
     assert.equal(refusal((await bob.enters('bob'))[0]!), 'item-not-found');
     assert.equal(refusal(await bob.asks('get', get)), 'item-not-found');
+    for (const said of [
+      '<message type="groupchat"><body>?</body></message>',
+      '<message><body>?</body></message>',
+    ])
+      assert.equal(refusal((await bob.says(said))[0]!), 'item-not-found');
     await configure(alice, {});
     assert.match((await bob.enters('bob')).at(-1)!, /<subject\/>/);
   });
@@ -38,6 +44,17 @@ void describe('owners and their rooms (XEP-0045 §10)', () => {
     for (const name of standard) assert.ok(Object.hasOwn(fields, name), name);
     assert.deepEqual(fields['muc#roomconfig_roomowners'], ['alice@example.org']);
     assert.doesNotMatch(form, /<field (?![^>]*(label=|type="hidden"))/);
+    for (const [name, value] of [
+      ['muc#roomconfig_roomname', 'Cave'],
+      ['muc#roomconfig_roomsecret', 'blood'],
+      ['muc#maxhistoryfetch', '7'],
+    ] as const) {
+      await configure(alice, { [name]: value });
+      await configure(alice, { [name]: [] });
+      const { [name]: now } = fieldsIn(await alice.asks('get', get));
+      assert.deepEqual(now, name === 'muc#maxhistoryfetch' ? ['7'] : [], name);
+    }
+    await configure(alice, { 'muc#maxhistoryfetch': '20' });
     // Sent back as it came, it changes nothing.
     alice.take();
     await configure(alice, fields);
@@ -302,4 +319,31 @@ void describe('owners and their rooms (XEP-0045 §10)', () => {
     assert.equal(refusal((await alice.says(long))[0]!), 'not-acceptable');
     assert.equal((await rig.room(cave)).subject, undefined);
   });
+
+  void it('in a large room nobody is flooded, and who comes in sees what it is to see', async () => {
+    await using rig = await open();
+    const [alice] = (await rig.gather('alice')) as [Client];
+    for (let n = 0; n <= fixed.roomRetold.value; n++)
+      rig.client(`p${n}@example.org/home`).send(entering(`p${n}`));
+    await rig.still();
+    for (const [whois, seen] of [
+      ['anyone', true],
+      ['moderators', false],
+    ] as const) {
+      alice.take();
+      await configure(alice, { 'muc#roomconfig_whois': whois });
+      assert.ok(alice.take().length <= 3, whois);
+      const heard = await rig.client(`${whois}@far.example/home`).enters(whois);
+      assert.equal(heard.filter((text) => text.includes('jid="p7@example.org/home"')).length, seen ? 1 : 0);
+    }
+    const bob = rig.client('bob@example.org/home');
+    const shown = (await bob.enters('bob')).filter((text) => text.startsWith('<presence'));
+    assert.equal(shown.length, fixed.roomRetold.value + 5);
+    assert.equal(
+      shown.some((text) => text.includes('jid="p')),
+      false,
+    );
+  });
 });
+
+const entering = (nick: string): string => `<presence to="${cave}/${nick}"><x xmlns="${NS.muc}"/></presence>`;

@@ -91,3 +91,16 @@ test('a request that is not answered ends, and too many are refused', async () =
   assert.deepEqual(await ask(alice!, 'bob'), []);
   await rig.close();
 });
+
+test('what is not answered when the room gets another owner ends with an error', async () => {
+  const rig = await Rig.open();
+  const [alice, bob] = await rig.gather('alice', 'bob');
+  await ask(alice!, 'bob');
+  const id = attr(bob!.take()[0]!, 'id');
+  assert.equal(await rig.partition.quiesce(), true);
+  assert.equal(refusal(alice!.take()[0]!), 'remote-server-timeout');
+  await rig.restart();
+  await bob!.says(`<iq type="result" id="${id}" to="${cave}/alice"/>`);
+  assert.deepEqual(alice!.take(), []);
+  await rig.close();
+});

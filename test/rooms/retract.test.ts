@@ -93,3 +93,23 @@ test('a moderator retracts what somebody said: everybody is told, and a tombston
   assert.doesNotMatch((await dave.enters('dave')).join(''), /spam/);
   await rig.close();
 });
+
+test('nobody makes itself immune: neither by a tombstone of its own nor by what looks like a retraction', async () => {
+  const rig = await Rig.open();
+  const [alice, bob, carol] = await rig.gather('alice', 'bob', 'carol');
+  const forged = `<moderated xmlns="${NS.moderate}" by="${cave}/alice"/>`;
+  const spam = (inside: string) =>
+    bob!.says(`<message type="groupchat" id="s">${inside}<body>spam</body></message>`);
+  const [first] = await spam(`<retracted xmlns="${NS.retract}" id="x"/>${forged}`);
+  const [second] = await spam(`<retract xmlns="${NS.retract}" id="17">${forged}</retract>`);
+  assert.doesNotMatch(`${first}${second}`, /retracted|moderated/);
+  for (const text of [first!, second!])
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    assert.match(await alice!.asks('set', moderation(idOf(text))), /type="result"/);
+  carol!.take();
+  const shown = await archived(carol!);
+  assert.equal(shown.length, 4);
+  assert.doesNotMatch(shown.join(''), /spam/);
+  assert.match(shown[1]!, /<retract [^>]*id="17"\/><occupant-id [^>]*\/><retracted /);
+  await rig.close();
+});

@@ -376,6 +376,10 @@ export class Rig {
     }
   }
 
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
   async close(): Promise<void> {
     this.partition.stop();
     await this.lane.close();

@@ -308,13 +308,13 @@ export class Hall {
     const { nick, v } = shown;
     this.v = Math.max(this.v, v);
     const own = this.#nicks.get(nick);
-    const learning = [...(own ?? [])].filter((stay) => sees && !stay.sees && shown.gone !== true);
-    if (shown.gone !== true) for (const stay of own ?? []) stay.sees = sees;
+    const learning = [...(own ?? [])].filter((stay) => sees && !stay.sees);
+    for (const stay of own ?? []) stay.sees = sees;
     if (hidden !== true) this.#showOthers(shown, except);
     for (const stay of own ?? []) {
       const { session } = stay;
       if (!stay.live || session.full === except) continue;
-      stay.v = v;
+      stay.v = stay.told = v;
       session.send(addressed('presence', session, self), 0, this.feeds.presence, v);
     }
     for (const stay of learning) this.#reveal(stay);
@@ -435,8 +435,8 @@ export class Hall {
       if (!hasRoom(session)) return false;
       stay.v = one.v;
       const own = one.nick === stay.nick;
-      // Its own is told at the end of its entering.
-      if (own && (stay.entering !== undefined || one.gone === true)) continue;
+      // Its own is told at the end of its entering, and once.
+      if (own && (stay.entering !== undefined || one.gone === true || one.v <= stay.told)) continue;
       const tail = own ? selfOf(one) : tailOf(one, stay);
       session.send(addressed('presence', session, tail), 0, this.feeds.presence, one.v);
     }

@@ -176,7 +176,8 @@ export class Halls {
     const begins = frame.t === 'mirror' || frame.t === 'enter';
     const hall = begins ? this.#hall(frame.room) : this.#halls.get(frame.room);
     hall?.hear(from, frame);
-    if (frame.t !== 'mirror') this.#tidy(frame.room);
+    // Behind one that nobody asked for somebody comes in.
+    if (frame.t !== 'mirror' || frame.answers > 0) this.#tidy(frame.room);
   }
 
   /** The room has these sessions as its occupants, and nobody has spoken for them since it began. */

@@ -28,6 +28,8 @@ export class Stay {
   /** It has been sent everything up to these (link/rooms.ts). */
   pos: number;
   v: number;
+  /** Of its own presence it has heard up to this. */
+  told = 0;
   /** Its client has acknowledged everything up to these; below 0: not even that it is in. */
   ackedPos: number;
   ackedV: number;

@@ -7,7 +7,9 @@ import { agreed } from './secret.ts';
 
 export function removeCommand(): Command {
   const command = new Command('remove')
-    .description('remove an account with its contacts and messages')
+    .description(
+      'remove an account with its contacts and messages; what it was in rooms stays (muster room grant)',
+    )
     .argument('<address>', 'such as alice@example.org')
     .option('--yes', 'do not ask')
     .action((address: string, options: CommonOptions & { yes?: true }) =>

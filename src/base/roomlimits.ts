@@ -1,0 +1,51 @@
+/** The part of `limits.ts` that bounds rooms: what an administrator may set of them. */
+export const roomLimits = {
+  occupants: {
+    unit: 'sessions',
+    default: 20_000,
+    min: 1,
+    max: 100_000,
+    of: 'sessions in one room; its configuration may allow fewer',
+    overflow: 'who would come in gets `service-unavailable` (XEP-0045 §7.2.9), but for its admins and owners',
+  },
+  visitors: {
+    unit: 'sessions',
+    default: 1000,
+    min: 0,
+    max: 100_000,
+    of: 'sessions in a room up to which the presence of visitors is told to the others',
+    overflow: 'visitors who come in are not shown; they see and hear as before',
+  },
+  members: {
+    unit: 'addresses',
+    default: 20_000,
+    min: 1,
+    max: 1_000_000,
+    of: 'addresses that one room knows as owners, admins, members or outcasts, or because of a nickname or a hat',
+    overflow: 'another one is refused with `resource-constraint`',
+  },
+  roomsEach: {
+    unit: 'rooms',
+    default: 1000,
+    min: 0,
+    max: 1_000_000,
+    of: 'rooms that one account may have made; 0 for any number',
+    overflow: 'making another is refused with `resource-constraint`',
+  },
+  occupantRate: {
+    unit: 'messages a second',
+    default: 20,
+    min: 1,
+    max: 100_000,
+    of: 'messages of one session in one room, three times as many at once',
+    overflow: 'a message is refused with `policy-violation`',
+  },
+  roomRate: {
+    unit: 'messages a second',
+    default: 500,
+    min: 1,
+    max: 100_000,
+    of: 'messages in one room, twice as many at once',
+    overflow: 'a message is refused with `resource-constraint`',
+  },
+} as const;
