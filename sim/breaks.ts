@@ -1,7 +1,10 @@
 import type { Env } from '../src/account/env.ts';
 import { ticketFor } from '../src/account/ticket.ts';
 import type { Attach } from '../src/link/frames.ts';
+import type { Mirror, Show, Shown } from '../src/link/rooms.ts';
 import type { Mesh } from '../src/mesh/mesh.ts';
+import { forRoom } from '../src/post/kinds.ts';
+import type { Letter } from '../src/post/post.ts';
 import type { Lane } from '../src/store/lane.ts';
 import { sql, type Op, type Store } from '../src/store/store.ts';
 import type { Volume } from '../src/store/volume.ts';
@@ -81,6 +84,63 @@ export const breaks: Readonly<Record<string, Break>> = {
   'forget-items': {
     invariant: 2,
     store: (volume) => without(volume, 'insert into pubsub_item'),
+  },
+  /** A room takes a letter that comes again for another one. */
+  'room-no-dedup': {
+    invariant: 4,
+    mesh: (mesh) => {
+      const times = new Map<string, number>();
+      return passing(mesh, {
+        serve: (service, handler) =>
+          mesh.serve(service, (from, frame) => {
+            const { t, letter } = frame as { readonly t: string; readonly letter: Letter };
+            if (service !== 'post' || t !== 'letter' || letter.kind !== forRoom) return handler(from, frame);
+            const key = `${letter.account} ${letter.id}`;
+            const before = times.get(key) ?? 0;
+            times.set(key, before + 1);
+            handler(from, { ...frame, letter: { ...letter, n: letter.n + before * 1_000_000 } });
+          }),
+      });
+    },
+  },
+  /** Servers of occupants do not report to a new owner of a room: they know the old one. */
+  'hall-keeps-owner': {
+    invariant: 5,
+    mesh: (mesh) =>
+      passing(mesh, {
+        serve: (service, handler) =>
+          mesh.serve(service, (from, frame) => {
+            const { t, epoch } = frame as Numbered;
+            if (service !== 'room' || t !== 'report' || epoch === 1) handler(from, frame);
+          }),
+      }),
+  },
+  /** What a new owner of a room says of who is there does not tell of anybody who went. */
+  'untold-departures': {
+    invariant: 9,
+    mesh: (mesh) => {
+      const known = new Map<string, Map<string, Shown>>();
+      return passing(mesh, {
+        serve: (service, handler) =>
+          mesh.serve(service, (from, frame) => {
+            const said = frame as Mirror | Show;
+            if (service !== 'hall' || (said.t !== 'mirror' && said.t !== 'show')) return handler(from, frame);
+            const there = known.get(said.room) ?? new Map<string, Shown>();
+            known.set(said.room, there);
+            if (said.t === 'mirror') {
+              const still = said.shown.filter(({ gone }) => gone !== true);
+              for (const one of still) there.set(one.nick, one);
+              return handler(
+                from,
+                said.first ? { ...said, shown: [...there.values()] } : { ...said, shown: [] },
+              );
+            }
+            if (said.shown.gone === true) there.delete(said.shown.nick);
+            else there.set(said.shown.nick, said.shown);
+            handler(from, frame);
+          }),
+      });
+    },
   },
   /** A new owner begins to count the inbound stanzas of a session again. */
   'restart-n': {

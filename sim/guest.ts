@@ -22,6 +22,8 @@ export interface Visit {
   next: number;
   /** Positions up to here may come again: mux and owner died together. */
   mayRepeat: number;
+  /** Mux and owner died together while it was leaving: the last word may have died with them. */
+  unsaid: boolean;
   /** Since when it is in. */
   since: number;
 }
@@ -52,10 +54,12 @@ export class Guest {
       seen: new Map(),
       next: Number.NaN,
       mayRepeat: 0,
+      unsaid: false,
       since: Infinity,
     };
     const xml = `<x xmlns="${NS.muc}"><history maxstanzas="0"/></x>`;
-    if (!this.#client.request(`<presence xmlns="${NS.client}" to="${room}/${name}">${xml}</presence>`)) return;
+    if (!this.#client.request(`<presence xmlns="${NS.client}" to="${room}/${name}">${xml}</presence>`))
+      return;
     this.visits.set(room, visit);
     this.#note(`enters ${room} as ${full}`);
   }
@@ -91,7 +95,11 @@ export class Guest {
     const status = `s${++this.#statuses}`;
     const xml = `<status>${status}</status>`;
     const { nick } = visit;
-    if (!this.#client.request(`<presence xmlns="${NS.client}" to="${room}/${nick}" id="${status}">${xml}</presence>`))
+    if (
+      !this.#client.request(
+        `<presence xmlns="${NS.client}" to="${room}/${nick}" id="${status}">${xml}</presence>`,
+      )
+    )
       return;
     visit.status = status;
     this.#note(`says ${status} in ${room}`);
@@ -104,7 +112,11 @@ export class Guest {
     const { name, world } = this.#client;
     const wanted = visit.nick === name ? `${name}-${world.random.int(3)}` : name;
     const xml = `<status>${visit.status}</status>`;
-    if (!this.#client.request(`<presence xmlns="${NS.client}" to="${room}/${wanted}" id="nick">${xml}</presence>`))
+    if (
+      !this.#client.request(
+        `<presence xmlns="${NS.client}" to="${room}/${wanted}" id="nick">${xml}</presence>`,
+      )
+    )
       return;
     visit.wanted = wanted;
     this.#note(`wants to be ${wanted} in ${room}`);
@@ -124,7 +136,11 @@ export class Guest {
   }
 
   resumed(bothDied: boolean): void {
-    for (const visit of this.visits.values()) if (bothDied) visit.mayRepeat = Math.max(visit.mayRepeat, visit.next - 1 || 0);
+    if (!bothDied) return;
+    for (const visit of this.visits.values()) {
+      visit.mayRepeat = Math.max(visit.mayRepeat, visit.next - 1 || 0);
+      visit.unsaid = visit.state === 'leaving';
+    }
   }
 
   hear(stanza: Element): void {
@@ -174,14 +190,14 @@ export class Guest {
   }
 
   #answered(room: string, iq: Element): void {
-    const { clock } = { clock: this.#client.world.scheduler.clock() };
+    const clock = this.#client.world.scheduler.clock();
     if (iq.attrs['id'] !== 'made' || iq.attrs['type'] !== 'error') return;
     clock.after(1_000, () => this.visits.has(room) && this.#make(room));
   }
 
   /** The last of an entering (XEP-0045 §7.2.15). */
   #inside(room: string, visit: Visit): void {
-    const { world, history, full, name, status } = this.#client;
+    const { world, history, full, name } = this.#client;
     const [row] = world.database.rows<{ joined: number }>(
       `select o.joined from room_occupant o join room r on r.partition = o.partition and r.id = o.room
         where r.partition = ?1 and r.address = ?2 and o.jid = ?3`,
@@ -189,7 +205,6 @@ export class Guest {
       room,
       full,
     );
-    void status;
     if (row === undefined) history.fault(3, `${name} is told that it is in ${room}, which is not stored`);
     else if (Number.isNaN(visit.next)) visit.next = row.joined + 1;
     else if (row.joined <= visit.mayRepeat) visit.next = row.joined + 1;

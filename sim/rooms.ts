@@ -35,18 +35,25 @@ export function checkRooms(world: World, people: readonly Client[], history: His
     if (!message.acked && !message.maybe)
       history.fault(2, `${message.id} was never acknowledged, although everything has healed`);
   }
-  for (const { name, guest, ready } of people)
-    for (const [room, { state, next }] of guest.visits) {
-      if (!ready) continue;
-      if (state !== 'in') history.fault(8, `${name} is still ${state} ${room}, although everything has healed`);
+  for (const { name, full, guest, ready } of people)
+    for (const [room, { state, next, unsaid }] of guest.visits) {
+      if (!ready || unsaid) continue;
+      const [stored] = world.database.rows(
+        'select 1 from room_occupant where partition = ?1 and jid = ?2 and gone = 0',
+        world.roomPartitionOf(room)!,
+        full,
+      );
+      // A refusal is an error that nobody stores.
+      if (state !== 'in' && (state === 'leaving' || stored !== undefined))
+        history.fault(8, `${name} is still ${state} ${room}, although everything has healed`);
       const [last] = world.database.rows<{ pos: number | null }>(
         `select max(m.pos) as pos from room_message m join room r on r.partition = m.partition and r.id = m.room
           where r.partition = ?1 and r.address = ?2`,
         world.roomPartitionOf(room)!,
         room,
       );
-      if (state === 'in' && last?.pos != null && next <= last.pos)
-        history.fault(5, `${name} has heard up to ${next - 1} in ${room}, where ${last.pos} was said`);
+      if (state === 'in' && next <= (last?.pos ?? 0))
+        history.fault(5, `${name} has heard up to ${next - 1} in ${room}, where ${last?.pos} was said`);
     }
 }
 
@@ -60,7 +67,8 @@ function ordered(room: number, said: readonly Said[], history: History): void {
     const message = history.words.get(body);
     if (message === undefined) continue;
     const number = last.get(message.session) ?? 0;
-    if (message.number < number) history.fault(5, `${body} stands behind a later one in the archive of ${room}`);
+    if (message.number < number)
+      history.fault(5, `${body} stands behind a later one in the archive of ${room}`);
     last.set(message.session, Math.max(number, message.number));
   }
 }
@@ -106,7 +114,8 @@ export function seenInRooms(world: World, people: readonly Client[], history: Hi
       if (visit?.state !== 'in' || !settled(person) || now - visit.since < long) continue;
       for (const [nick, status] of stored) {
         const shown = visit.seen.get(nick);
-        if (shown === undefined) history.fault(9, `${person.name} does not see ${nick} in ${room}, who is there`);
+        if (shown === undefined)
+          history.fault(9, `${person.name} does not see ${nick} in ${room}, who is there`);
         else if (shown !== status)
           history.fault(9, `${person.name} sees '${shown}' of ${nick} in ${room}, who says '${status}'`);
       }

@@ -88,7 +88,6 @@ export async function openServer(world: World, process: Server): Promise<Opened>
       room: () => rooms.office,
     }),
   );
-  const { limits, version, newId } = env;
   const rooms: Rooms = new Rooms({
     clock,
     random,
@@ -100,10 +99,10 @@ export async function openServer(world: World, process: Server): Promise<Opened>
     post: accounts.post,
     domains,
     hosts: conferences,
-    limits,
-    version,
+    limits: env.limits,
+    version: env.version,
     secret,
-    newId,
+    newId: () => ids.next(),
     lost,
     count: () => {},
   });

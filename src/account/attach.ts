@@ -98,6 +98,8 @@ export function adoptRecord(session: Session, frame: Carried['record']): void {
     // A request whose answer the mux has not seen is open there, and is answered again.
     unacked.add({ ...sent, settles, answers: 0 });
   }
+  // How far its client came in rooms, and that it is in them no more, the feeds say and not the record, which may be older.
+  session.places = undefined;
   cursor.adopt(frame.feeds, frame.unacked);
   account.settleDelivered(session, held);
   // Somebody has to ask for the rest.

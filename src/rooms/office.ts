@@ -74,11 +74,15 @@ async function takeLetter(
   const [from, to] = [Jid.parse(stanza.attrs['from'] ?? ''), Jid.parse(letter.to)];
   if (from === undefined || to === undefined) return done('jid-malformed');
   const room = await partition.rooms.get(letter.recipient);
-  // What was said and is said again, because nobody heard that it was taken in (invariant 4).
-  if (room !== undefined && stanza.name === 'message' && letter.n <= (await newestOf(room, letter.source)))
-    return done('delivered');
   const work = new Work(partition);
   work.onFailure(() => done('later'));
+  // What was said and is said again, because nobody heard that it was taken in (invariant 4): it may still be in the lane.
+  if (room !== undefined && stanza.name === 'message' && letter.n <= (await newestOf(room, letter.source))) {
+    work.involve(room);
+    work.after(() => done('delivered'));
+    work.commit();
+    return;
+  }
   try {
     await receive(work, partition, stanza, from, to, letter);
     work.step(() => work.after(() => done('delivered')));

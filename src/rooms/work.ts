@@ -1,5 +1,6 @@
 import type { Joint, Party } from '../entity/joint.ts';
 import type { Unit } from '../store/lane.ts';
+import { Failure } from '../base/failure.ts';
 import type { Fence, Op, Statement, Value } from '../store/store.ts';
 import type { Partition } from './partition.ts';
 import type { Room } from './room.ts';
@@ -62,7 +63,11 @@ export class Work implements Unit, Joint {
   done(): void {
     for (const party of this.#parties) party.end();
     // Stored, and another owner's to tell (invariant 12).
-    if (!this.partition.ended) this.#act();
+    if (this.partition.ended) return;
+    // It wrote nothing, and what it was built upon has not been stored.
+    if (this.ops.length === 0 && this.late())
+      this.#failed?.(new Failure('late', 'what came before it could not be stored'));
+    else this.#act();
   }
 
   failed(reason: 'failed' | 'fenced' | 'overloaded', op: number | undefined, error: Error): void {

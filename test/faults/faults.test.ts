@@ -21,8 +21,12 @@ void describe(`faults of a pool (SEED=${seed})`, () => {
   for (const scenario of [...servers, ...rooms, ...cuts, ...nats, ...postgres]) {
     if (scenario.rounds.short === 0) continue;
     void it(scenario.name, { timeout: 180_000 }, async (t) => {
-      const run = rooms.includes(scenario) ? stage.gather : stage.run;
-      const { line, problems } = await run(scenario, scenario.rounds.short, { short: true, seed });
+      const how = { short: true, seed };
+      const count = scenario.rounds.short;
+      const done = rooms.includes(scenario)
+        ? stage.gather(scenario, count, how)
+        : stage.run(scenario, count, how);
+      const { line, problems } = await done;
       t.diagnostic(line);
       assert.deepEqual(problems, []);
     });

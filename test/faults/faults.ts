@@ -42,9 +42,11 @@ const chosen = [...servers, ...rooms, ...cuts, ...nats, ...postgres].filter(
 if (chosen.length > 0) {
   await using stage = await openStage(Number(values.people), { cut });
   for (const scenario of chosen) {
-    const rounds = Math.min(scenario.rounds.long, Number(values.rounds ?? scenario.rounds[form]));
-    const run = rooms.includes(scenario) ? stage.gather : stage.run;
-    show(await run(scenario, rounds, { short: values.short, seed }));
+    const count = Math.min(scenario.rounds.long, Number(values.rounds ?? scenario.rounds[form]));
+    const how = { short: values.short, seed };
+    show(
+      await (rooms.includes(scenario) ? stage.gather(scenario, count, how) : stage.run(scenario, count, how)),
+    );
   }
 }
 if (disk.name.includes(values.only)) show(await disk.run(Number(values.people), seed));

@@ -161,8 +161,11 @@ export class Hall {
         }
         stay.asked = false;
         stay.past = [];
+        if (seat.self !== '' && stay.pos < seat.joined) {
+          this.#tellAll(stay, seat, frame.subject);
+          continue;
+        }
         stay.known = true;
-        if (stay.pos < 0) stay.entering = { self: seat.self, history: [], subject: frame.subject };
         this.#seat(stay, seat);
       }
     for (const [jid, stay] of this.stays) {
@@ -253,7 +256,20 @@ export class Hall {
   #seat(stay: Stay, { nick, sees, joined }: Seat): void {
     this.#call(stay, nick);
     stay.sees = sees;
-    if (stay.pos < 0) stay.pos = joined;
+    if (stay.pos >= joined) return;
+    // What is known of it is about an earlier visit: nobody has told its client of this one.
+    stay.pos = -1;
+    stay.known = false;
+    this.introduce();
+  }
+
+  /** Its client may know anything, or nothing: it is told as if it came in, and who has gone as well. */
+  #tellAll({ session }: Stay, seat: Seat, subject: string): void {
+    const stay = new Stay(session, seat, seat.joined, 0, 0);
+    stay.known = true;
+    stay.entering = { self: seat.self, history: [], subject };
+    stay.ackedPos = stay.savedPos = -1;
+    this.#add(stay);
   }
 
   #enter({ seat, history, subject, pos }: Enter): void {
@@ -271,6 +287,7 @@ export class Hall {
     const stay = new Stay(session, seat, pos, 0, this.v);
     stay.known = true;
     stay.entering = entering;
+    stay.ackedPos = stay.savedPos = -1;
     this.#add(stay);
     this.#floor.in(session, this.room, seat.nick);
     this.pump(stay);

@@ -30,7 +30,7 @@ export class Stay {
   v: number;
   /** Of its own presence it has heard up to this. */
   told = 0;
-  /** Its client has acknowledged everything up to these. */
+  /** Its client has acknowledged everything up to these; below 0: not even that it is in. */
   ackedPos: number;
   ackedV: number;
   /** What of it the session's row says. */
@@ -79,6 +79,8 @@ export function placesOf(
   const list: [string, number][] = places === undefined ? [] : [...places];
   for (const [room, stay] of stays ?? []) {
     const [pos, v] = of(stay);
+    // Its client has not been told, or has not acknowledged, that it is in.
+    if (pos < 0 || stay.entering !== undefined) continue;
     list.push([messageFeed(room), pos], [presenceFeed(room), v]);
   }
   return list;
