@@ -20,7 +20,7 @@ const catching: Readonly<Record<string, number>> = {
   'fence-without-lock': 9,
   'ignore-epochs': 2,
   'stale-generation': 1,
-  'renew-when-cut-off': 58,
+  'renew-when-cut-off': 2,
   'steal-after-database-outage': 1,
 };
 
@@ -39,7 +39,9 @@ for (const [name, seed] of Object.entries(catching))
   });
 
 /** Seeds that once showed a fault of ours (CHANGES.md tells which); what happens at a seed moves with code and traffic. */
-for (const seed of [2, 4, 6, 11, 12, 19, 20, 31, 38, 66, 85, 90, 113, 117, 127, 224, 230, 276, 473])
+for (const seed of [
+  1, 2, 4, 5, 6, 7, 8, 11, 12, 14, 17, 19, 20, 24, 31, 33, 35, 37, 38, 66, 90, 113, 117, 224, 230, 276,
+])
   test(`seed ${seed} holds every invariant`, async () => {
     const { violations, messages } = await simulate({ seed, broken: sound, trace: false });
     assert.deepEqual(violations, []);
