@@ -47,13 +47,15 @@ export function receivePresence(
   if (occupant !== undefined && isStale(occupant, source, joins)) return;
   mayMove(room, from);
   mayBring(presence);
-  if (occupant === undefined) return enter(unit, room, presence, from, to, source ?? none);
+  if (occupant === undefined) {
+    // A component's user, who has no session that the room could speak to.
+    if (source === undefined) throw new StanzaError('not-allowed', 'rooms are for accounts');
+    return enter(unit, room, presence, from, to, source);
+  }
   if (to.resource !== occupant.nick) rename(unit, room, occupant, presence, from, to.resource);
   else if (joins) reenter(unit, room, occupant, presence, source ?? { ...occupant, k: 0 });
   else update(unit, room, occupant, presence);
 }
-
-const none: Source = { source: 0, n: 0, k: 0 };
 
 /** `joins`: it may be the one that brought it in. */
 function isStale(occupant: Occupant, source: Source | undefined, joins = false): boolean {

@@ -99,7 +99,7 @@ export function receivePassing(unit: Joint, room: Room, stanza: Element, from: J
   else mediate(unit, room, stanza, from, undefined);
 }
 
-export function isJoin(presence: Element): boolean {
+function isJoin(presence: Element): boolean {
   return (
     presence.name === 'presence' &&
     presence.attrs['type'] === undefined &&

@@ -399,7 +399,7 @@ export class Room implements Party {
   /** Everything of it goes. */
   remove(unit: Joint): void {
     const key = [this.partition.id, this.id];
-    for (const { remove } of [roomRows]) unit.write(remove, key);
+    unit.write(roomRows.remove, key);
     for (const { removeAll } of [memberRows, occupantRows]) unit.write(removeAll, key);
     // What was said in it goes bit by bit (retention.ts).
     this.removed = true;

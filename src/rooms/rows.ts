@@ -97,5 +97,4 @@ export const messageRows = {
     where partition = $1 and room = $2 order by pos desc limit $3`,
   one: sql`select pos, jid, nick, kind, sent, xml from room_message where partition = $1 and room = $2 and pos = $3`,
   rewrite: sql`update room_message set xml = $4 where partition = $1 and room = $2 and pos = $3`,
-  removeAll: sql`delete from room_message where partition = $1 and room = $2`,
 };

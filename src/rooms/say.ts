@@ -34,7 +34,7 @@ export function pass(room: Room, message: Element, from: Jid): void {
 }
 
 /** The occupant who says it, if it has voice. */
-export function speaker(room: Room, from: Jid): Occupant {
+function speaker(room: Room, from: Jid): Occupant {
   const occupant = room.occupants.get(from.full);
   // §7.4: who is not in cannot speak.
   if (occupant === undefined) throw new StanzaError('not-acceptable', 'you are not in this room');

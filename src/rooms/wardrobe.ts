@@ -56,7 +56,7 @@ export function unassign(unit: Joint, room: Room, jid: string, uri: string): voi
   wear(unit, room, new Map([[jid, hats.filter((one) => one.uri !== uri)]]));
 }
 
-export function hatOf({ config }: Room, uri: string): Hat {
+function hatOf({ config }: Room, uri: string): Hat {
   const hat = config.hats.find((one) => one.uri === uri);
   if (hat === undefined) throw new StanzaError('item-not-found', 'there is no such hat');
   return hat;

@@ -4,6 +4,9 @@ import type { Target } from './server.ts';
 import { poll } from './child.ts';
 import { attr } from './xml.ts';
 
+/** One says something; resolves when whoever is to hear it has. */
+export type Say = (from: Actor, to: Actor, id: string) => Promise<void>;
+
 /** Two innocent clients that chat without a pause while something else happens to the server. */
 export class Pair {
   readonly one: Actor;
@@ -14,10 +17,15 @@ export class Pair {
   #stop = false;
   #running: Promise<void>;
   #fault: Error | undefined;
+  readonly #say: Say;
+  /** Milliseconds between two rounds. */
+  readonly #pause: number;
 
-  private constructor(one: Actor, other: Actor) {
+  constructor(one: Actor, other: Actor, say: Say = privately, pause = 5) {
     this.one = one;
     this.other = other;
+    this.#say = say;
+    this.#pause = pause;
     this.#running = this.#chat().catch((error: unknown) => {
       this.#fault = error as Error;
     });
@@ -61,14 +69,28 @@ export class Pair {
       await this.#say(this.one, this.other, `q${n}`);
       await this.#say(this.other, this.one, `a${n}`);
       this.#heard = n;
-      await new Promise((resolve) => setTimeout(resolve, 5));
+      await new Promise((resolve) => setTimeout(resolve, this.#pause));
     }
   }
+}
 
-  async #say(from: Actor, to: Actor, id: string): Promise<void> {
-    from.send(`<message type='chat' to='${to.full}' id='${id}'><body>${id}</body></message>`);
-    await to.expect(`<message type='chat' from='${from.full}' id='${id}'/>`);
-    const rest = to.inbox.filter((one) => one.localName === 'message').map((one) => attr(one, 'id'));
-    assert.deepEqual(rest, [], 'an innocent client heard something twice or from elsewhere');
-  }
+async function privately(from: Actor, to: Actor, id: string): Promise<void> {
+  from.send(`<message type='chat' to='${to.full}' id='${id}'><body>${id}</body></message>`);
+  await to.expect(`<message type='chat' from='${from.full}' id='${id}'/>`);
+  heardNothingElse(to);
+}
+
+/** In a room where both are: each hears it, the one who says it as well. */
+export function inRoom(room: string): Say {
+  return async (from, to, id) => {
+    from.send(`<message type='groupchat' to='${room}' id='${id}'><body>${id}</body></message>`);
+    await Promise.all([from, to].map((who) => who.expect(`<message type='groupchat' id='${id}'/>`)));
+    heardNothingElse(from);
+    heardNothingElse(to);
+  };
+}
+
+function heardNothingElse({ inbox }: Actor): void {
+  const rest = inbox.filter((one) => one.localName === 'message').map((one) => attr(one, 'id'));
+  assert.deepEqual(rest, [], 'an innocent client heard something twice or from elsewhere');
 }

@@ -1,84 +1,18 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { Actor } from './actor.ts';
-import { poll } from './child.ts';
+import { inRoom, Pair } from './pair.ts';
 import { openTarget, type Target } from './server.ts';
 import { attr, child, children } from './xml.ts';
 
 const muc = 'http://jabber.org/protocol/muc';
 const data = 'jabber:x:data';
 
-/** Two innocent occupants who talk in their room without a pause; each hears everything once and in order. */
-class Talk {
-  said = 0;
-  #heard = 0;
-  #stop = false;
-  #fault: Error | undefined;
-  readonly #running: Promise<void>;
-  readonly one: Actor;
-  readonly other: Actor;
-  readonly room: string;
-
-  constructor(one: Actor, other: Actor, room: string) {
-    this.one = one;
-    this.other = other;
-    this.room = room;
-    this.#running = this.#talk().catch((error: unknown) => {
-      this.#fault = error as Error;
-    });
-  }
-
-  async #talk(): Promise<void> {
-    while (!this.#stop) {
-      const n = ++this.said;
-      for (const [from, id] of [
-        [this.one, `q${n}`],
-        [this.other, `a${n}`],
-      ] as const) {
-        from.send(`<message type='groupchat' to='${this.room}' id='${id}'><body>${id}</body></message>`);
-        for (const who of [this.one, this.other]) {
-          await who.expect(`<message type='groupchat' id='${id}'/>`);
-          const rest = who.inbox.filter((stanza) => stanza.localName === 'message');
-          assert.deepEqual(
-            rest.map((stanza) => attr(stanza, 'id')),
-            [],
-            'an innocent occupant heard something twice, or from elsewhere',
-          );
-        }
-      }
-      this.#heard = n;
-      await new Promise((resolve) => setTimeout(resolve, 120));
-    }
-  }
-
-  /** Rejects unless at least one more round went through since `said`. */
-  async check(said: number): Promise<void> {
-    await poll(
-      () => {
-        if (this.#fault) throw this.#fault;
-        return this.#heard > said + 1 ? true : undefined;
-      },
-      () => 'the innocent pair stopped talking',
-    );
-    assert.equal(
-      this.one.wire.closed || this.other.wire.closed,
-      false,
-      'an innocent client was disconnected',
-    );
-  }
-
-  async close(): Promise<void> {
-    this.#stop = true;
-    await this.#running;
-    await Promise.all([this.one.close(), this.other.close()]);
-    if (this.#fault) throw this.#fault;
-  }
-}
-
 /** Invariant 11, of rooms: an innocent pair talks in one all the while. */
 void describe('what rooms must withstand', () => {
   let target: Target;
-  let talk: Talk;
+  let pair: Pair;
+  let park: string;
   let mallory: Actor;
   let host: string;
   let lair: string;
@@ -87,14 +21,15 @@ void describe('what rooms must withstand', () => {
     await target.users(['innocent-a', 'innocent-b', 'mallory']);
     host = `conference.${target.domain}`;
     lair = `lair@${host}`;
-    const park = `park@${host}`;
+    park = `park@${host}`;
     const one = await enter('innocent-a', park, 'one');
     assert.equal(attr(await one.ask('set', configuration(''), park), 'type'), 'result');
-    talk = new Talk(one, await enter('innocent-b', park, 'other'), park);
+    const other = await enter('innocent-b', park, 'other');
     await one.expect(`<presence from='${park}/other'/>`);
+    pair = new Pair(one, other, inRoom(park), 120);
   });
   after(async () => {
-    await talk?.close();
+    await pair?.close();
     await target?.[Symbol.asyncDispose]();
   });
 
@@ -119,12 +54,12 @@ void describe('what rooms must withstand', () => {
   function attack(name: string, run: () => Promise<void>): void {
     void it(name, async () => {
       const pids = await target.pids();
-      const { said } = talk;
+      const { said } = pair;
       mallory = await enter('mallory', lair, 'mallory');
       const made = await mallory.ask('set', configuration(field('muc#roomconfig_persistentroom', '1')), lair);
       assert.equal(attr(made, 'type'), 'result');
       await run();
-      await talk.check(said);
+      await pair.check(said);
       assert.deepEqual(await target.pids(), pids, 'a process was restarted');
       const trouble = target
         .log()
@@ -285,16 +220,16 @@ void describe('what rooms must withstand', () => {
   });
 
   attack('a flood in the innocent room', async () => {
-    mallory.send(join(`${talk.room}/mallory`));
-    await mallory.expect(`<message type='groupchat' from='${talk.room}{any}'><subject/></message>`);
+    mallory.send(join(`${park}/mallory`));
+    await mallory.expect(`<message type='groupchat' from='${park}{any}'><subject/></message>`);
     for (let n = 0; n < 50 && !mallory.wire.closed; n++)
       await mallory.wire.push(
         Array.from({ length: 40 }, (_, i) => {
           const nick = `m${n * 40 + i}`;
-          return `<presence to='${talk.room}/${nick}'><status>${'x'.repeat(1000)}</status></presence>
-            <iq type='get' id='${nick}' to='${talk.room}/one'><ping xmlns='urn:xmpp:ping'/></iq>
-            <iq type='set' id='r${nick}' to='${talk.room}'><query xmlns='jabber:iq:register'><x xmlns='${data}' type='submit'>${field('FORM_TYPE', `${muc}#register`)}${field('muc#register_roomnick', nick)}</x></query></iq>
-            <presence to='${talk.room}/${nick}' type='unavailable'/>${join(`${talk.room}/${nick}`)}`;
+          return `<presence to='${park}/${nick}'><status>${'x'.repeat(1000)}</status></presence>
+            <iq type='get' id='${nick}' to='${park}/one'><ping xmlns='urn:xmpp:ping'/></iq>
+            <iq type='set' id='r${nick}' to='${park}'><query xmlns='jabber:iq:register'><x xmlns='${data}' type='submit'>${field('FORM_TYPE', `${muc}#register`)}${field('muc#register_roomnick', nick)}</x></query></iq>
+            <presence to='${park}/${nick}' type='unavailable'/>${join(`${park}/${nick}`)}`;
         }).join(''),
       );
   });

@@ -193,7 +193,8 @@ export class Hall {
       }
     for (const [nick, one] of gone)
       if (!this.#shown.has(nick) && !this.#gone.has(nick)) this.#gone.set(nick, one);
-    this.#gone = new Map([...this.#gone].toSorted((a, b) => a[1].v - b[1].v));
+    const all = [...this.#gone].toSorted((a, b) => a[1].v - b[1].v);
+    this.#gone = new Map(all.slice(-fixed.departures.value));
   }
 
   #vanished(nick: string): string {
