@@ -69,8 +69,8 @@ export class Guest {
     if (room === undefined) return;
     const visit = this.visits.get(room)!;
     const { nick } = visit;
-    if (!this.#client.request(`<presence xmlns="${NS.client}" to="${room}/${nick}" type="unavailable"/>`))
-      return;
+    const xml = `<presence xmlns="${NS.client}" to="${room}/${nick}" id="out" type="unavailable"/>`;
+    if (!this.#client.request(xml)) return;
     visit.state = 'leaving';
     this.#note(`leaves ${room}`);
   }
@@ -244,6 +244,8 @@ export class Guest {
       return;
     }
     if (visit?.state === 'entering') this.visits.delete(room);
+    // It could not be stored that it goes: it is still in, and may go another time.
+    else if (visit?.state === 'leaving' && stanza.attrs['id'] === 'out') visit.state = 'in';
     else if (visit !== undefined) {
       visit.wanted = undefined;
       // What it said of itself has not been heard; the next time it says something new.
