@@ -218,7 +218,7 @@ export class Halls {
     }
     const { partition, epoch, server } = route;
     this.#env.mesh.send(server, 'room', { ...frame, partition, epoch, room: hall.room });
-    if (frame.t === 'report') this.#watch(hall);
+    this.#watch(hall);
   }
 
   #route({ place }: Hall): Route | undefined {
@@ -241,7 +241,11 @@ export class Halls {
         if (one.reporting && one.stays.size > 0) one.report();
         else {
           one.introduce();
-          for (const stay of one.stays.values()) one.pump(stay);
+          for (const stay of one.stays.values()) {
+            // What is behind its place could not be read, or the question was lost; an answer that comes twice is none.
+            stay.asked = false;
+            one.pump(stay);
+          }
         }
       }
     });
