@@ -238,7 +238,8 @@ export class Halls {
       this.#unheard.clear();
       for (const one of unheard) {
         if (this.#halls.get(one.room) !== one) continue;
-        if (one.reporting && one.stays.size > 0) one.report();
+        // Also where nobody is in yet: who comes in meanwhile waits for the answer.
+        if (one.reporting) one.report();
         else {
           one.introduce();
           for (const stay of one.stays.values()) {
