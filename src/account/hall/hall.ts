@@ -350,10 +350,10 @@ export class Hall {
     for (const stay of idle) this.#showLater(stay, shown);
   }
 
-  /** It may see real addresses now (XEP-0045 §8): it is shown everybody once more. */
+  /** It may see real addresses now (XEP-0045 §8): it is shown everybody once more, and who has gone since it was told last. */
   #reveal(stay: Stay): void {
+    stay.from = Math.max(stay.from, stay.v);
     stay.v = 0;
-    stay.from = this.v;
     stay.live = false;
     this.pump(stay);
   }
