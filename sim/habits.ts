@@ -5,7 +5,8 @@ import type { Client } from './client.ts';
 /** A request that waits for its answer, in one session. */
 interface Asked {
   readonly session: number;
-  readonly answered: (result: Element | undefined) => void;
+  /** With the result; without, with the condition of the error. */
+  readonly answered: (result: Element | undefined, condition: string | undefined) => void;
 }
 
 /** Milliseconds for which what was said before an unblocking may still arrive. */
@@ -66,9 +67,10 @@ export class Habits {
     const least = habits.accepted;
     if (final) this.shown.set(address, undefined);
     const xml = `<pubsub xmlns="${NS.pubsub}"><items node="${node}"/></pubsub>`;
-    this.#ask('get', xml, address, (result) => {
-      if (result === undefined) return;
-      const items = result.child('pubsub', NS.pubsub)?.child('items', NS.pubsub)?.elements() ?? [];
+    this.#ask('get', xml, address, (result, condition) => {
+      // XEP-0060 §6.5.9.11: there is no such node, because nothing was ever published: that is 0.
+      if (result === undefined && condition !== 'item-not-found') return;
+      const items = result?.child('pubsub', NS.pubsub)?.child('items', NS.pubsub)?.elements() ?? [];
       const { history, name } = this.#client;
       if (items.length > 1) history.fault(4, `${name} sees ${items.length} items of ${address}`);
       const value = Number(items[0]?.child('mood', node)?.text() ?? 0);
@@ -151,7 +153,9 @@ export class Habits {
     const { id = '', type } = iq.attrs;
     const asked = this.#asked.get(id);
     this.#asked.delete(id);
-    if (asked?.session === this.#client.session) asked.answered(type === 'result' ? iq : undefined);
+    if (asked?.session !== this.#client.session) return;
+    if (type === 'result') asked.answered(iq, undefined);
+    else asked.answered(undefined, iq.child('error')?.elements()[0]?.name);
   }
 
   #ask(type: 'get' | 'set', xml: string, to: string, answered: Asked['answered']): boolean {
