@@ -423,6 +423,15 @@ export class Hall {
     stay.live = true;
   }
 
+  /** What was asked of an owner that went, or could not read it, is asked once more. */
+  askAgain(): void {
+    for (const stay of this.stays.values()) {
+      if (stay.live) continue;
+      stay.asked = false;
+      this.pump(stay);
+    }
+  }
+
   /** Everything above `stay.v`; false where the client has to acknowledge first. */
   #pumpPresence(stay: Stay): boolean {
     if (stay.v >= this.v) return true;

@@ -212,13 +212,10 @@ export class Halls {
   /** What is told is told again by whoever owns the room next: a report lost with its owner needs no memory. */
   #ask(hall: Hall, frame: { readonly t: string; readonly [key: string]: unknown }): void {
     const route = this.#route(hall);
-    if (route === undefined) {
-      this.#watch(hall);
-      return;
-    }
+    this.#watch(hall);
+    if (route === undefined) return;
     const { partition, epoch, server } = route;
     this.#env.mesh.send(server, 'room', { ...frame, partition, epoch, room: hall.room });
-    if (frame.t === 'report') this.#watch(hall);
   }
 
   #route({ place }: Hall): Route | undefined {
@@ -241,7 +238,7 @@ export class Halls {
         if (one.reporting && one.stays.size > 0) one.report();
         else {
           one.introduce();
-          for (const stay of one.stays.values()) one.pump(stay);
+          one.askAgain();
         }
       }
     });
