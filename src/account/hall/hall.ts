@@ -20,7 +20,7 @@ export interface Floor {
   ask(hall: Hall, frame: { readonly t: string; readonly [key: string]: unknown }): void;
   /** The room says that a session is in, or out. */
   in(session: Session, room: string, nick: string): void;
-  out(session: Session, room: string): void;
+  out(room: string): void;
 }
 
 /**
@@ -301,7 +301,7 @@ export class Hall {
     const { session } = stay;
     this.drop(session);
     session.send(addressed('presence', session, self), 0, this.feeds.presence, feedOver);
-    this.#floor.out(session, this.room);
+    this.#floor.out(this.room);
   }
 
   // ── what happens ────────────────────────────────────────────────────────────────────────────────────────────────
