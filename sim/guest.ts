@@ -15,6 +15,8 @@ export interface Visit {
   wanted: string | undefined;
   /** What it says of itself there. */
   status: string;
+  /** Something that it said of itself was refused: until it says something new, it goes by what the room says of it. */
+  unsure: boolean;
   state: 'entering' | 'in' | 'leaving';
   /** By nickname: what each of them says of itself. */
   readonly seen: Map<string, string>;
@@ -50,6 +52,7 @@ export class Guest {
       nick: name,
       wanted: undefined,
       status: '',
+      unsure: false,
       state: 'entering',
       seen: new Map(),
       next: Number.NaN,
@@ -66,13 +69,23 @@ export class Guest {
 
   leave(): void {
     const room = this.#somewhere();
-    if (room === undefined) return;
-    const visit = this.visits.get(room)!;
+    if (room !== undefined) this.#leave(room, this.visits.get(room)!);
+  }
+
+  #leave(room: string, visit: Visit): boolean {
     const { nick } = visit;
-    const xml = `<presence xmlns="${NS.client}" to="${room}/${nick}" id="out" type="unavailable"/>`;
-    if (!this.#client.request(xml)) return;
+    if (!this.#client.request(`<presence xmlns="${NS.client}" to="${room}/${nick}" type="unavailable"/>`))
+      return false;
     visit.state = 'leaving';
     this.#note(`leaves ${room}`);
+    return true;
+  }
+
+  /** It was not let out: as long as it takes. */
+  #leaveAgain(room: string, visit: Visit): void {
+    this.#client.world.scheduler.clock().after(1_000, () => {
+      if (this.visits.get(room) === visit && !this.#leave(room, visit)) this.#leaveAgain(room, visit);
+    });
   }
 
   /** Says something to everybody in a room. */
@@ -102,6 +115,7 @@ export class Guest {
     )
       return;
     visit.status = status;
+    visit.unsure = false;
     this.#note(`says ${status} in ${room}`);
   }
 
@@ -176,6 +190,7 @@ export class Guest {
     if (visit.nick !== nick) history.note(`${name} is ${nick} in ${room}`);
     visit.nick = nick;
     if (visit.wanted === nick) visit.wanted = undefined;
+    if (visit.unsure) visit.status = visit.seen.get(nick)!;
     if (has(201)) this.#make(room);
   }
 
@@ -244,12 +259,12 @@ export class Guest {
       return;
     }
     if (visit?.state === 'entering') this.visits.delete(room);
-    // It could not be stored that it goes: it is still in, and may go another time.
-    else if (visit?.state === 'leaving' && stanza.attrs['id'] === 'out') visit.state = 'in';
+    else if (visit?.state === 'leaving' && stanza.attrs['id'] === undefined) this.#leaveAgain(room, visit);
     else if (visit !== undefined) {
       visit.wanted = undefined;
-      // What it said of itself has not been heard; the next time it says something new.
+      // What it said of itself has not been heard, but what it said before may still be on its way.
       visit.status = visit.seen.get(visit.nick) ?? '';
+      visit.unsure = true;
     }
   }
 

@@ -3,7 +3,7 @@ import type { Peer } from '../mesh/mesh.ts';
 import type { Account } from './account.ts';
 import type { Carried } from './carry.ts';
 import { answerAgain } from './inbound.ts';
-import { recall, restore } from './record.ts';
+import { restore } from './record.ts';
 import type { Session } from './session.ts';
 import { ticketHolds } from './ticket.ts';
 
@@ -101,7 +101,6 @@ export function adoptRecord(session: Session, frame: Carried['record']): void {
   // How far its client came in rooms, and that it is in them no more, the feeds say and not the record, which may be older.
   session.places = undefined;
   cursor.adopt(frame.feeds, frame.unacked);
-  recall(session, frame.record);
   account.settleDelivered(session, held);
   // Somebody has to ask for the rest.
   session.partition.touchLazily(account);

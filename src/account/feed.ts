@@ -1,6 +1,6 @@
 import { fixed } from '../base/fixed.ts';
 import type { Sent } from '../link/frames.ts';
-import { placesOf, roomOf } from './hall/stay.ts';
+import { feedOver, placesOf, roomOf } from './hall/stay.ts';
 import { keep } from './record.ts';
 import type { Rolled } from './roll.ts';
 import { messageRows, type Row } from './rows.ts';
@@ -131,7 +131,9 @@ export class Cursor {
     else if (sent.feed === 's') this.#ackedSpool = sent.pos;
     else {
       const room = sent.feed === undefined ? undefined : roomOf(sent.feed);
-      if (room !== undefined) this.#session.stays?.get(room)?.acked(sent.feed!, sent.pos);
+      if (room === undefined) return;
+      if (sent.pos === feedOver) this.#session.partition.halls?.left(this.#session, room);
+      else this.#session.stays?.get(room)?.acked(sent.feed!, sent.pos);
       return;
     }
     this.unsaved = true;

@@ -1,7 +1,7 @@
 import { parseStored } from '../xmpp/parser.ts';
 import { serialise } from '../xmpp/serialise.ts';
 import type { Session } from './session.ts';
-import { messageFeed, placesOf } from './hall/stay.ts';
+import { placesOf } from './hall/stay.ts';
 import { Lull } from './lull.ts';
 import { priorityOf } from './priority.ts';
 
@@ -59,22 +59,4 @@ export function restore(session: Session, record: string): void {
   session.cursor.spoolUntil = until;
   session.cursor.spoolPos = done === 1 ? until : 0;
   session.adopt(record);
-}
-
-/**
- * Rooms that it has left by the row, of which its client has not heard: that went with the last owner, and so the client's
- * place is still known. It counts as in by the address of this older record, until the room says once more that it is out.
- */
-export function recall(session: Session, record: string): void {
-  const { places } = session;
-  if (record === '' || places === undefined) return;
-  const { d = [] } = JSON.parse(record) as Kept;
-  const left = d.filter((address) => {
-    const room = address.slice(0, address.indexOf('/'));
-    const known = [...(session.directed ?? [])].some((one) => one.startsWith(`${room}/`));
-    return !known && places.has(messageFeed(room));
-  });
-  if (left.length === 0) return;
-  session.directed = new Set([...(session.directed ?? []), ...left]);
-  keep(session);
 }

@@ -20,7 +20,7 @@ export interface Floor {
   ask(hall: Hall, frame: { readonly t: string; readonly [key: string]: unknown }): void;
   /** The room says that a session is in, or out. */
   in(session: Session, room: string, nick: string): void;
-  out(session: Session, room: string): void;
+  out(room: string): void;
 }
 
 /**
@@ -155,8 +155,8 @@ export class Hall {
         if (!this.stays.has(seat.jid)) this.#floor.adopt(seat.jid);
         const stay = this.stays.get(seat.jid);
         if (stay === undefined) {
-          // Its `enter` came while we waited.
-          this.#begin(seat, { self: seat.self, history: [], subject: frame.subject }, seat.joined);
+          // Its `enter` came while we waited; or it was in under another owner, and its client may know anything.
+          this.#begin(seat, { self: seat.self, history: [], subject: frame.subject }, seat.joined, 0);
           continue;
         }
         stay.asked = false;
@@ -274,18 +274,19 @@ export class Hall {
   }
 
   #enter({ seat, history, subject, pos }: Enter): void {
-    this.#begin(seat, { self: seat.self, history, subject }, pos);
+    // Who enters again has lost what it knew (XEP-0045 §7.2): it is told everything, and no departures.
+    this.#begin(seat, { self: seat.self, history, subject }, pos, this.v);
   }
 
   #begin(
     seat: Enter['seat'],
     entering: { readonly self: string; readonly history: readonly string[]; readonly subject: string },
     pos: number,
+    from: number,
   ): void {
     const session = this.#floor.session(seat.jid);
     if (session === undefined) return;
-    // Who enters again has lost what it knew (XEP-0045 §7.2): it is told everything.
-    const stay = new Stay(session, seat, pos, 0, this.v);
+    const stay = new Stay(session, seat, pos, 0, from);
     stay.known = true;
     stay.entering = entering;
     stay.ackedPos = stay.savedPos = -1;
@@ -300,7 +301,7 @@ export class Hall {
     const { session } = stay;
     this.drop(session);
     session.send(addressed('presence', session, self), 0, this.feeds.presence, feedOver);
-    this.#floor.out(session, this.room);
+    this.#floor.out(this.room);
   }
 
   // ── what happens ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -350,10 +351,10 @@ export class Hall {
     for (const stay of idle) this.#showLater(stay, shown);
   }
 
-  /** It may see real addresses now (XEP-0045 §8): it is shown everybody once more. */
+  /** It may see real addresses now (XEP-0045 §8): it is shown everybody once more, and who has gone since it was told last. */
   #reveal(stay: Stay): void {
+    stay.from = Math.max(stay.from, stay.v);
     stay.v = 0;
-    stay.from = this.v;
     stay.live = false;
     this.pump(stay);
   }
@@ -420,6 +421,15 @@ export class Hall {
       return;
     }
     stay.live = true;
+  }
+
+  /** What was asked of an owner that went, or could not read it, is asked once more. */
+  askAgain(): void {
+    for (const stay of this.stays.values()) {
+      if (stay.live) continue;
+      stay.asked = false;
+      this.pump(stay);
+    }
   }
 
   /** Everything above `stay.v`; false where the client has to acknowledge first. */

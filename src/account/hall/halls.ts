@@ -9,7 +9,7 @@ import type { Partition } from '../partition.ts';
 import { keep } from '../record.ts';
 import type { Session } from '../session.ts';
 import { Hall, type Floor } from './hall.ts';
-import { messageFeed, presenceFeed, type Stay } from './stay.ts';
+import { feedOver, messageFeed, presenceFeed, type Stay } from './stay.ts';
 
 /**
  * The halls of this server (hall.ts): one for each room in which a session of ours is. What a session's client knows of a
@@ -37,10 +37,7 @@ export class Halls {
       },
       ask: (hall, frame) => this.#ask(hall, frame),
       in: (session, room, nick) => rememberRoom(session, room, nick),
-      out: (session, room) => {
-        forgetRoom(session, room);
-        this.#tidy(room);
-      },
+      out: (room) => this.#tidy(room),
     };
     env.mesh.serve('hall', (from, frame) => this.#receive(from, frame as ToHall));
     env.mesh.onPeer((peer, state) => {
@@ -63,6 +60,8 @@ export class Halls {
       const pos = places?.get(messageFeed(occupant.bare));
       // Another mux may have had an older record of it, which came first.
       if (pos === undefined && session.stays?.has(occupant.bare) === true) continue;
+      // It has been told that it is out, and its mux has that.
+      if (isLeaving(session, occupant.bare)) continue;
       // What brings it in is on its way, or comes again from its mux in a moment.
       if (pos === undefined && (!certain || session.account.detoured(occupant.bare))) {
         waits = true;
@@ -77,6 +76,11 @@ export class Halls {
     this.#env.clock.after(fixed.reportAgain.value, () => {
       if (!session.ended && !session.dormant && !session.partition.ended) this.adopt(session, true);
     });
+  }
+
+  /** Its client knows that it is out: only then its record may forget that it was in (it may have to be told again). */
+  left(session: Session, room: string): void {
+    if (session.stays?.has(room) !== true && !session.account.detoured(room)) forgetRoom(session, room);
   }
 
   /** The session is over. */
@@ -212,13 +216,10 @@ export class Halls {
   /** What is told is told again by whoever owns the room next: a report lost with its owner needs no memory. */
   #ask(hall: Hall, frame: { readonly t: string; readonly [key: string]: unknown }): void {
     const route = this.#route(hall);
-    if (route === undefined) {
-      this.#watch(hall);
-      return;
-    }
+    this.#watch(hall);
+    if (route === undefined) return;
     const { partition, epoch, server } = route;
     this.#env.mesh.send(server, 'room', { ...frame, partition, epoch, room: hall.room });
-    this.#watch(hall);
   }
 
   #route({ place }: Hall): Route | undefined {
@@ -242,15 +243,17 @@ export class Halls {
         if (one.reporting) one.report();
         else {
           one.introduce();
-          for (const stay of one.stays.values()) {
-            // What is behind its place could not be read, or the question was lost; an answer that comes twice is none.
-            stay.asked = false;
-            one.pump(stay);
-          }
+          one.askAgain();
         }
       }
     });
   }
+}
+
+function isLeaving({ unacked }: Session, room: string): boolean {
+  const feed = presenceFeed(room);
+  for (const sent of unacked) if (sent.pos === feedOver && sent.feed === feed) return true;
+  return false;
 }
 
 /** What the session's record says of rooms: it is in this one, also where it had left and came again meanwhile. */

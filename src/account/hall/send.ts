@@ -104,8 +104,8 @@ export function sendRoomPresence(
   }
   const origin: Origin = { source: session.id, n: work.n, k: 0 };
   const failed = () => {
-    const stay = gone ? session.stays?.get(to.bare) : undefined;
-    if (stay !== undefined) stay.leaving = false;
+    const stay = session.stays?.get(to.bare);
+    if (gone && stay !== undefined) stay.leaving = false;
     const error = new StanzaError('internal-server-error', undefined, 'wait');
     if (stanza.attrs['type'] !== 'error') session.send(textOf(errorReply(stanza, error)));
   };

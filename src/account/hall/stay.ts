@@ -53,7 +53,6 @@ export class Stay {
 
   /** Its client acknowledged what moved this feed. */
   acked(feed: string, position: number): void {
-    if (position === feedOver) return;
     if (feed.startsWith('m')) this.ackedPos = position;
     else this.ackedV = position;
   }
