@@ -79,6 +79,8 @@ export class Session {
 
   /** The rooms that it is in, by address; made when there is one (hall/halls.ts). */
   stays: Map<string, Stay> | undefined;
+  /** Rooms whose last word its client has not acknowledged, and that it has not asked to enter again since. */
+  outs: Set<string> | undefined;
   /** Positions of rooms' feeds, from a mux or its row, until it is known to the halls again. */
   places: Map<string, number> | undefined;
   /** The full address as an attribute's value; made when it is needed. */

@@ -300,6 +300,7 @@ export class Hall {
     if (stay === undefined) return;
     const { session } = stay;
     this.drop(session);
+    (session.outs ??= new Set()).add(this.room);
     session.send(addressed('presence', session, self), 0, this.feeds.presence, feedOver);
     this.#floor.out(this.room);
   }

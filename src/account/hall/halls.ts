@@ -61,7 +61,7 @@ export class Halls {
       // Another mux may have had an older record of it, which came first.
       if (pos === undefined && session.stays?.has(occupant.bare) === true) continue;
       // It has been told that it is out, and its mux has that.
-      if (isLeaving(session, occupant.bare)) continue;
+      if (!certain && isLeaving(session, occupant.bare)) continue;
       // What brings it in is on its way, or comes again from its mux in a moment.
       if (pos === undefined && (!certain || session.account.detoured(occupant.bare))) {
         waits = true;
@@ -80,7 +80,7 @@ export class Halls {
 
   /** Its client knows that it is out: only then its record may forget that it was in (it may have to be told again). */
   left(session: Session, room: string): void {
-    if (session.stays?.has(room) !== true && !session.account.detoured(room)) forgetRoom(session, room);
+    if (session.outs?.delete(room) === true) forgetRoom(session, room);
   }
 
   /** The session is over. */

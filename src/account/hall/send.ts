@@ -90,6 +90,7 @@ export function sendRoomPresence(
   const gone = stanza.attrs['type'] === 'unavailable';
   if (to.resource !== '') {
     if (!gone) {
+      session.outs?.delete(to.bare);
       if (known !== undefined && known !== to.full) session.directed!.delete(known);
       remember(to.full);
       keep(session);
