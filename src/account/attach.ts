@@ -52,16 +52,18 @@ export async function attach(
   session.info = frame.info;
   session.expires = Infinity;
   session.wanted = false;
-  if (known) {
-    // Frames to it may have been lost with the last link, the record's among them.
-    session.shown(frame.record);
-    session.acknowledge(frame.acked);
-  } else adoptRecord(session, frame);
+  // Frames to it may have been lost with the last link, the record's among them.
+  if (known) session.shown(frame.record);
+  else adoptRecord(session, frame);
   session.dormant = false;
   // Not what waits for its commit: the mux takes it for accepted (invariant 2).
   session.frame({ t: 'attached', n: session.committedN });
   session.tellRecord();
-  if (known) session.resend(frame.m);
+  if (known) {
+    session.resend(frame.m);
+    // Behind that: what waited in rooms for the client's acknowledgement follows at once.
+    session.acknowledge(frame.acked);
+  }
   for (const { n, stanza } of frame.open) await answerAgain(session, n, stanza);
   session.partition.refresher.refresh(session);
   if (session.directed !== undefined) session.partition.halls?.adopt(session);
