@@ -267,11 +267,13 @@ export function refresh(session: Session): void {
   if (session.available) noticeCaps(session, true);
   replayBlocks(session);
   const told = takeGiven(session);
-  const cast = session.available ? castOf(session) : unavailable(session.full);
-  const differs = told !== undefined && told !== cast.text('');
   const departed = takeMissed(session);
   if (session.available) for (const address of departed) give(session, unavailable(address));
   withRoster(account, (roster) => {
+    // As it is by then: it may have said something new, or have gone, while the roster could not be read.
+    if (session.ended) return;
+    const cast = session.available ? castOf(session) : unavailable(session.full);
+    const differs = told !== undefined && told !== cast.text('');
     for (const item of roster) {
       if (item.from && (differs || partition.env.partitionOf(item.contact) !== partition.id))
         hand(
