@@ -239,7 +239,8 @@ export class Halls {
       this.#unheard.clear();
       for (const one of unheard) {
         if (this.#halls.get(one.room) !== one) continue;
-        if (one.reporting && one.stays.size > 0) one.report();
+        // Also where nobody is in any more: who comes next would wait for the answer.
+        if (one.reporting) one.report();
         else {
           one.introduce();
           one.askAgain();
