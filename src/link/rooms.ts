@@ -36,8 +36,9 @@ export interface Seat {
   readonly nick: string;
   /** Sees real addresses. */
   readonly sees: boolean;
-  /** Where the room was when it came in. */
+  /** Where the room was when it came in, and its stanza that asked for that. */
   readonly joined: number;
+  readonly visit: number;
   /** Its own presence, as it is told at its entering (XEP-0045 §7.2.2, status 110). */
   readonly self: string;
 }

@@ -336,8 +336,8 @@ export class Company {
   }
 
   #seat(occupant: Occupant, self: string): Seat {
-    const { jid, nick, joined } = occupant;
-    return { jid: jid.full, nick, joined, sees: seesAddresses(this.#room, occupant), self };
+    const { jid, nick, joined, n: visit } = occupant;
+    return { jid: jid.full, nick, joined, visit, sees: seesAddresses(this.#room, occupant), self };
   }
 
   /** What is shown of everybody has changed (config.ts, whois). */

@@ -61,7 +61,7 @@ export class Halls {
       // Another mux may have had an older record of it, which came first.
       if (pos === undefined && session.stays?.has(occupant.bare) === true) continue;
       // It has been told that it is out, and its mux has that.
-      if (!certain && isLeaving(session, occupant.bare)) continue;
+      if (pos === undefined && !certain && isLeaving(session, occupant.bare)) continue;
       // What brings it in is on its way, or comes again from its mux in a moment.
       if (pos === undefined && (!certain || session.account.detoured(occupant.bare))) {
         waits = true;
@@ -239,7 +239,7 @@ export class Halls {
       this.#unheard.clear();
       for (const one of unheard) {
         if (this.#halls.get(one.room) !== one) continue;
-        // Also where nobody is in yet: who comes in meanwhile waits for the answer.
+        // Also where nobody is in any more: somebody may come before the answer.
         if (one.reporting) one.report();
         else {
           one.introduce();
