@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Scheduler } from '../../sim/scheduler.ts';
+import type { Env } from '../../src/account/env.ts';
+import { Halls } from '../../src/account/hall/halls.ts';
 import { Rig } from './rig.ts';
 
 // Else a room stops for it at the soft limit, and goes on when the lazy question comes: a pause of seconds.
@@ -17,4 +20,41 @@ void test('a client that is sent much by a room is asked to acknowledge before t
   assert.ok(asked > 0);
   assert.ok(session.unacked.size < rig.limits.unacked);
   await rig.close();
+});
+
+// Else whoever comes in meanwhile waits for the answer for ever.
+void test('a hall that nobody is in yet asks until the room answers', async () => {
+  const scheduler = new Scheduler();
+  const reports: number[] = [];
+  let hear: (from: string, frame: unknown) => void = () => {};
+  const mesh = {
+    serve: (_service: string, handler: typeof hear) => void (hear = handler),
+    onPeer: () => {},
+    send: (_to: string, _service: string, frame: { t: string; number: number }) =>
+      void reports.push(frame.number),
+  };
+  const env = {
+    mesh,
+    clock: scheduler.clock(),
+    partitionOf: () => 20,
+    routes: {
+      partition: () => ({ partition: 20, epoch: 1, server: 'one/1' }),
+      epoch: () => 1,
+      onChange: () => {},
+    },
+    count: () => {},
+  };
+  const halls = new Halls(env as unknown as Env, () => undefined);
+  const head = { partition: 20, epoch: 1, room: 'room@conference.example.org', run: 7 };
+  const seat = { jid: 'alice@example.org/phone', nick: 'alice', joined: 1, sees: false, self: '' };
+  // Of a room that this server knows nothing of yet.
+  hear('one/1', { ...head, t: 'enter', seat, history: [], subject: '', pos: 1 });
+  await scheduler.run(5_000);
+  assert.deepEqual(reports, [1, 2, 3], 'the first ones were lost');
+  const nobody = { first: true, last: true, pos: 1, v: 1, subject: '', seats: [], shown: [] };
+  hear('one/1', { ...head, t: 'mirror', answers: 3, ...nobody });
+  await scheduler.run(15_000);
+  assert.equal(reports.length, 3);
+  assert.equal(halls.size, 0);
+  halls.close();
 });
