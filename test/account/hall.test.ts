@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Scheduler } from '../../sim/scheduler.ts';
+import { attach } from '../../src/account/attach.ts';
 import type { Env } from '../../src/account/env.ts';
 import { Halls } from '../../src/account/hall/halls.ts';
+import { ticketFor } from '../../src/account/ticket.ts';
 import { Rig } from './rig.ts';
 
 // Else a room stops for it at the soft limit, and goes on when the lazy question comes: a pause of seconds.
@@ -57,4 +59,49 @@ void test('a hall that nobody is in yet asks until the room answers', async () =
   assert.equal(reports.length, 3);
   assert.equal(halls.size, 0);
   halls.close();
+});
+
+// Else the mux misses what was lost with its link, and cuts the client off.
+void test('what waited for an acknowledgement in a room comes behind what a mux is sent again', async () => {
+  const rig = await Rig.open();
+  const client = await rig.login('alice', 'phone');
+  const { session } = client;
+  const { env } = session.partition;
+  const pump = () => session.send('<message id="waited"/>');
+  Object.assign(env, { secret: Buffer.alloc(32) });
+  Object.assign(session.partition, { halls: { pump, adopt: () => {}, ended: () => {}, forget: () => {} } });
+  session.stays = new Map();
+  session.acknowledge(session.unacked.m);
+  session.send('<message id="got"/>');
+  const { m } = session.unacked;
+  session.send('<message id="lost"/>');
+  client.take();
+  const { id, account, generation, resource } = session;
+  await attach(
+    account,
+    'mux/1',
+    {
+      t: 'attach',
+      partition: session.partition.id,
+      epoch: 1,
+      session: id,
+      account: account.address,
+      resource,
+      generation,
+      ticket: ticketFor(env, 'mux/1', id, account.address, generation),
+      info: { domain: 'example.org', address: '127.0.0.1', secure: true, transport: 'ws' },
+      handled: session.committedN,
+      record: session.record(),
+      m,
+      acked: m,
+      enabled: session.enabled,
+      feeds: [],
+      unacked: [],
+      open: [],
+    },
+    (reason) => assert.fail(reason),
+  );
+  assert.deepEqual(client.take().slice(0, 2), ['<message id="lost"/>', '<message id="waited"/>']);
+  session.stays = undefined;
+  await rig.close();
 });
