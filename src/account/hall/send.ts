@@ -36,6 +36,8 @@ export function sendRoomMessage(
     return;
   }
   const origin: Origin = { source: session!.id, n: work.n, k: 0 };
+  // For the error that is stored in its place where it fails: what is behind it in the lane has higher ones.
+  work.step(() => void work.number(work.account));
   work.onFailure((error) => failed(work, error));
   try {
     return hand(work, stanza, to, origin, failed)?.catch(back);
@@ -66,6 +68,7 @@ function hand(
     () => {
       door.drop();
       const again = new Work(account, session, n);
+      again.step(() => void again.number(account));
       again.onFailure((error) => failed(again, error));
       writeLetter(again, to, stanza, forRoom, origin);
       return again;
