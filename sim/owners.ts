@@ -52,6 +52,9 @@ export class Owners {
       if (before.by !== by && !before.released && !called && this.#isWell(before.by))
         this.#world.fault(7, `partition ${partition} was taken from ${before.by.peer}, which is well`);
     }
+    // Who is ill just after it let go may never have said what its sessions had been sent: as if it had died with it.
+    if (before !== undefined && graceful && before.by !== by && !this.#world.healthy(before.by))
+      this.#lost.set(partition, now);
     const since = before !== undefined && graceful ? before.since : now;
     this.#tenures.set(partition, { by, epoch, since, released: false });
   }
