@@ -63,7 +63,7 @@ export class Halls {
       // It has been told that it is out, and its mux has that.
       if (pos === undefined && !certain && isLeaving(session, occupant.bare)) continue;
       // What brings it in is on its way, or comes again from its mux in a moment.
-      if (pos === undefined && (!certain || session.account.detoured(occupant.bare))) {
+      if (pos === undefined && (!certain || isUnderWay(session, occupant.bare))) {
         waits = true;
         continue;
       }
@@ -203,8 +203,8 @@ export class Halls {
       if (session?.dormant === true) continue;
       if (session !== undefined && session.stays?.has(room) !== true) this.adopt(session, true);
       if (session?.stays?.has(room) === true) found.push(jid);
-      // Its `directed` says so as soon as its own unit is committed.
-      else if (session === undefined || !account.detoured(room)) absent.push(jid);
+      // Its `directed` says so before its own unit is committed.
+      else if (session === undefined || !isUnderWay(session, room)) absent.push(jid);
     }
     if (found.length > 0) this.#hall(room).sought(from, run, found);
     if (absent.length > 0)
@@ -248,6 +248,11 @@ export class Halls {
       }
     });
   }
+}
+
+/** What brings it in, or takes it out, may not be stored yet. */
+function isUnderWay({ account }: Session, room: string): boolean {
+  return !account.quiet || account.detoured(room);
 }
 
 function isLeaving({ unacked }: Session, room: string): boolean {
