@@ -15,7 +15,7 @@ export interface Floor {
   /** The session of a full address, where it is here and lives. */
   session(jid: string): Session | undefined;
   /** A session that is in may have come here a moment ago, and what its client knows with it. */
-  adopt(jid: string): void;
+  adopt(jid: string, room: string): void;
   /** Sends to the room's owner. */
   ask(hall: Hall, frame: { readonly t: string; readonly [key: string]: unknown }): void;
   /** The room says that a session is in, or out. */
@@ -152,7 +152,7 @@ export class Hall {
     for (const { seats } of parts)
       for (const seat of seats) {
         known.add(seat.jid);
-        if (!this.stays.has(seat.jid)) this.#floor.adopt(seat.jid);
+        if (!this.stays.has(seat.jid)) this.#floor.adopt(seat.jid, this.room);
         const stay = this.stays.get(seat.jid);
         if (stay === undefined) {
           // Its `enter` came while we waited; or it was in under another owner, and its client may know anything.

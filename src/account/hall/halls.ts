@@ -31,9 +31,9 @@ export class Halls {
     this.#floor = {
       env,
       session: (jid) => this.#session(jid),
-      adopt: (jid) => {
+      adopt: (jid, room) => {
         const session = this.#session(jid);
-        if (session !== undefined) this.adopt(session, true);
+        if (session !== undefined) this.adopt(session, true, room);
       },
       ask: (hall, frame) => this.#ask(hall, frame),
       in: (session, room, nick) => rememberRoom(session, room, nick),
@@ -48,9 +48,9 @@ export class Halls {
 
   /**
    * A session lives here now whose client is in rooms already: it hears what it missed. `certain`: a room whose place in the
-   * client is not known is asked, too.
+   * client is not known is asked, too. `sought`: one that believes it to be in.
    */
-  adopt(session: Session, certain = false): void {
+  adopt(session: Session, certain = false, sought?: string): void {
     const { places } = session;
     session.places = undefined;
     let waits = false;
@@ -61,7 +61,7 @@ export class Halls {
       // Another mux may have had an older record of it, which came first.
       if (pos === undefined && session.stays?.has(occupant.bare) === true) continue;
       // It has been told that it is out, and its mux has that.
-      if (pos === undefined && !certain && isLeaving(session, occupant.bare)) continue;
+      if (pos === undefined && occupant.bare !== sought && isLeaving(session, occupant.bare)) continue;
       // What brings it in is on its way, or comes again from its mux in a moment.
       if (pos === undefined && (!certain || isUnderWay(session, occupant.bare))) {
         waits = true;
@@ -201,7 +201,7 @@ export class Halls {
       }
       const session = account.session(address.resource);
       if (session?.dormant === true) continue;
-      if (session !== undefined && session.stays?.has(room) !== true) this.adopt(session, true);
+      if (session !== undefined && session.stays?.has(room) !== true) this.adopt(session, true, room);
       if (session?.stays?.has(room) === true) found.push(jid);
       // Its `directed` says so before its own unit is committed.
       else if (session === undefined || !isUnderWay(session, room)) absent.push(jid);
@@ -255,7 +255,8 @@ function isUnderWay({ account }: Session, room: string): boolean {
   return !account.quiet || account.detoured(room);
 }
 
-function isLeaving({ unacked }: Session, room: string): boolean {
+function isLeaving({ unacked, outs }: Session, room: string): boolean {
+  if (outs?.has(room) === true) return true;
   const feed = presenceFeed(room);
   for (const sent of unacked) if (sent.pos === feedOver && sent.feed === feed) return true;
   return false;
