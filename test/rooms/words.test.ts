@@ -26,7 +26,8 @@ void describe('what somebody says', () => {
       await bob.says(`<message ${attrs}>${words}${forged}</message>`);
       const [heard] = alice.take();
       assert.ok(heard?.includes(words.slice(0, 9)), heard);
-      assert.doesNotMatch(heard!, claims);
+      // Ids of ours may have any digits in them.
+      assert.doesNotMatch(heard!.replaceAll(/ id="[^"]*"/g, ''), claims);
     });
 
   void it('as a subject is short, in whatever language and with whatever is in it', async () => {
