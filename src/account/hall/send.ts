@@ -110,6 +110,7 @@ export function sendRoomPresence(
   const failed = () => {
     const stay = session.stays?.get(to.bare);
     if (gone && stay !== undefined) stay.leaving = false;
+    if (!gone) refusedBy(session, to.bare);
     const error = new StanzaError('internal-server-error', undefined, 'wait');
     if (stanza.attrs['type'] !== 'error') session.send(textOf(errorReply(stanza, error)));
   };
