@@ -17,10 +17,10 @@ const catching: Readonly<Record<string, number>> = {
   'hall-keeps-owner': 1,
   'untold-departures': 1,
   'restart-n': 1,
-  'fence-without-lock': 9,
+  'fence-without-lock': 2,
   'ignore-epochs': 2,
   'stale-generation': 1,
-  'renew-when-cut-off': 2,
+  'renew-when-cut-off': 7,
   'steal-after-database-outage': 1,
 };
 
