@@ -115,7 +115,16 @@ export function sendRoomPresence(
     if (stanza.attrs['type'] !== 'error') session.send(textOf(errorReply(stanza, error)));
   };
   work.onFailure(failed);
-  return hand(work, stanza, to, origin, failed);
+  // The room could not be read, or takes nothing now.
+  const refused = (error: unknown): never => {
+    if (!gone) refusedBy(session, to.bare);
+    throw error;
+  };
+  try {
+    return hand(work, stanza, to, origin, failed)?.catch(refused);
+  } catch (error) {
+    return refused(error);
+  }
 }
 
 /** A session has ended that was in a room: `presence` says so. What it said before goes first. */
