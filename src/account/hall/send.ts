@@ -158,10 +158,3 @@ function addressIn({ directed }: Session, room: string): string | undefined {
 }
 
 const slash = 0x2f;
-
-/** The same for an address that may be none of a room's. */
-export function roomOf(env: Pick<Env, 'roomHosts'>, address: string): Jid | undefined {
-  if (env.roomHosts === undefined) return undefined;
-  const jid = Jid.parse(address);
-  return jid !== undefined && isRoom(env, jid) ? jid : undefined;
-}
