@@ -1,6 +1,6 @@
 import type { Element } from '../../xmpp/element.ts';
 import { StanzaError } from '../../xmpp/error.ts';
-import { Jid } from '../../xmpp/jid.ts';
+import type { Jid } from '../../xmpp/jid.ts';
 import { textOf } from '../../xmpp/serialise.ts';
 import { errorReply } from '../../xmpp/stanza.ts';
 import type { Env } from '../env.ts';
