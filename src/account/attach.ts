@@ -56,6 +56,7 @@ export async function attach(
   if (known) session.shown(frame.record);
   else adoptRecord(session, frame);
   session.dormant = false;
+  if (frame.gone !== true) session.linked = true;
   // Not what waits for its commit: the mux takes it for accepted (invariant 2).
   session.frame({ t: 'attached', n: session.committedN });
   session.tellRecord();
@@ -74,6 +75,8 @@ export async function attach(
 export function adoptRecord(session: Session, frame: Carried['record']): void {
   const { account, cursor, unacked } = session;
   session.mirrored = frame.generation;
+  session.takenOver = frame.m;
+  session.linked = false;
   // Handled stanzas will not be replayed, also where no batch has written their n yet.
   session.taken = session.inN = Math.max(session.committedN, frame.handled);
   if (session.inN > session.committedN) session.partition.touch(session);

@@ -70,6 +70,7 @@ export async function resume(account: Account, from: Peer, frame: Resume): Promi
     session.mux = from;
     session.info = frame.info;
     session.mirrored = 0;
+    session.takenOver = Infinity;
     const { enabled, cursor } = session;
     env.mesh.send(from, 'mux', {
       ...head,
@@ -119,11 +120,8 @@ function acknowledged(session: Session, h: number): number | 'freed' | undefined
   const ahead = (h - ((unacked.acked - session.enabled.m) >>> 0)) >>> 0;
   if (ahead >= 2 ** 31) return 'freed';
   const m = unacked.acked + ahead;
-  if (m <= unacked.m) return m;
-  // The link after the record that we were given died with its owner, and its client saw more than the record has.
-  if (session.mirrored === 0) return undefined;
-  unacked.m = m;
-  return m;
+  session.lift(m);
+  return m <= unacked.m ? m : undefined;
 }
 
 /** Connections whose resumption waits for its commit, by their session. */

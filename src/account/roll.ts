@@ -43,6 +43,15 @@ export class Roll implements Iterable<Rolled> {
     this.bytes += item.text.length;
   }
 
+  /** Numbers everything above m anew: higher by `by`. */
+  lift(above: number, by: number): void {
+    this.m = Math.max(this.m, above) + by;
+    for (let i = this.#head; i < this.#items.length; i++) {
+      const item = this.#items[i]!;
+      if (item.m > above) this.#items[i] = { ...item, m: item.m + by };
+    }
+  }
+
   /** Lets everything up to m go. */
   release(m: number, each: (item: Rolled) => void): void {
     if (m <= this.acked) return;

@@ -37,6 +37,10 @@ export class Session {
   mirrored = 0;
   /** The generation of the record that the last owner carried over; 0: none. */
   carried = 0;
+  /** m of the record that was taken over, until the client resumes here; Infinity: all that it was sent is known. */
+  takenOver = Infinity;
+  /** A connection was there for it since. */
+  linked = false;
   /** On the monotonic clock, while detached. */
   expires = Infinity;
 
@@ -180,6 +184,19 @@ export class Session {
     // A client that acknowledges nothing new is asked again after a while, not at once.
     if (more && this.unacked.size >= askAfter) this.want();
     else this.partition.touchLazily(this.account);
+  }
+
+  /**
+   * Its client has counted up to m. Where that is more than the record that was taken over, and no connection carried what
+   * we numbered since, there was a later link, whose record died with its mux and owner: ours comes behind what it brought.
+   */
+  lift(m: number): void {
+    const { takenOver, unacked } = this;
+    if (m <= takenOver || (this.linked && m <= unacked.m)) return;
+    const by = m - takenOver;
+    unacked.lift(takenOver, by);
+    for (const [n, at] of this.answers ?? []) if (at > takenOver) this.answers!.set(n, at + by);
+    this.takenOver = m;
   }
 
   /** Everything up to n has been acted on; `h` waits for the batch that writes n (DESIGN §5, sessions). */

@@ -392,6 +392,8 @@ export interface Attach extends Head, Link {
   readonly feeds: readonly (readonly [string, number])[];
   /** Outbound stanzas above `acked`, in order of m. */
   readonly unacked: readonly Sent[];
+  /** Its connection is gone: another mux may have had a newer record of it, which died with that mux. */
+  readonly gone?: boolean;
   /** Requests at or below `handled` that no frame has answered. */
   readonly open: readonly { readonly n: number; readonly stanza: Element }[];
 }

@@ -128,9 +128,13 @@ interface Head {
   readonly room: string;
 }
 
-/** `lost`: what its client knows of the room is not known, so that it is told all of it. */
+/**
+ * `epoch`: of its account's partition; where the room has heard of a higher one, this is said by who is its owner no more.
+ * `lost`: what its client knows of the room is not known, so that it is told all of it.
+ */
 export interface Stayer {
   readonly jid: string;
+  readonly epoch: number;
   readonly nick: string;
   readonly lost?: boolean | undefined;
 }
@@ -146,7 +150,7 @@ export interface Report extends Head {
 /** These sessions, which the room sought, do not exist or are not in it. */
 export interface Absent extends Head {
   readonly t: 'absent';
-  readonly jids: readonly string[];
+  readonly sessions: readonly Pick<Stayer, 'jid' | 'epoch'>[];
 }
 /** A session that was held back wants what was said behind `pos`. */
 export interface After extends Head {

@@ -433,6 +433,7 @@ export class Session implements Waiter {
       enabled: this.managed ? { n: this.enabledN, m: this.enabledM } : undefined,
       feeds: this.feeds.map(([feed, position]) => [feed, position] as const),
       unacked: this.unacked.map(({ m, text, feed, pos }) => ({ m, text, feed, pos })),
+      ...(this.outlet === undefined ? { gone: true } : {}),
       open: open.filter(([n]) => n <= this.handled).map(([n, stanza]) => ({ n, stanza })),
     };
   }

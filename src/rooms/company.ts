@@ -114,6 +114,12 @@ export class Company {
     for (const jid of host.jids) this.expect(jid);
   }
 
+  /** What speaks for it was its owner once, and does not know better (invariant 12). */
+  isStale({ home, heard }: Occupant, epoch: number): boolean {
+    const { routes } = this.#room.partition.env;
+    return epoch < Math.max(heard, home === undefined ? 0 : routes.epoch(home));
+  }
+
   #hostOf(jid: string): Host | undefined {
     for (const host of this.#hosts.values()) if (host.jids.has(jid)) return host;
     return undefined;
@@ -161,11 +167,16 @@ export class Company {
     const known = new Set<string>();
     const strangers: Report['stays'][number][] = [];
     for (const stay of stays) {
-      if (this.#room.occupants.has(stay.jid)) {
-        this.#place(stay.jid, from);
-        this.#unheard.delete(stay.jid);
-        if (stay.lost !== true) known.add(stay.jid);
-      } else strangers.push(stay);
+      const occupant = this.#room.occupants.get(stay.jid);
+      if (occupant === undefined) {
+        strangers.push(stay);
+        continue;
+      }
+      if (this.isStale(occupant, stay.epoch)) continue;
+      occupant.heard = stay.epoch;
+      this.#place(stay.jid, from);
+      this.#unheard.delete(stay.jid);
+      if (stay.lost !== true) known.add(stay.jid);
     }
     const host = this.#hosts.get(from);
     const met = host?.met === true;

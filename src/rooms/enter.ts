@@ -96,6 +96,7 @@ function seat(
   const affiliation = room.affiliation(from);
   const same = room.nicks.get(nick)?.[0];
   const role = same?.role ?? roleOf(affiliation, room.config);
+  const home = room.partition.env.partitionOf(from.bare);
   const occupant: Occupant = {
     jid: from,
     nick,
@@ -106,7 +107,8 @@ function seat(
     n,
     joined: room.pos,
     since: room.partition.env.clock.now(),
-    home: room.partition.env.partitionOf(from.bare),
+    home,
+    heard: home === undefined ? 0 : room.partition.env.routes.epoch(home),
     presence: ownWords(presence),
   };
   room.seat(unit, occupant);

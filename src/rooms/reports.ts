@@ -33,7 +33,10 @@ function answer(room: Room, from: Peer, frame: ToRoom): void | Promise<void> {
     return;
   }
   if (frame.t === 'after') return past(room, from, frame.jid, frame.pos);
-  const gone = frame.jids.flatMap((jid) => room.occupants.get(jid) ?? []);
+  const gone = frame.sessions.flatMap((session) => {
+    const occupant = room.occupants.get(session.jid);
+    return occupant === undefined || room.company.isStale(occupant, session.epoch) ? [] : occupant;
+  });
   if (gone.length === 0) return;
   const work = new Work(room.partition);
   work.involve(room);

@@ -50,6 +50,8 @@ export interface Occupant {
   readonly since: number;
   /** The partition of its account. */
   readonly home: number | undefined;
+  /** The highest epoch of that partition in which anybody spoke for it here; 0: nobody has. */
+  heard: number;
   /** What its client says of itself. */
   presence: Element;
 }
@@ -163,6 +165,7 @@ export class Room implements Party {
           joined,
           since,
           home,
+          heard: 0,
           presence,
         });
         this.company.expect(jid.full);

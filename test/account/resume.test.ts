@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
+import { adoptRecord } from '../../src/account/attach.ts';
 import { resume } from '../../src/account/resume.ts';
 import { systemRandom, token } from '../../src/base/random.ts';
 import { hashOf, previdOf } from '../../src/account/ticket.ts';
@@ -13,6 +14,7 @@ interface Said {
   readonly t: string;
   readonly conn: number;
   readonly generation: number;
+  readonly m: number;
   readonly text: string;
   readonly answers: number;
 }
@@ -36,10 +38,10 @@ void describe('a session that is resumed (XEP-0198 §5)', () => {
   });
   afterEach(() => rig.close());
 
-  const ask = (conn: number) => {
+  const ask = (conn: number, h = phone.session.unacked.m) => {
     const { session } = phone;
     const previd = previdOf(session.id, secret);
-    const frame = { t: 'resume', conn, previd, h: session.unacked.m } as Resume;
+    const frame = { t: 'resume', conn, previd, h } as Resume;
     session.account.mailbox.run(() => resume(session.account, 'mux/1', frame));
   };
   const answers = () =>
@@ -63,6 +65,40 @@ void describe('a session that is resumed (XEP-0198 §5)', () => {
     ask(8);
     await rig.still();
     assert.deepEqual(answers(), ['unresumed 7', 'resumed 8']);
+  });
+
+  // Else its h, which counts what a lost link brought, acknowledges what nobody has sent it.
+  void it('whose newest record died with its mux and owner is sent what was meant for it meanwhile', async () => {
+    const { session } = phone;
+    const { m } = session.unacked;
+    const { mirrored: generation } = session;
+    adoptRecord(session, {
+      generation,
+      handled: session.committedN,
+      record: session.record(),
+      m,
+      acked: m,
+      enabled: session.enabled,
+      feeds: [],
+      unacked: [],
+    });
+    session.mux = undefined;
+    session.send('<message id="one"/>');
+    session.send('<message id="two"/>');
+    ask(7, m + 3);
+    await rig.still();
+    said = [];
+    // Its answer was lost.
+    ask(8, m + 3);
+    await rig.still();
+    const sent = said.filter(({ t }) => t === 'out').map(({ m: at, text }) => [at, text]);
+    assert.deepEqual(sent, [
+      [m + 4, '<message id="one"/>'],
+      [m + 5, '<message id="two"/>'],
+    ]);
+    ask(9, m + 6);
+    await rig.still();
+    assert.deepEqual(answers(), ['resumed 8', 'unresumed 9'], 'now it is known what was sent');
   });
 
   void it('is sent again what its mux has not got, with the number of the request that it answers', async () => {

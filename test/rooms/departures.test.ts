@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { fixed } from '../../src/base/fixed.ts';
+import { hearReport } from '../../src/rooms/reports.ts';
 import { open } from './forms.ts';
 import { cave, type Client, type Rig } from './rig.ts';
 
@@ -18,6 +19,21 @@ void describe('departures', () => {
       told.join('\n'),
     );
     assert.ok(told.some((text) => text.includes('/robert"') && !text.includes('unavailable')));
+  });
+
+  // Else nobody tells it that it is out, once the server that speaks for it is not heard of any more.
+  void it('are told where the session is, whatever its last owner says that does not know better', async () => {
+    await using rig = await open();
+    const [, bob] = (await rig.gather('alice', 'bob')) as [Client, Client];
+    const room = await rig.room();
+    const stays = [{ jid: bob.jid.full, epoch: 0, nick: 'bob' }];
+    const { partition } = rig;
+    const head = { partition: partition.id, epoch: partition.epoch, room: cave };
+    hearReport(partition, 'stale', { t: 'report', ...head, number: 1, stays });
+    hearReport(partition, 'stale', { t: 'absent', ...head, sessions: stays });
+    await rig.still();
+    room.company.lost('stale');
+    assert.match((await bob.leaves('bob')).join(), /type="unavailable".*code="110"/);
   });
 
   void it('of one session by many nicknames are bounded', async () => {
@@ -56,7 +72,7 @@ async function retold(rig: Rig, { jid }: Client): Promise<number> {
     epoch: rig.partition.epoch,
     room: cave,
     number: 77,
-    stays: [{ jid: jid.full, nick: 'alice' }],
+    stays: [{ jid: jid.full, epoch: 1, nick: 'alice' }],
   })();
   return rig.frames
     .flatMap((frame) => (frame.t === 'mirror' ? frame.shown : []))

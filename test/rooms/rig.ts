@@ -159,6 +159,7 @@ export class Rig {
       } as unknown as Env['mesh'],
       routes: {
         partition: (id: number) => ({ partition: id, epoch: 1, server: serverOf(id) }),
+        epoch: () => 1,
       } as unknown as Env['routes'],
       partitionOf,
       post: {
@@ -338,7 +339,8 @@ export class Rig {
     const key = `${server} ${frame.room}`;
     if (frame.t === 'seek') {
       const jids = frame.jids.filter((jid) => this.#halls.get(key)?.stays.has(jid) !== true);
-      if (jids.length > 0) this.#report(server, { ...frame, t: 'absent', jids });
+      const sessions = jids.map((jid) => ({ jid, epoch: 1 }));
+      if (jids.length > 0) this.#report(server, { ...frame, t: 'absent', sessions });
       return;
     }
     let hall = this.#halls.get(key);

@@ -67,6 +67,7 @@ export class Hall {
     this.#parts = [];
     const stays = [...this.stays.values()].map(({ session, nick, pos }) => ({
       jid: session.full,
+      epoch: session.partition.epoch,
       nick,
       ...(pos < 0 ? { lost: true } : {}),
     }));
@@ -84,7 +85,11 @@ export class Hall {
       const fresh = [...this.stays.values()].filter((stay) => !stay.known);
       if (fresh.length === 0) return;
       if (this.owner === undefined || fresh.some(({ pos }) => pos < 0)) return this.report();
-      const stays = fresh.map(({ session, nick }) => ({ jid: session.full, nick }));
+      const stays = fresh.map(({ session, nick }) => ({
+        jid: session.full,
+        epoch: session.partition.epoch,
+        nick,
+      }));
       this.#floor.ask(this, { t: 'report', number: 0, stays });
     });
   }

@@ -186,7 +186,7 @@ export class Halls {
 
   /** The room has these sessions as its occupants, and nobody has spoken for them since it began. */
   #seek(from: Peer, { partition, epoch, room, run, jids }: Seek): void {
-    const absent: string[] = [];
+    const absent: { jid: string; epoch: number }[] = [];
     const found: string[] = [];
     for (const jid of jids) {
       const address = Jid.parse(jid);
@@ -195,8 +195,9 @@ export class Halls {
       // Another server's to answer; or ours in a moment.
       if (address === undefined || served?.serving !== true) continue;
       const account = served.accounts.peek(address.bare);
+      const missing = { jid, epoch: served.epoch };
       if (account === undefined) {
-        if (!served.dormant.has(address.bare) && !served.accounts.reads(address.bare)) absent.push(jid);
+        if (!served.dormant.has(address.bare) && !served.accounts.reads(address.bare)) absent.push(missing);
         continue;
       }
       const session = account.session(address.resource);
@@ -204,11 +205,11 @@ export class Halls {
       if (session !== undefined && session.stays?.has(room) !== true) this.adopt(session, true, room);
       if (session?.stays?.has(room) === true) found.push(jid);
       // Its `directed` says so before its own unit is committed.
-      else if (session === undefined || !isUnderWay(session, room)) absent.push(jid);
+      else if (session === undefined || !isUnderWay(session, room)) absent.push(missing);
     }
     if (found.length > 0) this.#hall(room).sought(from, run, found);
     if (absent.length > 0)
-      this.#env.mesh.send(from, 'room', { t: 'absent', partition, epoch, room, jids: absent });
+      this.#env.mesh.send(from, 'room', { t: 'absent', partition, epoch, room, sessions: absent });
   }
 
   // ── to the rooms ────────────────────────────────────────────────────────────────────────────────────────────────
