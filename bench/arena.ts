@@ -29,6 +29,7 @@ export interface Setup {
 export class Arena implements AsyncDisposable {
   #dir = mkdtempSync(join(tmpdir(), 'muster-bench-'));
   #open = new Set<Running>();
+  #places = new Set<string>();
 
   constructor() {
     chmodSync(this.#dir, 0o711); // PostgreSQL’s own user passes through it
@@ -38,9 +39,16 @@ export class Arena implements AsyncDisposable {
     execFileSync('openssl', ['req', '-x509', ...kind, ...pair, ...name], { stdio: 'ignore' });
   }
 
+  /** Forgets the data of all servers that are stopped: whoever starts next starts afresh. */
+  clear(): void {
+    for (const name of this.#places) rmSync(join(this.#dir, name), { recursive: true, force: true });
+    this.#places.clear();
+  }
+
   /** A private directory of this name, for what a bench starts by itself. */
   place(name: string): Place {
     const dir = join(this.#dir, name);
+    this.#places.add(name);
     mkdirSync(dir, { recursive: true });
     return { dir, cert: `${this.#dir}/cert.pem`, key: `${this.#dir}/key.pem` };
   }
@@ -63,7 +71,8 @@ export class Arena implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.allSettled([...this.#open].map((running) => this.stop(running)));
-    rmSync(this.#dir, { recursive: true, force: true });
+    if (process.env['KEEP'] === undefined) rmSync(this.#dir, { recursive: true, force: true });
+    else process.stderr.write(`kept: ${this.#dir}\n`);
   }
 }
 

@@ -1,16 +1,6 @@
 import { parseArgs } from 'node:util';
 import Table from 'cli-table3';
-import { Arena, hows, type How, type Setup } from './arena.ts';
-import { city } from './city.ts';
-import { idle } from './idle.ts';
-import { login } from './login.ts';
-import { message } from './message.ts';
-import { crowd } from './crowd.ts';
-import { joins } from './joins.ts';
-import { kill } from './kill.ts';
-import { large } from './large.ts';
-import { room } from './room.ts';
-import { storm } from './storm.ts';
+import { Arena, hows, type How } from './arena.ts';
 import { ejabberd } from './peers/ejabberd.ts';
 import { floor } from './peers/floor.ts';
 import { muster, musterBefore } from './peers/muster.ts';
@@ -18,12 +8,15 @@ import type { Peer } from './peers/peer.ts';
 import { pool, type Shape } from './peers/pool.ts';
 import { prosody } from './peers/prosody.ts';
 import { record, scene } from './record.ts';
+import { publish } from './results.ts';
+import { listed, named, suite, type Bench } from './suite.ts';
 import { absolute, OURS, relative, type Report } from './table.ts';
 
 const HELP = `npm run bench [-- NAME…] [options]
 
-  NAME              message, idle, login (all of these where none is named); of rooms: room, large, joins;
-                    of a pool: kill, crowd, storm, city
+  NAME              one or more of \`npm run bench -- list\`; where none is named, those with a star
+  list              what there is, beside whom, how long it takes
+  page              writes bench/RESULTS.md anew from bench/results/
   --peer PEER       ejabberd, prosody, or one variant as ejabberd/sqlite; muster-pool; repeatable;
                     none = Muster alone;
                     floor = a bare relay, for messages and rooms
@@ -43,21 +36,6 @@ Examples:
   npm run bench -- kill --how sigstop --rounds 5
 Needs Linux, and root where Debian's ejabberd and prosody are to be installed.
 `;
-
-type Bench = (setup: Setup) => Promise<Report>;
-/** Those that compare servers, and those of a pool alone. */
-const comparing: Record<string, Bench> = { message, idle, login };
-const rooms: Record<string, Bench> = { room, large, joins };
-/** Whom these have beside Muster where nobody is named. */
-const beside: Record<string, readonly string[]> = {
-  room: ['floor', 'ejabberd/none', 'ejabberd/mnesia', 'prosody/none', 'prosody/internal'],
-  large: ['none'],
-  joins: ['ejabberd/none'],
-};
-const pooled: Record<string, Bench> = { kill, crowd, storm, city };
-const benches: Record<string, Bench> = { ...comparing, ...rooms, ...pooled };
-/** What a bench of a pool starts with where nothing is said. */
-const muxes: Record<string, number> = { crowd: 1, storm: 3 };
 
 class Usage extends Error {}
 
@@ -93,15 +71,18 @@ function fits(peer: Peer, name: string): boolean {
   return peer !== muster && (peer.name === name || peer.product === name);
 }
 
+/** `words`: how many columns, from the left, are no figures. */
+function draw([head = [], ...body]: readonly string[][], words = 1): void {
+  const colAligns = head.map((_, at) => (at < words ? 'left' : 'right') as 'left' | 'right');
+  const table = new Table({ head, colAligns, style: { head: [], border: [], compact: true } });
+  table.push(...body);
+  process.stdout.write(`${table.toString()}\n`);
+}
+
 function print(report: Report): void {
   process.stdout.write(`\n${report.name}: ${report.title}\n`);
   for (const rows of [absolute(report), ...OURS.map((ours) => relative(report, ours))]) {
-    const [head, ...body] = rows;
-    if (!head) continue;
-    const colAligns = head.map((_, at) => (at === 0 ? 'left' : 'right') as 'left' | 'right');
-    const table = new Table({ head, colAligns, style: { head: [], border: [], compact: true } });
-    table.push(...body);
-    process.stdout.write(`${table.toString()}\n`);
+    if (rows.length > 0) draw(rows);
   }
   for (const row of report.rows) process.stdout.write(`  ${row.name} ${row.version}: ${row.conditions}\n`);
   for (const note of report.notes) process.stdout.write(`  ${note}\n`);
@@ -124,12 +105,20 @@ async function run(): Promise<void> {
     },
   });
   if (values.help) return void process.stdout.write(HELP);
-  const names = positionals.length > 0 ? positionals : Object.keys(comparing);
-  for (const name of names) if (!benches[name]) throw new Usage(`no bench ${name}`);
-  const rounds = (name: string) =>
-    whole('--rounds', values.rounds ?? (values.quick ? '2' : name === 'kill' ? '20' : '5'));
-  const shape = (name: string): Shape => {
-    const number = values.muxes ?? String(muxes[name] ?? 2);
+  if (positionals[0] === 'list') return draw(listed(), 3);
+  if (positionals[0] === 'page') return void process.stdout.write(`${publish()}\n`);
+  const benches: readonly Bench[] =
+    positionals.length === 0
+      ? suite.filter(({ usual }) => usual === true)
+      : positionals.map((name) => {
+          const bench = named.get(name);
+          if (bench === undefined) throw new Usage(`no bench ${name}`);
+          return bench;
+        });
+  const rounds = (bench: Bench) =>
+    whole('--rounds', values.rounds ?? String(values.quick ? 2 : bench.rounds));
+  const shape = (bench: Bench): Shape => {
+    const number = values.muxes ?? String(bench.muxes ?? 2);
     return { servers: whole('--servers', values.servers), muxes: whole('--muxes', number) };
   };
   const how = values.how as How;
@@ -145,23 +134,22 @@ async function run(): Promise<void> {
   };
   const where = scene(`npm run bench -- ${process.argv.slice(2).join(' ')}`.trim());
   const reports: Report[] = [];
-  for (const name of names) {
-    const named = values.peer.length > 0 ? values.peer : (beside[name] ?? []);
-    const peers = pooled[name] ? [] : chosen(named, values.alone, shape(name), values.before);
-    const report = await benches[name]?.({
+  for (const bench of benches) {
+    const wanted = values.peer.length > 0 ? values.peer : (bench.beside ?? []);
+    const peers = bench.pool ? [] : chosen(wanted, values.alone, shape(bench), values.before);
+    const report = await bench.run({
       peers,
-      rounds: rounds(name),
+      rounds: rounds(bench),
       quick: values.quick,
       people: values.people === undefined ? undefined : whole('--people', values.people),
       arena,
-      shape: shape(name),
+      shape: shape(bench),
       how,
       say,
     });
-    if (!report) continue;
     reports.push(report);
     print(report);
-    if (!values.quick) say(`recorded in ${record(where, reports)}`);
+    if (!values.quick) say(`recorded in ${record(where, reports)} and ${publish()}`);
   }
 }
 

@@ -26,6 +26,18 @@ export interface Report {
   notes: string[];
 }
 
+/** Several runs of one bench as its rounds. */
+export function merged(reports: readonly Report[]): Report {
+  const [first, ...others] = reports as [Report, ...Report[]];
+  const rows = first.rows.map((row) => {
+    const same = [row, ...others.flatMap(({ rows: all }) => all.filter(({ name }) => name === row.name))];
+    const keys = [...new Set(same.flatMap(({ figures }) => Object.keys(figures)))];
+    const figures = keys.map((key) => [key, same.flatMap((one) => one.figures[key] ?? [])] as const);
+    return { ...row, figures: Object.fromEntries(figures) };
+  });
+  return { ...first, rows, notes: [...new Set(reports.flatMap(({ notes }) => notes))] };
+}
+
 /** `median (min–max)` of a figure over its rounds. */
 export function cell(values: readonly number[] | undefined, digits: number): string {
   const { median, min, max, rounds } = spread(values ?? []);
