@@ -13,6 +13,7 @@ import { sendPresence } from './presence.ts';
 import type { Session } from './session.ts';
 import { sessionRows } from './sessionrows.ts';
 import { sendSubscription } from './subscription.ts';
+import { unstored } from './unstored.ts';
 import { Work } from './work.ts';
 
 /** Step 3 of a message's way: stanza n of a session. Runs in the account's mailbox. */
@@ -34,9 +35,7 @@ export function receiveStanza(session: Session, n: number, stanza: Element): voi
 }
 
 function run(work: Work, session: Session, stanza: Element): void | Promise<void> {
-  work.onFailure(
-    () => void refuse(session, work, stanza, new StanzaError('internal-server-error', undefined, 'wait')),
-  );
+  work.onFailure((error) => void refuse(session, work, stanza, unstored(error)));
   try {
     const pending = dispatch(work, session, stanza);
     if (pending !== undefined)

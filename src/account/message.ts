@@ -15,6 +15,7 @@ import { bury, graveOf } from './retract.ts';
 import { sendDurable, sendPassing, sharing, writeLetter } from './route.ts';
 import { bounce, incoming, message as copied, outgoing, uncopied, type Kind, type Origin } from './rows.ts';
 import { classify, mayBeCopied } from './storing.ts';
+import { unstored } from './unstored.ts';
 import { Work } from './work.ts';
 
 /** A message from one of our sessions, stamped with its full address (steps 3 and 5 of a message's way). */
@@ -138,11 +139,7 @@ function returnToSender(work: Work, stanza: Element, to: Jid, error: unknown): v
 function failedMessage(failedWork: Work, stanza: Element, to: Jid, cause: Error): Work | void {
   const { account, session, n } = failedWork;
   const overloaded = failed(cause, 'overloaded');
-  const error = new StanzaError(
-    overloaded ? 'resource-constraint' : 'internal-server-error',
-    undefined,
-    'wait',
-  );
+  const error = unstored(cause);
   const tell = () => {
     if (stanza.attrs['type'] !== 'error') session!.send(textOf(errorReply(stanza, error)));
   };

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Failure } from '../../src/base/failure.ts';
+import type { Unit } from '../../src/store/lane.ts';
 import { Rig } from './rig.ts';
 
 const message = (to: string, text: string) =>
@@ -70,4 +72,34 @@ test('where the recipient’s partition is lost, its message goes by post and th
   assert.equal(own.length, 3, 'each of them once');
   const kept = rig.model.rows<{ n: number }>('select n from inbound')[0]?.n;
   assert.equal(kept, alice.session.inN);
+});
+
+test('what the lane has no room for is refused as too much, whatever it is', async (t) => {
+  const rig = await Rig.open();
+  t.after(() => rig.close());
+  const alice = await rig.login('alice', 'balcony');
+  const { lane } = rig.partition;
+  const { env } = rig.partition;
+  const { partitionOf } = env;
+  const host = 'conference.example.org';
+  Object.assign(env, {
+    roomHosts: new Set([host]),
+    partitionOf: (jid: string) => (jid.endsWith(`@${host}`) ? 99 : partitionOf(jid)),
+  });
+  const full = (unit: Unit) =>
+    void queueMicrotask(() => unit.failed('overloaded', undefined, new Failure('overloaded', 'full')));
+  const sent = [
+    message('bob@example.org', 'one'),
+    '<presence to="hall@conference.example.org/alice"><x xmlns="http://jabber.org/protocol/muc"/></presence>',
+    '<iq type="set" id="1"><block xmlns="urn:xmpp:blocking"><item jid="bob@example.org"/></block></iq>',
+  ];
+  Object.assign(rig.partition, { lane: { submit: full, depth: 0 } });
+  const told: string[] = [];
+  for (const stanza of sent) told.push(...(await alice.says(stanza)));
+  Object.assign(rig.partition, { lane });
+  assert.deepEqual(
+    told.map((text) => /<error type="(.*?)"><([a-z-]+)/.exec(text)?.slice(1).join(' ')),
+    ['wait resource-constraint', 'wait resource-constraint', 'wait resource-constraint'],
+    told.join('\n'),
+  );
 });

@@ -9,6 +9,7 @@ import { sendPassing, writeLetter } from '../route.ts';
 import { forRoom, type Origin } from '../rows.ts';
 import type { Session } from '../session.ts';
 import { isSaid } from '../storing.ts';
+import { unstored } from '../unstored.ts';
 import { Work } from '../work.ts';
 
 /** Is it an address of a room, or of somebody in one? */
@@ -107,14 +108,13 @@ export function sendRoomPresence(
     return;
   }
   const origin: Origin = { source: session.id, n: work.n, k: 0 };
-  const failed = () => {
+  const failed = (_work: unknown, cause: unknown) => {
     const stay = session.stays?.get(to.bare);
     if (gone && stay !== undefined) stay.leaving = false;
     if (!gone) refusedBy(session, to.bare);
-    const error = new StanzaError('internal-server-error', undefined, 'wait');
-    if (stanza.attrs['type'] !== 'error') session.send(textOf(errorReply(stanza, error)));
+    if (stanza.attrs['type'] !== 'error') session.send(textOf(errorReply(stanza, unstored(cause))));
   };
-  work.onFailure(failed);
+  work.onFailure((error) => failed(work, error));
   // The room could not be read, or takes nothing now.
   const refused = (error: unknown): never => {
     if (!gone) refusedBy(session, to.bare);
