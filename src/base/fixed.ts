@@ -229,12 +229,19 @@ export const fixed = {
     value: 32 * 1024 * 1024,
     unit: 'bytes',
     of: 'growth of the heap after which a server at rest gives memory back',
-    overflow: 'it collects once: a pause of 1 to 3 ms per megabyte in use',
+    overflow:
+      'it collects once: a pause of 1 to 3 ms per megabyte in use, where no other process wants the cores',
   },
   tidyMost: {
-    value: 384 * 1024 * 1024,
+    value: 192 * 1024 * 1024,
     unit: 'bytes',
-    of: 'heap in use up to which it does so, because more would pause for longer than half a second',
+    of: 'heap in use up to which it does so; half of it for the thorough way, which takes twice as long',
+    overflow: 'memory is not given back',
+  },
+  tidyPause: {
+    value: 250,
+    unit: 'ms',
+    of: 'pause for that, by what the last one took for each byte: on a busy machine it is a multiple',
     overflow: 'memory is not given back',
   },
   query: {

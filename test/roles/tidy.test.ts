@@ -6,12 +6,14 @@ import { openTidy, type Heap } from '../../src/roles/tidy.ts';
 const MB = 1024 * 1024;
 
 /** A clock whose one timer the test fires. */
-function handClock(): { clock: Clock; tick: () => void } {
+function handClock(): { clock: Clock; tick: () => void; pass: (ms: number) => void } {
   let due: (() => void) | undefined;
+  let at = 0;
   return {
+    pass: (ms) => void (at += ms),
     clock: {
       now: () => 0,
-      mono: () => 0,
+      mono: () => at,
       after: (_ms, run) => {
         due = run;
         return { cancel: () => (due = undefined) };
@@ -26,24 +28,38 @@ function handClock(): { clock: Clock; tick: () => void } {
   };
 }
 
-function heapOf(): Heap & { size: number; dead: number; load: number; collected: number } {
+interface Hand extends Heap {
+  size: number;
+  dead: number;
+  load: number;
+  collected: number;
+  thorough: number;
+  onCollect: (thorough: boolean) => void;
+}
+
+function heapOf(alive = 80 * MB): Hand {
   return {
     size: 300 * MB,
     dead: 0,
     load: 0,
     collected: 0,
+    thorough: 0,
+    onCollect: () => {},
     held() {
       return this.size;
     },
     used() {
-      return 100 * MB + this.dead;
+      return alive + this.dead;
     },
     busy() {
       return this.load;
     },
-    collect() {
-      this.collected += 1;
-      this.size = 100 * MB;
+    collect(thorough) {
+      this.onCollect(thorough);
+      if (thorough) this.thorough += 1;
+      else this.collected += 1;
+      this.dead = 0;
+      this.size = alive;
     },
   };
 }
@@ -56,7 +72,31 @@ describe('memory is given back', () => {
     tick();
     assert.equal(heap.collected, 0);
     for (let look = 0; look < 10; look++) tick();
+    assert.deepEqual([heap.collected, heap.thorough], [1, 1]);
+  });
+
+  it('thoroughly only where little lives', () => {
+    const { clock, tick } = handClock();
+    const heap = heapOf(120 * MB);
+    openTidy(clock, heap);
+    for (let look = 0; look < 10; look++) tick();
+    assert.deepEqual([heap.collected, heap.thorough], [1, 0]);
+  });
+
+  // Three servers of one machine came to rest together, and their supervisors killed them for the pause.
+  it('not while others make it slow, and some time later again', () => {
+    const { clock, tick, pass } = handClock();
+    const heap = heapOf();
+    heap.onCollect = () => pass(2000);
+    openTidy(clock, heap);
+    for (let look = 0; look < 4; look++) tick();
+    assert.deepEqual([heap.collected, heap.thorough], [1, 0]);
+    heap.size = 300 * MB;
+    for (let look = 0; look < 5; look++) tick();
     assert.equal(heap.collected, 1);
+    heap.onCollect = () => pass(100);
+    for (let look = 0; look < 40; look++) tick();
+    assert.deepEqual([heap.collected, heap.thorough], [2, 1]);
   });
 
   it('again only after it has grown again', () => {
