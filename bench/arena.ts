@@ -6,7 +6,7 @@ import type { Peer, Place, Running } from './peers/peer.ts';
 import type { Shape } from './peers/pool.ts';
 
 /** What happens to servers in the bench `kill`. */
-export const hows = ['kill', 'sigstop', 'drain', 'roll'] as const;
+export const hows = ['kill', 'sigstop', 'drain', 'roll', 'upgrade'] as const;
 export type How = (typeof hows)[number];
 
 /** What every bench is given. */
@@ -22,6 +22,8 @@ export interface Setup {
   /** Of a pool: how many processes of each role; how it is hurt. */
   shape: Shape;
   how: How;
+  /** Another clone, from whose build the pool is upgraded. */
+  before: string | undefined;
   say(text: string): void;
 }
 

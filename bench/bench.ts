@@ -21,10 +21,11 @@ const HELP = `npm run bench [-- NAME…] [options]
                     none = Muster alone;
                     floor = a bare relay, for messages and rooms
   --alone           the peers without standalone Muster
-  --before DIR      also the build of another clone, as muster/before, in the same rounds
+  --before DIR      also the build of another clone, as muster/before, in the same rounds;
+                    kill --how upgrade: the build from which the pool is upgraded
   --servers N       accounts servers of the pool (3)
   --muxes M         its muxes (2; storm: 3; crowd: 1)
-  --how HOW         kill: what happens to a server: kill (default), sigstop, drain; or roll, all of them in turn
+  --how HOW         kill: what happens to a server: kill (default), sigstop, drain; or to all in turn: roll, upgrade
   --people N        large, joins, city: how many; room: the size of the only room
   --rounds N        rounds of each bench (5; kill: 20; with --quick 2)
   --quick           smaller and shorter: shows that all works, no figures to keep; nothing is recorded
@@ -122,6 +123,7 @@ async function run(): Promise<void> {
     return { servers: whole('--servers', values.servers), muxes: whole('--muxes', number) };
   };
   const how = values.how as How;
+  if (how === 'upgrade' && values.before === undefined) throw new Usage('--how upgrade takes --before DIR');
   if (!hows.includes(how)) throw new Usage(`--how takes one of ${hows.join(', ')}`);
   const started = performance.now();
   await using arena = new Arena();
@@ -145,6 +147,7 @@ async function run(): Promise<void> {
       arena,
       shape: shape(bench),
       how,
+      before: values.before,
       say,
     });
     reports.push(report);

@@ -1,4 +1,6 @@
+import { execFileSync } from 'node:child_process';
 import type { Part, Pool } from '../cluster/pool.ts';
+import { program } from '../cluster/process.ts';
 import { openPool } from '../cluster/pool.ts';
 import type { How, Setup } from './arena.ts';
 import { Load } from './load.ts';
@@ -34,7 +36,7 @@ const columns: Column[] = [
 ];
 
 /** Seconds of traffic after it happened, and how long a server stays frozen: beyond its lease of 5 s. */
-const AFTER: Record<How, number> = { kill: 8, sigstop: 20, drain: 8, roll: 600 };
+const AFTER: Record<How, number> = { kill: 8, sigstop: 20, drain: 8, roll: 600, upgrade: 600 };
 const FROZEN = 10;
 
 const WHAT: Record<How, string> = {
@@ -42,17 +44,24 @@ const WHAT: Record<How, string> = {
   sigstop: `SIGSTOP of supervisor and worker of one server for ${FROZEN} s, then SIGCONT`,
   drain: '`muster drain` of one server, then undrain',
   roll: 'rolling restart (SIGTERM) of all servers, then of all muxes',
+  upgrade:
+    'upgrade from another build: each server in turn, then each mux, is stopped (SIGTERM) and started with this one',
 };
 
 /** What clients notice when a server of a pool dies, hangs, is emptied, or all are restarted in turn. */
 export async function kill(setup: Setup): Promise<Report> {
   const { how, shape } = setup;
+  // A pool is upgraded once.
+  const rounds = how === 'upgrade' ? 1 : setup.rounds;
   const clients = setup.quick ? 200 : 2000;
   setup.say(`kill: a pool of ${shape.servers} servers and ${shape.muxes} muxes starts`);
   const { dir } = setup.arena.place('kill');
-  const pool = await openPool({ directory: dir, ...shape });
+  const before = how === 'upgrade' ? setup.before : undefined;
+  const pool = await openPool({ directory: dir, ...shape, ...(before !== undefined && { before }) });
   const server = setup.arena.keep(running(pool));
-  const row: Row = { name: 'muster-pool', version: server.version, conditions: WHAT[how], figures: {} };
+  const conditions =
+    before === undefined ? WHAT[how] : `${WHAT[how]}; commits ${commitOf(before)}, ${commitOf('.')}`;
+  const row: Row = { name: 'muster-pool', version: server.version, conditions, figures: {} };
   await accounts(pool, clients, PASSWORD);
   const load = new Load();
   const all = { clients: [] as number[], hit: [] as number[] };
@@ -69,18 +78,16 @@ export async function kill(setup: Setup): Promise<Report> {
     await load.ask({ do: 'vigil', target: server.plain, password: PASSWORD, jitter: 500 });
     await balanced(pool, 120);
     await load.ask({ do: 'watch', rate: RATE, seconds: setup.quick ? 2 : 8, patience: 30 });
-    for (let round = 0; round < setup.rounds; round++) {
+    for (let round = 0; round < rounds; round++) {
       const victim = pool.servers[round % pool.servers.length] as Part;
-      setup.say(
-        `kill: round ${round + 1} of ${setup.rounds}, ${how}${how === 'roll' ? '' : ` ${victim.name}`}`,
-      );
+      setup.say(`kill: round ${round + 1} of ${rounds}, ${how}${inTurn(how) ? '' : ` ${victim.name}`}`);
       const found = await measure(how, pool, server, load, victim, clients);
       for (const [key, value] of Object.entries(found.figures)) (row.figures[key] ??= []).push(value);
       const said = ['p50', 'p99', 'max', 'disconnected', 'lost', 'doubled', 'seconds'];
       setup.say(said.map((key) => `${key} ${Math.round(found.figures[key] ?? 0)}`).join(', '));
       all.clients.push(...found.clients);
       all.hit.push(...found.hit);
-      if (round + 1 < setup.rounds) await balanced(pool, 180);
+      if (round + 1 < rounds) await balanced(pool, 180);
     }
   } finally {
     await load.close();
@@ -117,7 +124,7 @@ async function measure(
   const at = Date.now();
   const healed = await happen(how, pool, victim);
   const seconds = (Date.now() - at) / 1000;
-  if (how === 'roll') load.stop();
+  if (inTurn(how)) load.stop();
   const seen = await watching;
   const now = machine();
   const taken = spent(server);
@@ -140,8 +147,8 @@ async function measure(
       p50: percentile(list, 50),
       p99: percentile(list, 99),
       max: percentile(list, 100),
-      hit50: how === 'roll' ? Number.NaN : percentile(hit, 50),
-      hit99: how === 'roll' ? Number.NaN : percentile(hit, 99),
+      hit50: inTurn(how) ? Number.NaN : percentile(hit, 50),
+      hit99: inTurn(how) ? Number.NaN : percentile(hit, 99),
       calm99: percentile([...calm.values()], 99),
       disconnected: seen.disconnected,
       refused: seen.refused,
@@ -149,7 +156,7 @@ async function measure(
       unacked: seen.unacked,
       doubled: seen.doubled,
       reordered: seen.reordered,
-      seconds: how === 'drain' || how === 'roll' ? seconds : Number.NaN,
+      seconds: how === 'drain' || inTurn(how) ? seconds : Number.NaN,
       others: others / Math.max(now.total - before.machine.total, 0.01),
     },
   };
@@ -171,8 +178,10 @@ async function happen(how: How, pool: Pool, victim: Part): Promise<() => Promise
       return async () => void (await pool.muster(['undrain', victim.name], by));
     }
     case 'roll':
+    case 'upgrade':
       for (const part of [...pool.servers, ...pool.muxes]) {
         await part.stop();
+        part.program = program;
         await again(part);
         if (pool.servers.includes(part)) await balanced(pool, 120);
         // Those of its clients that came in last settle.
@@ -180,6 +189,16 @@ async function happen(how: How, pool: Pool, victim: Part): Promise<() => Promise
       }
       return () => Promise.resolve();
   }
+}
+
+/** It happens to one after the other, until all have had their turn. */
+function inTurn(how: How): boolean {
+  return how === 'roll' || how === 'upgrade';
+}
+
+function commitOf(clone: string): string {
+  const args = ['-C', clone, 'rev-parse', '--short', 'HEAD'];
+  return execFileSync('git', args, { encoding: 'utf8' }).trim();
 }
 
 async function again(part: Part): Promise<void> {

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Scene } from './record.ts';
 import { suite } from './suite.ts';
-import { absolute, markdown, OURS, relative, type Report } from './table.ts';
+import { absolute, markdown, OURS, relative, type Report, type Row } from './table.ts';
 
 /** One report with where and when it was made. */
 interface Entry {
@@ -53,10 +53,15 @@ function* entries(): Iterable<Entry> {
       reports: Report[];
     };
     for (const report of reports) {
-      const cut = / --(people|rounds|quick|before)\b/.test(scene.command);
+      const cut = / --(people|rounds|quick)\b/.test(scene.command) || report.rows.some(isBefore);
       yield { scene, report, file: file.replace(/json$/, 'md'), whole: !cut };
     }
   }
+}
+
+/** A comparison with another build of ours stands for itself, not for what this one does. */
+function isBefore({ name }: Row): boolean {
+  return name === 'muster/before';
 }
 
 /** `kill-drain` is one of `kill`. */

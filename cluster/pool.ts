@@ -10,7 +10,7 @@ import { openLinks, type Links } from './links.ts';
 import { openNats, type Nats } from './nats.ts';
 import { freePorts } from './ports.ts';
 import { openPostgresServer, type PostgresServer } from './postgres.ts';
-import { program, signal, Supervised } from './process.ts';
+import { program, programOf, signal, Supervised } from './process.ts';
 
 export interface PoolOptions {
   /** Keeps everything: data of the engines, ports, passwords, logs. A second start finds the same pool. */
@@ -35,6 +35,8 @@ export interface PoolOptions {
    * by losing packets on the way there (packets.ts), which takes the health port away, too.
    */
   readonly cut?: 'proxies' | 'packets';
+  /** Another clone, whose build all processes run at first: to be upgraded (Supervised.program). */
+  readonly before?: string;
 }
 
 /** One process of the pool with its configuration and data directory. */
@@ -174,6 +176,7 @@ export async function openPool(options: PoolOptions): Promise<Pool> {
         config: file,
         log: path(`${name}.log`),
         set: options.set ?? [],
+        program: options.before === undefined ? undefined : programOf(options.before),
       });
       closing.push(() => made.stop());
       return Object.assign(made, { directory: path(name), ports: own, links });

@@ -6,7 +6,12 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-export const program = join(root, 'src', 'main.ts');
+export const program = programOf(root);
+
+/** The program of a clone. */
+export function programOf(clone: string): string {
+  return join(clone, 'src', 'main.ts');
+}
 
 export interface ProcessOptions {
   readonly name: string;
@@ -15,6 +20,8 @@ export interface ProcessOptions {
   readonly log: string;
   /** More of the configuration, as `key.path=value`. */
   readonly set: readonly string[];
+  /** Another clone's, where it shall begin with that. */
+  readonly program?: string | undefined;
 }
 
 /**
@@ -25,6 +32,8 @@ export class Supervised {
   readonly name: string;
   readonly config: string;
   readonly log: string;
+  /** What the next `start` runs. */
+  program: string;
   readonly #set: readonly string[];
   #child: ChildProcess | undefined;
   /** Where the log stood at the last start. */
@@ -35,6 +44,7 @@ export class Supervised {
     this.config = options.config;
     this.log = options.log;
     this.#set = options.set;
+    this.program = options.program ?? program;
   }
 
   /** The supervisor's; undefined while nothing runs. */
@@ -56,7 +66,13 @@ export class Supervised {
     await this.#bury();
     this.#from = existsSync(this.log) ? statSync(this.log).size : 0;
     const log = openSync(this.log, 'a', 0o600);
-    const args = [program, 'start', '--config', this.config, ...this.#set.flatMap((one) => ['--set', one])];
+    const args = [
+      this.program,
+      'start',
+      '--config',
+      this.config,
+      ...this.#set.flatMap((one) => ['--set', one]),
+    ];
     const child = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', log, log], detached: true });
     closeSync(log);
     this.#child = child;
