@@ -156,10 +156,12 @@ export class Reader {
       attribute.value !== attribute.value.trim()
     )
       throw new StreamError('not-well-formed', 'space around a namespace name');
+    beginsName(attribute);
     this.#attributes[this.#count++] = attribute;
   }
 
   #opened(tag: Tag): void {
+    beginsName(tag);
     if (this.root === undefined) {
       this.root = tag;
       return;
@@ -233,7 +235,11 @@ export function openFileReader(events: FileEvents): FileReader {
   sax.errorHandler = refuse;
   sax.xmldeclHandler = declaration;
   sax.doctypeHandler = restricted;
-  sax.openTagHandler = (tag) => events.open(tag);
+  sax.attributeHandler = beginsName;
+  sax.openTagHandler = (tag) => {
+    beginsName(tag);
+    events.open(tag);
+  };
   sax.closeTagHandler = () => events.close();
   sax.textHandler = (text) => events.text(text);
   sax.cdataHandler = (text) => events.text(text);
@@ -248,6 +254,18 @@ export function openFileReader(events: FileEvents): FileReader {
     },
   };
 }
+
+/**
+ * XML Names §4: behind a prefix, too, a name begins as one; saxes looks at the beginning of the whole. Written anew without
+ * the prefix, or with one of ours, it would break the stream of whoever gets it.
+ */
+function beginsName({ prefix, local }: Pick<SaxesAttributeNS, 'prefix' | 'local'>): void {
+  if (prefix !== '' && !nameStart.test(local)) throw new StreamError('not-well-formed', 'not a name');
+}
+
+/** NameStartChar of XML 1.0 §2.3, without the colon. */
+const nameStart =
+  /^[A-Z_a-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u02ff\u0370-\u037d\u037f-\u1fff\u200c\u200d\u2070-\u218f\u2c00-\u2fef\u3001-\ud7ff\uf900-\ufdcf\ufdf0-\ufffd\u{10000}-\u{effff}]/u;
 
 /** Attributes as `Element` names them; namespace declarations are left out. */
 export function attrsOf(attributes: readonly SaxesAttributeNS[], count = attributes.length): Attrs {

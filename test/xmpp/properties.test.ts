@@ -244,6 +244,8 @@ const spoil = fc.tuple(
       '=',
       ' ',
       ':',
+      ':1',
+      '-',
       '!',
       '?',
       ']]>',
@@ -274,7 +276,8 @@ test('all that ours accepts, a second parser accepts with the same tree', () => 
       both++;
       assert.deepEqual(other(input), ours, input);
     }),
-    { numRuns: 5000 },
+    // As it is: to make it small would take minutes.
+    { numRuns: 5000, endOnFailure: true },
   );
   assert.ok(both > 1000, `only ${both} documents were accepted`);
 });
