@@ -172,6 +172,8 @@ export class Session {
   /** The client has everything up to m. */
   acknowledge(m: number): void {
     this.wanted = false;
+    // It reads what this connection brings: there was none later.
+    if (this.linked && m > this.takenOver) this.takenOver = Infinity;
     const more = m > this.unacked.acked;
     this.unacked.release(m, (sent) => {
       if (sent.settles > 0) this.account.settle(sent.settles);

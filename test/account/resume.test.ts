@@ -101,6 +101,18 @@ void describe('a session that is resumed (XEP-0198 §5)', () => {
     assert.deepEqual(answers(), ['resumed 8', 'unresumed 9'], 'now it is known what was sent');
   });
 
+  void it('that reads what its mux brings has no other one: it has not had more than it was sent', async () => {
+    const { session } = phone;
+    const { m } = session.unacked;
+    session.takenOver = m;
+    session.linked = true;
+    session.send('<message id="one"/>');
+    session.acknowledge(m + 1);
+    ask(7, m + 3);
+    await rig.still();
+    assert.deepEqual(answers(), ['unresumed 7']);
+  });
+
   void it('is sent again what its mux has not got, with the number of the request that it answers', async () => {
     const { session } = phone;
     session.mux = undefined;
