@@ -3,7 +3,17 @@ import { attribute } from './scan.ts';
 
 const MUC = 'http://jabber.org/protocol/muc';
 
-/** Goes into the room with the user's name; the subject ends it (XEP-0045 §7.1). Throws what the room says against it. */
+/** What a room said against somebody who wanted in. */
+export class Refused extends Error {
+  /** It may try again (RFC 6120 §8.3.2). */
+  readonly wait: boolean;
+  constructor(message: string, wait: boolean) {
+    super(message);
+    this.wait = wait;
+  }
+}
+
+/** Goes into the room with the user's name; the subject ends it (XEP-0045 §7.1). Throws Refused. */
 export async function enter(person: Person, room: string): Promise<void> {
   const subject = (text: string) => text.startsWith('<message') && text.includes('<subject');
   const refused = (text: string) => text.startsWith('<presence') && attribute(text, 'type') === 'error';
@@ -11,7 +21,11 @@ export async function enter(person: Person, room: string): Promise<void> {
     `<presence to='${room}/${person.user}'><x xmlns='${MUC}'><history maxstanzas='0'/></x></presence>`,
     (text) => (subject(text) || refused(text)) && (attribute(text, 'from') ?? '').startsWith(room),
   );
-  if (refused(answer)) throw new Error(`${person.user} does not get into ${room}: ${answer}`);
+  if (refused(answer))
+    throw new Refused(
+      `${person.user} does not get into ${room}: ${answer}`,
+      /<error[^>]* type=.wait/.test(answer),
+    );
 }
 
 /**

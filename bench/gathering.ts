@@ -26,6 +26,8 @@ export interface Joins {
   done: number;
   /** Those that saw no subject in time. */
   late: number;
+  /** How often somebody was told to try again later, and did. */
+  again: number;
   seconds: number;
   /** From the write of the join to the subject, which ends it (XEP-0045 §7.1), ms. */
   latency: Latency;
@@ -103,7 +105,7 @@ export class Gathering {
     }
     const seconds = (performance.now() - start) / 1000;
     const presences = this.#presences() - before;
-    return { done: times.length, late, seconds, latency: latency(times), presences };
+    return { done: times.length, late, again: 0, seconds, latency: latency(times), presences };
   }
 
   /** Keeps `flight` messages under way for `seconds`, each until everybody has it: what the server can do at most. */

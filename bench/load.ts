@@ -3,13 +3,19 @@ import { fileURLToPath } from 'node:url';
 import type { Answers, Order } from './generator.ts';
 import { cpu } from './proc.ts';
 
+const values = { serialization: 'advanced' } as const;
+
 /** The parent's end of one generator process. */
 export class Load implements AsyncDisposable {
   #child: ChildProcess;
 
-  constructor() {
+  /** @param yields the servers come first where all want the cores: as if it were on a machine of its own */
+  constructor(yields = false) {
     const path = fileURLToPath(new URL('generator.ts', import.meta.url));
-    this.#child = fork(path, { execArgv: ['--max-semi-space-size=64'], serialization: 'advanced' });
+    const node = ['--max-semi-space-size=64'];
+    this.#child = yields
+      ? fork(path, { execPath: 'nice', execArgv: ['-n', '10', process.execPath, ...node], ...values })
+      : fork(path, { execArgv: node, ...values });
   }
 
   /** Gives one order and waits for its answer; throws what the generator reports, or when it dies. */

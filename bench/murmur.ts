@@ -1,5 +1,5 @@
 import type { Person } from './client.ts';
-import { create, enter } from './enter.ts';
+import { create, enter, Refused } from './enter.ts';
 import type { Joins } from './gathering.ts';
 import { parallel } from './parallel.ts';
 import { pause } from './proc.ts';
@@ -48,15 +48,18 @@ export class Murmur {
     const start = performance.now();
     const before = this.#presences();
     const times: number[] = [];
+    let again = 0;
     const some = this.#people.filter(({ index }) => index < this.#rooms === founders);
     await parallel(some, at, async (person) => {
       const began = performance.now();
-      await (founders ? create : enter)(person, this.#room(person));
+      const room = this.#room(person);
+      if (founders) await create(person, room);
+      else again += await insist(person, room);
       times.push(performance.now() - began);
     });
     const seconds = (performance.now() - start) / 1000;
     const presences = this.#presences() - before;
-    return { done: times.length, late: 0, seconds, latency: latency(times), presences };
+    return { done: times.length, late: 0, again, seconds, latency: latency(times), presences };
   }
 
   /** The voices that are here speak in turn, `rate` messages a second in all. Returns how many. */
@@ -114,6 +117,20 @@ export class Murmur {
     return this.#people.reduce((sum, { presences }) => sum + presences, 0);
   }
 }
+
+/** Goes in, as a client does that is told to try again later. Returns how often it was told so. */
+async function insist(person: Person, room: string): Promise<number> {
+  for (let again = 0; ; again++)
+    try {
+      await enter(person, room);
+      return again;
+    } catch (error) {
+      if (!(error instanceof Refused && error.wait) || again === TRIES) throw error;
+      await pause(1000);
+    }
+}
+
+const TRIES = 30;
 
 /** Milliseconds since the epoch, finer than `Date.now`, the same for all processes of the machine. */
 function now(): number {
