@@ -1,6 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import type { Clock, Timer } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
+import { isStarved, threadsOf, type Threads } from './starved.ts';
 
 /** What the worker tells: that it lives, once each `heartbeat`, and once that it serves. */
 export type WorkerMessage = 'beat' | 'ready';
@@ -13,6 +14,11 @@ export interface Patience {
   readonly heartbeat: number;
   /** A worker that is silent for this long has a blocked event loop, and is killed. */
   readonly blocked: number;
+  /**
+   * The same for one that would go on and does not get to run (starved.ts): a start would only take more of what is
+   * lacking, and whoever else can does its work meanwhile.
+   */
+  readonly starved: number;
   /** The same before it serves: it loads its program meanwhile, which on a busy machine takes its time. */
   readonly starting: number;
   /** How long a clean stop may take. */
@@ -30,6 +36,7 @@ export interface Patience {
 export const usualPatience: Patience = {
   heartbeat: 1000,
   blocked: 5000,
+  starved: 30_000,
   starting: 30_000,
   stopping: 30_000,
   first: 100,
@@ -61,6 +68,8 @@ export class Supervisor {
   #everServed = false;
   #servesSince: number | undefined;
   #silent = 0;
+  /** What it was at as it fell silent. */
+  #before: Threads | undefined;
   /** Why we killed the worker, where we did. */
   #killed: string | undefined;
   #stopAsked: number | undefined;
@@ -122,10 +131,28 @@ export class Supervisor {
     const { heartbeat, blocked, starting } = this.#patience;
     this.#timer = this.#options.clock.after(heartbeat, () => {
       this.#silent += heartbeat;
-      if (this.#silent >= (this.#servesSince === undefined ? starting : blocked))
-        this.#kill(`killed, because its event loop was blocked for ${seconds(this.#silent)}`);
+      if (this.#silent >= (this.#servesSince === undefined ? starting : blocked)) this.#judge();
+      else if (this.#silent === heartbeat) this.#before = this.#look();
       this.#watch();
     });
+  }
+
+  #judge(): void {
+    const { heartbeat, blocked, starved } = this.#patience;
+    const silence = seconds(this.#silent);
+    const starves = isStarved(this.#before, this.#look(), this.#silent - heartbeat);
+    if (!starves || this.#silent >= starved) {
+      this.#kill(`killed, because its event loop was blocked for ${silence}`);
+    } else if (this.#silent < blocked + heartbeat)
+      this.#options.log.warn(
+        { silence },
+        'the worker does not get to run: others have the cores or the disk',
+      );
+  }
+
+  #look(): Threads | undefined {
+    const pid = this.#worker?.pid;
+    return pid === undefined ? undefined : (this.#options.threadsOf ?? threadsOf)(pid);
   }
 
   #kill(why: string): void {
@@ -166,6 +193,8 @@ export interface SupervisorOptions {
   readonly module: string;
   readonly args: readonly string[];
   readonly patience?: Patience;
+  /** For tests: another source of what its threads are at. */
+  readonly threadsOf?: typeof threadsOf;
   readonly clock: Clock;
   readonly log: Log;
 }

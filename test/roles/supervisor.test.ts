@@ -8,7 +8,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { systemClock } from '../../src/base/clock.ts';
 import type { Log } from '../../src/base/log.ts';
-import { Supervisor, usualPatience, type Patience } from '../../src/roles/supervisor.ts';
+import { isStarved, threadsOf, type Threads } from '../../src/roles/starved.ts';
+import {
+  Supervisor,
+  usualPatience,
+  type Patience,
+  type SupervisorOptions,
+} from '../../src/roles/supervisor.ts';
 
 const fixture = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 
@@ -30,7 +36,12 @@ function alive(pid: number): boolean {
 }
 
 /** A supervisor with short times over the fixture's worker. */
-function supervise(t: TestContext, behaviour: string, patience: Partial<Patience> = {}) {
+function supervise(
+  t: TestContext,
+  behaviour: string,
+  patience: Partial<Patience> = {},
+  more: Pick<SupervisorOptions, 'threadsOf'> = {},
+) {
   const dir = mkdtempSync(join(tmpdir(), 'muster-supervisor-'));
   const file = join(dir, 'pids');
   const lines: string[] = [];
@@ -42,6 +53,7 @@ function supervise(t: TestContext, behaviour: string, patience: Partial<Patience
     patience: { ...usualPatience, heartbeat: 50, blocked: 600, first: 20, longest: 80, same: 0, ...patience },
     clock: systemClock,
     log,
+    ...more,
   });
   const pids = () => (existsSync(file) ? readFileSync(file, 'utf8').trim().split('\n').map(Number) : []);
   t.after(async () => {
@@ -94,6 +106,38 @@ test('a worker whose event loop is blocked is killed and started again', async (
     /^the worker ended \(killed, because its event loop was blocked for 0\.\d s\); it is started again/,
   );
   assert.ok(!alive(pids()[0]!));
+});
+
+// Where a whole machine is too busy, killing its servers one after the other takes the rest of them down.
+test('one that does not get to run is left alone for longer', async (t) => {
+  let starved = true;
+  const waiting = (): Threads => ({ cpu: 0, ready: starved });
+  const { lines, pids } = supervise(t, 'block-once', { starved: 60_000 }, { threadsOf: waiting });
+  await until('a line in the log', () => lines.length === 1);
+  await sleep(300);
+  assert.deepEqual(lines, ['the worker does not get to run: others have the cores or the disk']);
+  assert.ok(alive(pids()[0]!));
+  starved = false;
+  await until('a second start', () => pids().length === 2);
+  assert.match(lines[1]!, /blocked for/);
+});
+
+test('but not for ever', async (t) => {
+  const waiting = (): Threads => ({ cpu: 0, ready: true });
+  const { lines, pids } = supervise(t, 'block-once', { starved: 900 }, { threadsOf: waiting });
+  await until('a second start', () => pids().length === 2);
+  assert.match(lines[1]!, /blocked for (0\.9|1\.\d) s/);
+});
+
+test('who turns in circles has had its time, and who waits for nothing is not ready', () => {
+  const now = (cpu: number, ready: boolean) => isStarved({ cpu: 100, ready: true }, { cpu, ready }, 4000);
+  assert.deepEqual([now(4100, true), now(1000, true), now(1000, false)], [false, true, false]);
+  assert.equal(isStarved(undefined, { cpu: 0, ready: true }, 4000), false);
+  const before = threadsOf(process.pid)!;
+  for (const end = performance.now() + 100; performance.now() < end;);
+  const after = threadsOf(process.pid)!;
+  assert.ok(after.cpu >= before.cpu + 30, `${after.cpu - before.cpu} ms`);
+  assert.ok(after.ready);
 });
 
 test('an error in the configuration at the first start is final', async (t) => {
