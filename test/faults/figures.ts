@@ -50,6 +50,8 @@ export interface Figures {
   readonly moved: number;
   readonly logins: Errands;
   readonly pages: Errands;
+  /** Each round by itself, with its longest pause. */
+  readonly each: readonly (Pick<Round, 'outage' | 'right' | 'moved'> & { readonly pause: number })[];
   /** What else was not so: in archives, in rooms, of who vanished; or why the row was broken off. */
   readonly found: readonly string[];
   /** Examples of what is counted above. */
@@ -97,6 +99,7 @@ export function figures({ rounds, tally, arrivals, errands, found, engine }: See
     moved: rounds.reduce((sum, { moved }) => sum + moved, 0),
     logins: kinds(['login', 'logout']),
     pages: kinds(['page']),
+    each: rounds.map(({ outage, right, moved, pauses }) => ({ pause: most(pauses), outage, right, moved })),
     found,
     examples: [
       tally.lost,

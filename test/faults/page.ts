@@ -13,7 +13,7 @@ export interface Kept {
   readonly seed: number;
   readonly people: number;
   /** How links were cut: packets or proxies. */
-  readonly cut: string;
+  readonly cut?: string;
   /** How long the row took. */
   readonly seconds: number;
   readonly figures: Figures;
@@ -45,7 +45,9 @@ export function publish(kept: Kept, { json, page }: Places = places): boolean {
   const all = [...before.filter((one) => one !== last), kept];
   const order = (one: Kept) => rows.findIndex(({ name }) => name === one.name);
   const now = all.filter((one) => order(one) >= 0).sort((a, b) => order(a) - order(b));
-  writeFileSync(json, `${JSON.stringify({ rows: now }, null, 1)}\n`);
+  const tenths = (_: string, value: unknown) =>
+    typeof value === 'number' ? Math.round(value * 10) / 10 : value;
+  writeFileSync(json, `${JSON.stringify({ rows: now }, tenths, 1)}\n`);
   writeFileSync(page, text(now));
   return true;
 }
@@ -103,28 +105,42 @@ function text(all: readonly Kept[]): string {
 }
 
 function section(kept: Kept): string {
-  const { name, scene, versions, figures: of, broken } = kept;
+  const { name, figures: of, broken } = kept;
   const { promise, how } = rows.find((row) => row.name === name) as Row;
-  const list = (items: readonly string[]) => items.map((item) => `- ${item}\n`).join('');
-  const facts = [
-    `Done: ${how}.`,
-    promise === undefined ? '' : `Promised: ${promise}.`,
-    broken.length === 0 ? 'Kept.' : '**Not kept:**',
+  const did = promise === undefined ? `Done: ${how}.` : `Done: ${how}. Promised: ${promise}.`;
+  const verdict = broken.length === 0 ? 'Kept.' : 'Not kept:';
+  const problems =
+    broken.length === 0 ? [] : [[...broken, ...of.examples].map((one) => `- ${one}`).join('\n')];
+  const counts = [
+    `${of.messages} messages, ${of.resumed} resumptions`,
+    `logins p99 ${seconds(of.logins.p99)}, max ${seconds(of.logins.max)}`,
+    `pages p99 ${seconds(of.pages.p99)}, max ${seconds(of.pages.max)}`,
+    `all views right at most ${seconds(of.right)} after all was whole`,
+    ...(of.behind === undefined
+      ? []
+      : [
+          `the engine was away for at most ${seconds(of.outage)}, and the last pause ended ${seconds(of.behind)} after it was back`,
+        ]),
   ];
-  const behind = of.behind === undefined ? '' : `; the last pause ended ${seconds(of.behind)} after its end`;
-  const outage = of.behind === undefined ? '' : ` The longest outage was ${seconds(of.outage)}${behind}.`;
-  return `
-## ${name}
+  const parts = [
+    `## ${name}`,
+    `${did} ${verdict}`,
+    ...problems,
+    `${counts.join('; ')}.`,
+    circumstances(kept),
+  ];
+  return `\n${parts.join('\n\n')}\n`;
+}
 
-${facts.filter(Boolean).join(' ')}
-
-${broken.length === 0 ? '' : `${list([...broken, ...of.examples])}\n`}${of.messages} messages; ${of.resumed} resumptions; logins p99 ${seconds(of.logins.p99)}, max ${seconds(of.logins.max)};
-pages p99 ${seconds(of.pages.p99)}, max ${seconds(of.pages.max)}. All views were right at most ${seconds(of.right)} after all was whole.${outage}
-
-${scene.date.replace('T', ' ')} UTC, ${Math.round(kept.seconds)} s, ${kept.people} people, seed ${kept.seed}, links cut by ${kept.cut === 'packets' ? 'losing packets' : 'proxies'}.
-${Object.entries(versions)
-  .map(([what, version]) => `${what} ${version}`)
-  .join(', ')}. ${scene.cpu}, ${scene.cores} cores, ${scene.memory}; ${scene.system}, kernel ${scene.kernel}.
-Load average at the begin: ${scene.load}. Command: \`${scene.command}\`
-`;
+function circumstances({ scene, versions, seconds: took, people, seed, cut }: Kept): string {
+  const { cpu, cores, memory, system, kernel } = scene;
+  const lines = [
+    `${scene.date.replace('T', ' ')} UTC, ${Math.round(took)} s, ${people} people, seed ${seed}` +
+      (cut === undefined ? '.' : `; links are cut by ${cut === 'packets' ? 'losing packets' : 'proxies'}.`),
+    `${Object.entries(versions)
+      .map(([what, version]) => `${what} ${version}`)
+      .join(', ')}; ${cpu}, ${cores} cores, ${memory}; ${system}, kernel ${kernel}.`,
+    `Load average at the begin: ${scene.load}. Command: \`${scene.command}\``,
+  ];
+  return lines.join('\n');
 }

@@ -26,6 +26,8 @@ export interface Row {
   /** What people may notice, in the words of DESIGN; undefined where nothing happens. */
   readonly promise?: string;
   readonly bounds: Bounds;
+  /** Links are cut: processes reach the engines through proxies then. */
+  readonly cuts?: boolean;
   /** Seconds that a round takes, about. */
   readonly seconds: number;
   /** One for all rounds, or several that take turns. */
@@ -69,6 +71,7 @@ export const rows: readonly Row[] = [
     how: 'in turns: SIGSTOP of a server and its supervisor for 9 s; a server cut off from NATS, PostgreSQL and the others for 9 s',
     promise: 'a pause ≤ 8 s, nobody disconnected',
     bounds: { longest: 8000 },
+    cuts: true,
     seconds: 17,
     scenarios: [scenario('server frozen past its lease'), scenario('server cut from both')],
   },

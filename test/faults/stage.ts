@@ -44,7 +44,7 @@ export interface Stage extends AsyncDisposable {
 /** Three servers and two muxes over three NATS nodes and a PostgreSQL with its standby. */
 export async function openStage(
   people = 10,
-  options: { postgres?: string; cut?: 'proxies' | 'packets' } = {},
+  options: { postgres?: string; cut?: 'proxies' | 'packets' | 'none' } = {},
 ): Promise<Stage> {
   const directory = await mkdtemp(join(tmpdir(), 'muster-pool-'));
   const keep = process.env['KEEP'] !== undefined;
@@ -58,7 +58,7 @@ export async function openStage(
     postgres:
       options.postgres === undefined ? { standby: true } : { directory: options.postgres, standby: false },
     partitions: shape.partitions,
-    cut: options.cut ?? 'proxies',
+    ...(options.cut === 'none' ? {} : { cut: options.cut ?? 'proxies' }),
     set: [`limits.resume=${window}`],
   });
   let scenes = 0;

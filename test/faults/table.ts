@@ -80,9 +80,9 @@ async function run(): Promise<number> {
     const not = broken(row, figures);
     if (not.length > 0) unkept++;
     show(row, figures, not);
-    const kept = { name: row.name, scene: where, versions: versions(), seed, people, cut };
+    const kept = { name: row.name, scene: where, versions: versions(), seed, people };
     const took = (performance.now() - began) / 1000;
-    if (!publish({ ...kept, seconds: took, figures, broken: not }))
+    if (!publish({ ...kept, seconds: took, ...(row.cuts && { cut }), figures, broken: not }))
       say('  not written down: what docs/faults.md has of it are more rounds');
   }
   return unkept === 0 ? 0 : 1;
@@ -96,7 +96,7 @@ async function measure(
   progress: Progress,
 ): Promise<Figures> {
   await progress.begin(row);
-  stage = await openStage(0, { cut });
+  stage = await openStage(0, { cut: row.cuts === true ? cut : 'none' });
   try {
     progress.started();
     return await trial(stage, row, { ...options, told: (round, n) => progress.round(round, n) });

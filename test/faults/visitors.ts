@@ -38,6 +38,7 @@ export class Visitors {
   readonly #every: number;
   #visiting: Promise<unknown> = Promise.resolve();
   #stop = true;
+  #visit = 0;
 
   /**
    * @param users whose accounts are visited
@@ -52,7 +53,8 @@ export class Visitors {
 
   begin(): void {
     this.#stop = false;
-    this.#visiting = Promise.all(Array.from({ length: this.#count }, (_, n) => this.#visits(n)));
+    const each = Array.from({ length: this.#count }, (_, n) => this.#visits(`${reader}${n}`));
+    this.#visiting = Promise.all(each);
   }
 
   /** Resolves when the last of them has gone. */
@@ -61,14 +63,14 @@ export class Visitors {
     await this.#visiting;
   }
 
-  async #visits(visitor: number): Promise<void> {
-    for (let visit = visitor; !this.#stop; visit += this.#count) {
-      await this.#visit(this.#users[visit % this.#users.length]!, `${reader}${visitor}`);
+  async #visits(resource: string): Promise<void> {
+    while (!this.#stop) {
+      await this.#come(this.#users[this.#visit++ % this.#users.length]!, resource);
       if (!this.#stop) await pause(this.#every * (0.5 + Math.random()));
     }
   }
 
-  async #visit(user: string, resource: string): Promise<void> {
+  async #come(user: string, resource: string): Promise<void> {
     const actor = new Actor({ user }, this.#doors.domain);
     try {
       await this.#errand('login', actor, () => this.#login(actor, resource));
