@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { broken, type Figures, figures, type Round, type Seen } from './figures.ts';
 import { type Kept, publish, recall } from './page.ts';
-import { type Row, rows } from './rows.ts';
+import { named, type Row, rows } from './rows.ts';
 import { count, type Tally } from './tally.ts';
 import { longest } from './waits.ts';
 
@@ -117,6 +117,16 @@ void describe('what is counted', () => {
       { to: 'c', said: 200, came: 900 },
     ];
     assert.deepEqual(longest(arrivals, { from: 100, until: 200 }), [60, 501]);
+  });
+});
+
+void describe('the rows', () => {
+  it('are chosen by their whole name, else by a part of it', () => {
+    const names = (text: string) => named(text).map(({ name }) => name);
+    assert.deepEqual(names('server crash'), ['server crash']);
+    assert.deepEqual(names('database'), ['database primary lost', 'database out and a server crashes']);
+    assert.equal(names('').length, rows.length);
+    assert.deepEqual(names('static host'), []);
   });
 });
 

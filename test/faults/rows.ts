@@ -49,6 +49,12 @@ const calm: Scenario = {
   round: () => pause(4000),
 };
 
+/** The row of that name, or those with the text in their names. */
+export function named(text: string): readonly Row[] {
+  const same = rows.filter(({ name }) => name === text);
+  return same.length > 0 ? same : rows.filter(({ name }) => name.includes(text));
+}
+
 /** All but the static host, which there is not yet; and nothing at all, to compare with. */
 export const rows: readonly Row[] = [
   {

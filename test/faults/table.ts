@@ -5,14 +5,14 @@ import { enclosed } from './enclosed.ts';
 import { broken, type Figures, seconds } from './figures.ts';
 import { publish } from './page.ts';
 import { minutes, Progress } from './progress.ts';
-import { type Row, rows } from './rows.ts';
+import { named, type Row } from './rows.ts';
 import { openStage, type Stage } from './stage.ts';
 import { trial } from './trial.ts';
 import { versions } from './versions.ts';
 
 const help = `npm run faults [-- options]
 
-  --only TEXT      rows with this in their names (default: all)
+  --only TEXT      the row of this name, or those with this in their names (default: all)
   --rounds N       rounds of each row (30)
   --people N       people in the pool, from 8 (30)
   --seed N         who is hit, and in which order
@@ -51,7 +51,7 @@ async function run(): Promise<number> {
     whole('--people', values.people, 8),
     whole('--seed', values.seed, 0),
   ];
-  const chosen = rows.filter(({ name }) => name.includes(values.only));
+  const chosen = named(values.only);
   if (values.help) say(help.trimEnd());
   else if (values.list) for (const { name, promise } of chosen) say(`${name}: ${promise ?? '–'}`);
   if (values.help || values.list) return 0;
@@ -98,8 +98,11 @@ async function measure(
   await progress.begin(row);
   stage = await openStage(0, { cut: row.cuts === true ? cut : 'none' });
   try {
-    progress.started();
-    return await trial(stage, row, { ...options, told: (round, n) => progress.round(round, n) });
+    return await trial(stage, row, {
+      ...options,
+      begun: () => progress.started(),
+      told: (round, n) => progress.round(round, n),
+    });
   } finally {
     progress.end();
     await stage[Symbol.asyncDispose]();

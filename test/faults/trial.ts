@@ -16,7 +16,8 @@ export interface TrialOptions {
   readonly rounds: number;
   readonly people: number;
   readonly seed: number;
-  /** Told of each round that is over. */
+  /** Told when all are there and the first round begins, and of each round that is over. */
+  readonly begun: () => void;
   readonly told: (round: Round, number: number) => void;
 }
 
@@ -32,6 +33,7 @@ export async function trial(stage: Stage, row: Row, options: TrialOptions): Prom
   try {
     await load.start();
     let before = await settled(pool);
+    options.begun();
     for (let n = 0; n < options.rounds; n++) {
       await load.calm();
       const scenario = row.scenarios[n % row.scenarios.length]!;
