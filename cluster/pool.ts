@@ -9,7 +9,7 @@ import type { Config } from '../src/base/config.ts';
 import { openLinks, type Links } from './links.ts';
 import { openNats, type Nats } from './nats.ts';
 import { freePorts } from './ports.ts';
-import { openPostgresServer, type PostgresServer } from './postgres.ts';
+import { openPostgresServer, openStandby, type PostgresServer } from './postgres.ts';
 import { program, programOf, signal, Supervised } from './process.ts';
 
 export interface PoolOptions {
@@ -111,13 +111,7 @@ export async function openPool(options: PoolOptions): Promise<Pool> {
     const postgres: Pool['postgres'] = { primary, standby: undefined };
     closing.push(() => postgres.primary.stop());
     if (options.postgres?.standby === true) {
-      postgres.standby = await openPostgresServer({
-        directory: path('standby'),
-        standbyOf: primary,
-        synchronous: true,
-        // Else a primary that was away waits up to 5 s more for its standby.
-        settings: { wal_retrieve_retry_interval: '200ms' },
-      });
+      postgres.standby = await openStandby(path('standby'), primary);
       closing.push(() => postgres.standby?.stop());
     }
     const engines = () => [...nats.nodes.map(({ pid }) => pid), postgres.primary.pid, postgres.standby?.pid];

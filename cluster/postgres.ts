@@ -97,6 +97,17 @@ export async function openPostgresServer(options: PostgresOptions): Promise<Post
   return server;
 }
 
+/** A synchronous standby of `primary`: from when this resolves, no commit is acknowledged that it has not. */
+export function openStandby(directory: string, primary: PostgresServer): Promise<PostgresServer> {
+  return openPostgresServer({
+    directory,
+    standbyOf: primary,
+    synchronous: true,
+    // Else a primary that was away waits up to 5 s more for its standby.
+    settings: { wal_retrieve_retry_interval: '200ms' },
+  });
+}
+
 /** From now on a commit waits until the standby has it on its disk too. */
 async function follow(primary: PostgresServer, name: string): Promise<void> {
   await primary.psql(`alter system set synchronous_standby_names = '${name}'`);

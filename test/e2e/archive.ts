@@ -26,7 +26,7 @@ export async function archive(actor: Actor, page = 250): Promise<Kept[]> {
 }
 
 /** Takes the archive's results out of the inbox. */
-function taken(actor: Actor): Element[] {
+export function taken(actor: Actor): Element[] {
   const results: Element[] = [];
   for (const stanza of actor.inbox.splice(0)) {
     const result = child(stanza, 'result', 'urn:xmpp:mam:2');
@@ -35,7 +35,7 @@ function taken(actor: Actor): Element[] {
   return results;
 }
 
-function read(result: Element): Kept {
+export function read(result: Element): Kept {
   const message = children(child(result, 'forwarded')!, 'message')[0]!;
   const body = child(message, 'body');
   return {

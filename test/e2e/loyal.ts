@@ -9,10 +9,11 @@ export interface Doors {
   port(): number;
 }
 
-/** A message that this client got: its body and the id under which its archive has it. */
+/** A message that this client got: its body, the id under which its archive has it, and when it came. */
 export interface Heard {
   readonly body: string;
   readonly stanzaId: string;
+  readonly at: number;
 }
 
 /**
@@ -39,7 +40,7 @@ export class Loyal {
   /** Stanzas of type error that came back. */
   readonly bounced: string[] = [];
   /** Told of the presence of others. */
-  onPresence: ((from: string, type: string | undefined) => void) | undefined;
+  onPresence: ((from: string, type: string | undefined, stanza: Element) => void) | undefined;
   /** Told of every stanza, before anything is done about it. */
   onStanza: ((stanza: Element) => void) | undefined;
   #doors: Doors;
@@ -195,7 +196,7 @@ export class Loyal {
     const type = attr(stanza, 'type');
     this.onStanza?.(stanza);
     if (type === 'error') this.bounced.push(show(stanza));
-    if (stanza.localName === 'presence') this.onPresence?.(from, type);
+    if (stanza.localName === 'presence') this.onPresence?.(from, type, stanza);
     if (stanza.localName === 'presence' && type === 'subscribe')
       this.send(`<presence type='subscribed' to='${from}'/>`);
     if (stanza.localName === 'iq' && type === 'set')
@@ -205,6 +206,7 @@ export class Loyal {
       this.heard.push({
         body: text(body),
         stanzaId: attr(child(stanza, 'stanza-id', 'urn:xmpp:sid:0') ?? stanza, 'id') ?? '',
+        at: performance.now(),
       });
   }
 }

@@ -1,6 +1,8 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Pool } from '../../cluster/pool.ts';
-import { openPostgresServer } from '../../cluster/postgres.ts';
+import { openPostgresServer, openStandby } from '../../cluster/postgres.ts';
 import { pick, type Scenario } from './scenario.ts';
 
 const indices = (pool: Pool) => pool.nats.nodes.map((_, i) => i);
@@ -30,13 +32,15 @@ export const nats: readonly Scenario[] = [
     },
   },
   {
-    name: 'all of NATS away for 10 s',
+    name: 'all of NATS away',
     rounds: { short: 1, long: 5 },
     patience: 30,
-    round: async (pool) => {
+    round: async (pool, how) => {
       await Promise.all(indices(pool).map((node) => pool.nats.kill(node)));
-      await pause(10_000);
+      // Beyond the lease.
+      await pause(how.short ? 7000 : 10_000);
       await Promise.all(indices(pool).map((node) => pool.nats.start(node)));
+      how.back();
     },
   },
 ];
@@ -63,19 +67,41 @@ export const postgres: readonly Scenario[] = [
       await pause(how.short ? 4000 : 30_000);
       const { directory } = primary;
       pool.postgres.primary = await openPostgresServer({ directory });
+      how.back();
     },
   },
   {
-    // The last one: afterwards the standby is the only PostgreSQL.
-    name: 'standby promoted',
-    rounds: { short: 1, long: 1 },
+    name: 'PostgreSQL and a server killed',
+    rounds: { short: 1, long: 3 },
     patience: 60,
-    round: async (pool) => {
+    round: async (pool, how) => {
+      const { primary } = pool.postgres;
+      const server = pick(pool.servers, how);
+      await primary.kill();
+      await server.kill();
+      // Beyond the lease.
+      await pause(how.short ? 7000 : 30_000);
+      pool.postgres.primary = await openPostgresServer({ directory: primary.directory });
+      how.back();
+      await pause(1500);
+      await server.start();
+      await server.ready();
+    },
+  },
+  {
+    name: 'standby promoted',
+    rounds: { short: 1, long: 5 },
+    patience: 60,
+    round: async (pool, how) => {
       const { primary, standby } = pool.postgres;
       await primary.kill();
       await standby!.promote();
+      how.back();
       pool.postgres.primary = standby!;
       pool.postgres.standby = undefined;
+      // What was the primary begins anew, as a copy that follows.
+      await rm(join(primary.directory, 'data'), { recursive: true, force: true });
+      pool.postgres.standby = await openStandby(primary.directory, standby!);
     },
   },
 ];

@@ -1,9 +1,8 @@
-import { spawnSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
-import { canLosePackets, inNamespace } from '../../cluster/packets.ts';
 import { installPackages } from '../../cluster/packages.ts';
 import { nats, postgres } from './engines.ts';
 import { disk } from './disk.ts';
+import { enclosed } from './enclosed.ts';
 import { rooms } from './rooms.ts';
 import { cuts, servers } from './servers.ts';
 import { openStage } from './stage.ts';
@@ -30,10 +29,9 @@ let failed = 0;
 installPackages(['nats-server', 'postgresql']);
 // Where links can really lose packets, all of this runs in a network namespace of its own.
 const cut = values.cut === 'packets' ? 'packets' : 'proxies';
-if (values.cut === undefined && canLosePackets()) {
-  const args = [...process.argv.slice(1), '--seed', String(seed), '--cut', 'packets'];
-  const [command, all] = inNamespace([process.execPath, ...args]);
-  process.exit(spawnSync(command, all, { stdio: 'inherit' }).status ?? 1);
+if (values.cut === undefined) {
+  const code = await enclosed(['--seed', String(seed), '--cut', 'packets']);
+  if (code !== undefined) process.exit(code);
 }
 console.log(`seed ${seed}, links are cut by ${cut === 'packets' ? 'losing packets' : 'proxies'}`);
 const chosen = [...servers, ...rooms, ...cuts, ...nats, ...postgres].filter(

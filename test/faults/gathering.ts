@@ -3,7 +3,8 @@ import { poll } from '../e2e/child.ts';
 import { Loyal, type Doors } from '../e2e/loyal.ts';
 import { attr, child, children, type Element, text } from '../e2e/xml.ts';
 import { acknowledged, calm } from './calm.ts';
-import type { Tally } from './tally.ts';
+import { tally, type Tally } from './tally.ts';
+import type { Arrival } from './waits.ts';
 
 const muc = 'http://jabber.org/protocol/muc';
 const owner = 'http://jabber.org/protocol/muc#owner';
@@ -12,7 +13,7 @@ const user = 'http://jabber.org/protocol/muc#user';
 /** What one occupant knows of one room. */
 interface View {
   /** Messages in the order in which they came: position in the room, and what was said. */
-  readonly heard: { readonly pos: number; readonly body: string }[];
+  readonly heard: { readonly pos: number; readonly body: string; readonly at: number }[];
   /** By nickname: what each of them says of itself. */
   readonly seen: Map<string, string>;
   /** Its entering is over: the subject has come. */
@@ -23,7 +24,14 @@ interface View {
 const statuses = 0.05;
 
 /** Milliseconds in which everybody's view of who is in must be right again (DESIGN, invariant 9). */
-const converges = 10_000;
+export const converges = 10_000;
+
+interface Manner {
+  /** Milliseconds between two messages of one who talks, about. */
+  readonly every: number;
+  /** One of so many talks, the others only listen. */
+  readonly voices: number;
+}
 
 /**
  * People in rooms, all of them in all rooms, some of whom talk at a steady rate while something breaks. They enter once;
@@ -36,19 +44,29 @@ export class Gathering {
   readonly #views = new Map<Loyal, Map<string, View>>();
   /** By room and sender: what was said, in its order. */
   readonly #said = new Map<string, Map<string, string[]>>();
+  /** When: by room and message. */
+  readonly #times = new Map<string, number>();
   readonly #status = new Map<Loyal, string>();
   readonly #flaps: string[] = [];
   readonly #pauses: number[] = [];
   readonly #answers = new Map<string, string>();
   readonly #every: number;
+  readonly #talkers: readonly Loyal[];
   #talking: Promise<unknown> = Promise.resolve();
   #stop = false;
+  /** Nobody says anything new of itself. */
+  still = false;
 
-  /** @param every milliseconds between two messages of one who talks, about */
-  constructor(doors: Doors, users: readonly string[], rooms: readonly string[], every = 400) {
+  constructor(
+    doors: Doors,
+    users: readonly string[],
+    rooms: readonly string[],
+    { every, voices }: Manner = { every: 400, voices: 3 },
+  ) {
     this.rooms = rooms.map((room) => `${room}@conference.${doors.domain}`);
     this.#every = every;
     this.clients = users.map((name) => new Loyal(doors, name));
+    this.#talkers = this.clients.filter((_, n) => n % voices === 0);
     for (const room of this.rooms) this.#said.set(room, new Map(this.clients.map((one) => [one.user, []])));
     for (const one of this.clients) {
       const views = new Map<string, View>();
@@ -78,9 +96,7 @@ export class Gathering {
 
   talk(): void {
     this.#stop = false;
-    // The others only listen.
-    const talkers = this.clients.filter((_, n) => n % 3 === 0);
-    this.#talking = Promise.all(talkers.map((one) => this.#talk(one)));
+    this.#talking = Promise.all(this.#talkers.map((one) => this.#talk(one)));
   }
 
   calm(within?: number): Promise<void> {
@@ -92,12 +108,21 @@ export class Gathering {
     for (const one of this.clients) one.longest = 0;
   }
 
-  /** The longest wait of each client since then is one sample. */
-  sample(): void {
-    for (const one of this.clients) {
-      this.#pauses.push(Math.max(one.longest, one.waiting));
-      one.longest = 0;
-    }
+  /** The longest wait of each who talks since then is one sample. */
+  sample(): number[] {
+    const pauses = this.#talkers.map((one) => Math.max(one.longest, one.waiting));
+    this.forget();
+    this.#pauses.push(...pauses);
+    return pauses;
+  }
+
+  /** Every message that has come, at everybody, with the times between which it was under way. */
+  arrivals(): Arrival[] {
+    return [...this.#views].flatMap(([one, views]) =>
+      [...views].flatMap(([room, { heard }]) =>
+        heard.map(({ body, at }) => ({ to: one.bare, said: this.#times.get(`${room} ${body}`)!, came: at })),
+      ),
+    );
   }
 
   /** Ends the talk, waits until all is acknowledged and has arrived. */
@@ -147,45 +172,19 @@ export class Gathering {
   }
 
   tally(): Tally {
-    const [lost, doubled, copied, disordered]: string[][] = [[], [], [], []] as const;
-    let messages = 0;
-    for (const [one, views] of this.#views)
-      for (const [room, { heard }] of views) {
-        const positions = new Map<string, Set<number>>();
-        const times = new Map<string, number>();
-        for (const { body, pos } of heard) {
-          times.set(body, (times.get(body) ?? 0) + 1);
-          positions.set(body, (positions.get(body) ?? new Set()).add(pos));
-        }
-        for (const [sender, bodies] of this.#said.get(room)!) {
-          messages += bodies.length;
-          const came = [...times.keys()].filter((body) => body.startsWith(`${sender} `));
-          for (const body of bodies) if (!times.has(body)) lost!.push(`'${body}' at ${one.user}`);
-          const order = came.map((body) => bodies.indexOf(body));
-          order.forEach((number, at) => {
-            if (at > 0 && number < order[at - 1]!)
-              disordered!.push(`'${bodies[number]}' after '${bodies[order[at - 1]!]}' at ${one.user}`);
-          });
-        }
-        for (const [body, count] of times)
-          if (count > 1) doubled!.push(`'${body}' ${count} times at ${one.user}`);
-        for (const [body, set] of positions) if (set.size > 1) copied!.push(`'${body}' at ${one.user}`);
-      }
-    const sum = (of: (one: Loyal) => number) => this.clients.reduce((total, one) => total + of(one), 0);
-    return {
-      messages,
-      pauses: this.#pauses,
-      disconnected: sum((one) => one.lost),
-      resumed: sum((one) => one.resumed),
-      refused: sum((one) => one.refusals.length),
-      lost: lost!,
-      doubled: doubled!,
-      copied: copied!,
-      disordered: disordered!,
-      bounced: this.clients.flatMap((one) => one.bounced),
-      stumbles: this.clients.flatMap((one) => one.stumbles.map((told) => `${one.user}: ${told}`)),
-      flaps: this.#flaps,
-    };
+    const courses = [...this.#views].flatMap(([one, views]) =>
+      [...views].flatMap(([room, { heard }]) =>
+        [...this.#said.get(room)!].map(([from, bodies]) => ({
+          from,
+          to: one.user,
+          bodies,
+          heard: heard
+            .filter(({ body }) => body.startsWith(`${from} `))
+            .map(({ body, pos }) => ({ body, id: String(pos) })),
+        })),
+      ),
+    );
+    return tally(this.clients, courses, this.#pauses, this.#flaps);
   }
 
   async close(): Promise<void> {
@@ -207,7 +206,7 @@ export class Gathering {
     while (!this.#stop) {
       for (const room of this.rooms) {
         if (one.unacked > 200) continue;
-        if (Math.random() < statuses) this.#show(one);
+        if (!this.still && Math.random() < statuses) this.#show(one);
         this.#say(one, room);
       }
       one.requestAck();
@@ -219,6 +218,7 @@ export class Gathering {
     const said = this.#said.get(room)!.get(one.user)!;
     const body = `${one.user} ${said.length}`;
     said.push(body);
+    this.#times.set(`${room} ${body}`, performance.now());
     one.send(`<message type='groupchat' to='${room}' id='${body}'><body>${body}</body></message>`);
   }
 
@@ -259,24 +259,28 @@ export class Gathering {
       view.heard.push({
         body: text(body),
         pos: Number(attr(child(stanza, 'stanza-id', 'urn:xmpp:sid:0') ?? stanza, 'id')),
+        at: performance.now(),
       });
+  }
+
+  /** Whose view of a room is not who is in, as they are. */
+  wrong(): string[] {
+    return this.clients.flatMap((one) =>
+      this.rooms.flatMap((room) => {
+        const { seen } = this.#view(one, room);
+        const other = this.clients.filter((peer) => seen.get(peer.user) !== this.#status.get(peer));
+        return other.length === 0 && seen.size === this.clients.length
+          ? []
+          : [`${one.user} in ${room} does not see ${other.map((peer) => peer.user).join(' ')} as they are`];
+      }),
+    );
   }
 
   /** Everybody sees everybody, as they are. */
   async #agreed(within: number): Promise<void> {
-    const wrong = () =>
-      this.clients.flatMap((one) =>
-        this.rooms.flatMap((room) => {
-          const { seen } = this.#view(one, room);
-          const other = this.clients.filter((peer) => seen.get(peer.user) !== this.#status.get(peer));
-          return other.length === 0 && seen.size === this.clients.length
-            ? []
-            : [`${one.user} in ${room} does not see ${other.map((peer) => peer.user).join(' ')} as they are`];
-        }),
-      );
     await poll(
-      () => (wrong().length === 0 ? true : undefined),
-      () => `after ${within} ms: ${wrong().length}, ${wrong().slice(0, 3).join('; ')}`,
+      () => (this.wrong().length === 0 ? true : undefined),
+      () => `after ${within} ms: ${this.wrong().length}, ${this.wrong().slice(0, 3).join('; ')}`,
       within,
     );
   }

@@ -2,13 +2,16 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Doors } from '../e2e/loyal.ts';
 import { Loyal } from '../e2e/loyal.ts';
 import { poll } from '../e2e/child.ts';
+import { child, type Element, text } from '../e2e/xml.ts';
 import { acknowledged, calm } from './calm.ts';
+import type { Arrival } from './waits.ts';
 import { tally, type Tally } from './tally.ts';
 
-/** What a client said, in its order. */
+/** What a client said, in its order, and when. */
 export interface Said {
   readonly to: string;
   readonly body: string;
+  readonly at: number;
 }
 
 /** Somebody whose device vanished, and who is to be missed only after the resume window. */
@@ -17,8 +20,11 @@ interface Goner {
   since: number;
 }
 
-/** The resource that reads the archives. */
+/** The resource that reads the archives; those of visitors (visitors.ts) begin so, and come and go as they like. */
 export const reader = 'reader';
+
+/** How often somebody says something new of itself, as a share of the bursts. */
+const statuses = 0.03;
 
 /** Milliseconds after which a contact saw it go. */
 interface Missed {
@@ -38,10 +44,17 @@ export class Load {
   readonly flaps: string[] = [];
   readonly #goners: Goner[] = [];
   readonly #missed: Missed[] = [];
-  readonly #present = new Map<string, Set<string>>();
+  /** What each of them says of itself. */
+  readonly #status = new Map<string, string>();
+  /** By address: its contacts that are there, with what they say of themselves. */
+  readonly #present = new Map<string, Map<string, string>>();
+  /** By address: its contacts' other resources that are there. */
+  readonly #guests = new Map<string, Set<string>>();
   readonly #pauses: number[] = [];
   #talking: Promise<unknown> | undefined;
   #stop = false;
+  /** Nobody says anything new of itself. */
+  still = false;
   readonly #every: number;
 
   /** @param every milliseconds between two bursts of a client, about */
@@ -50,11 +63,14 @@ export class Load {
     this.clients = users.map((user) => new Loyal(doors, user));
     for (const one of this.clients) {
       this.said.set(one.bare, []);
-      this.#present.set(one.bare, new Set());
-      // Not of the resource that reads the archives at the end (archives.ts): it goes as it came.
-      one.onPresence = (from, type) => {
+      this.#status.set(one.bare, '');
+      this.#present.set(one.bare, new Map());
+      this.#guests.set(one.bare, new Set());
+      one.onPresence = (from, type, stanza) => {
         const [bare, resource] = from.split('/') as [string, string?];
-        if (resource !== reader) this.#see(one, bare, type);
+        if (!resource?.startsWith(reader)) this.#see(one, bare, type, saying(stanza));
+        else if (type === undefined) this.#guests.get(one.bare)!.add(from);
+        else if (type === 'unavailable') this.#guests.get(one.bare)!.delete(from);
       };
     }
   }
@@ -66,7 +82,7 @@ export class Load {
       for (const peer of this.#contacts(one)) one.send(`<presence type='subscribe' to='${peer.bare}'/>`);
     for (const one of this.clients)
       await poll(
-        () => (this.#contacts(one).every((peer) => this.#sees(one, peer)) ? true : undefined),
+        () => (this.#contacts(one).every((peer) => this.#shown(one, peer) !== undefined) ? true : undefined),
         () => `${one.user} does not see all its contacts`,
         60_000,
       );
@@ -101,11 +117,34 @@ export class Load {
   }
 
   /** The longest wait of each client since then is one sample. */
-  sample(): void {
-    for (const one of this.#here) {
-      this.#pauses.push(Math.max(one.longest, one.waiting));
-      one.longest = 0;
-    }
+  sample(): number[] {
+    const pauses = this.#here.map((one) => Math.max(one.longest, one.waiting));
+    this.forget();
+    this.#pauses.push(...pauses);
+    return pauses;
+  }
+
+  /** Whose view of a contact is not what that one last said of itself. Visitors are away by then. */
+  wrong(): string[] {
+    const here = this.#here;
+    return here.flatMap((one) => [
+      ...this.#contacts(one)
+        .filter((peer) => here.includes(peer) && this.#shown(one, peer) !== this.#status.get(peer.bare))
+        .map((peer) => `${one.user} sees ${peer.user} '${this.#shown(one, peer) ?? 'away'}'`),
+      ...[...this.#guests.get(one.bare)!].map((guest) => `${one.user} still sees ${guest}`),
+    ]);
+  }
+
+  /** Every message that has come, with the times between which it was under way. */
+  arrivals(): Arrival[] {
+    const times = new Map(this.clients.map((one) => [one.user, this.said.get(one.bare)!]));
+    return this.clients.flatMap((one) =>
+      one.heard.flatMap(({ body, at }) => {
+        const [user, number] = body.split(' ') as [string, string];
+        const said = times.get(user)?.[Number(number)];
+        return said === undefined ? [] : [{ to: one.bare, said: said.at, came: at }];
+      }),
+    );
   }
 
   /** Ends the talk, waits until all is acknowledged and has arrived. */
@@ -142,7 +181,15 @@ export class Load {
   }
 
   tally(): Tally {
-    return tally(this.clients, this.#expected(), this.#pauses, this.flaps);
+    const courses = this.#expected().map(({ from, to, bodies }) => ({
+      from: from.user,
+      to: to.user,
+      bodies,
+      heard: to.heard
+        .filter(({ body }) => body.startsWith(`${from.user} `))
+        .map(({ body, stanzaId }) => ({ body, id: stanzaId })),
+    }));
+    return tally(this.clients, courses, this.#pauses, this.flaps);
   }
 
   async close(): Promise<void> {
@@ -167,12 +214,19 @@ export class Load {
       const peer = here[Math.floor(Math.random() * here.length)]!;
       for (let more = Math.floor(Math.random() * 5); more >= 0 && one.unacked < 200; more--) {
         const body = `${one.user} ${said.length}`;
-        said.push({ to: peer.bare, body });
+        said.push({ to: peer.bare, body, at: performance.now() });
         one.send(`<message type='chat' to='${peer.bare}' id='${body}'><body>${body}</body></message>`);
       }
+      if (!this.still && Math.random() < statuses) this.#show(one);
       one.requestAck();
       await pause(this.#every * (0.5 + Math.random()));
     }
+  }
+
+  #show(one: Loyal): void {
+    const status = String(Number(this.#status.get(one.bare)) + 1);
+    this.#status.set(one.bare, status);
+    one.send(`<presence><status>${status}</status></presence>`);
   }
 
   /** What each client is to hear from each other one. */
@@ -199,14 +253,16 @@ export class Load {
     return next.filter((peer) => peer !== one);
   }
 
-  #sees(one: Loyal, peer: Loyal): boolean {
-    return this.#present.get(one.bare)!.has(peer.bare);
+  /** What it knows its contact to say of itself; undefined where it does not see it at all. */
+  #shown(one: Loyal, peer: Loyal): string | undefined {
+    return this.#present.get(one.bare)!.get(peer.bare);
   }
 
-  #see(one: Loyal, from: string, type: string | undefined): void {
+  #see(one: Loyal, from: string, type: string | undefined, status: string): void {
     const present = this.#present.get(one.bare)!;
-    if (type === undefined) present.add(from);
+    if (type === undefined) present.set(from, status);
     if (type !== 'unavailable' || !present.has(from)) return;
+    present.delete(from);
     const goner = this.#goners.find(({ client }) => client.bare === from);
     if (goner === undefined) this.flaps.push(`${one.user} saw ${from} go`);
     else
@@ -216,4 +272,10 @@ export class Load {
         after: Math.round(performance.now() - goner.since),
       });
   }
+}
+
+/** What somebody says of itself in its presence. */
+function saying(presence: Element): string {
+  const status = child(presence, 'status');
+  return status === undefined ? '' : text(status);
 }

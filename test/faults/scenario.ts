@@ -21,6 +21,8 @@ export interface How {
   readonly short: boolean;
   /** In which people talk, where the scenario is about rooms (rooms.ts). */
   readonly rooms: readonly string[];
+  /** Called when the engine that was broken answers again; what follows is not part of the outage. */
+  readonly back: () => void;
 }
 
 export function pick<T>(list: readonly T[], { random }: How): T {

@@ -67,6 +67,31 @@ export const servers: readonly Scenario[] = [
     },
   },
   {
+    name: 'server drained and filled again',
+    rounds: { short: 1, long: 10 },
+    patience: 10,
+    round: async (pool, how) => {
+      const server = pick(pool.servers, how);
+      const by = pool.servers.find((other) => other !== server)!;
+      await pool.muster(['drain', server.name], by);
+      await pool.muster(['undrain', server.name], by);
+      await pool.whole();
+    },
+  },
+  {
+    name: 'all servers upgraded in turn',
+    rounds: { short: 0, long: 5 },
+    patience: 10,
+    round: async (pool) => {
+      for (const server of pool.servers) {
+        await server.stop();
+        await server.start();
+        await server.ready();
+        await pool.whole();
+      }
+    },
+  },
+  {
     name: 'server stopped in order',
     rounds: { short: 1, long: 10 },
     patience: 10,

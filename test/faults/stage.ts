@@ -1,4 +1,5 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { rmSync } from 'node:fs';
+import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -7,11 +8,14 @@ import { random } from '../e2e/dice.ts';
 import { compare } from './archives.ts';
 import { Gathering } from './gathering.ts';
 import { Load } from './load.ts';
+import { Mixed } from './mixed.ts';
 import type { How, Scenario } from './scenario.ts';
 import { problems, told } from './tally.ts';
 
 /** Seconds for which a session waits to be resumed here. */
-const window = 8;
+export const window = 8;
+/** How many processes there are of each kind. */
+export const shape = { servers: 3, muxes: 2, nodes: 3, partitions: 32 } as const;
 /** People in each room. */
 const occupants = 20;
 
@@ -33,23 +37,28 @@ export interface Stage extends AsyncDisposable {
   run(scenario: Scenario, rounds: number, options: Options): Promise<Result>;
   /** The same with rooms in which some people talk and others listen. */
   gather(scenario: Scenario, rounds: number, options: Options): Promise<Result>;
+  /** So many people of all kinds, who have done nothing yet. */
+  mixed(people: number): Promise<Mixed>;
 }
 
 /** Three servers and two muxes over three NATS nodes and a PostgreSQL with its standby. */
 export async function openStage(
   people = 10,
-  options: { postgres?: string; cut?: 'proxies' | 'packets' } = {},
+  options: { postgres?: string; cut?: 'proxies' | 'packets' | 'none' } = {},
 ): Promise<Stage> {
   const directory = await mkdtemp(join(tmpdir(), 'muster-pool-'));
+  const keep = process.env['KEEP'] !== undefined;
+  const clear = () => (keep ? undefined : rmSync(directory, { recursive: true, force: true }));
+  process.once('exit', clear);
   const pool = await openPool({
     directory,
-    servers: 3,
-    muxes: 2,
-    nats: { nodes: 3 },
+    servers: shape.servers,
+    muxes: shape.muxes,
+    nats: { nodes: shape.nodes },
     postgres:
       options.postgres === undefined ? { standby: true } : { directory: options.postgres, standby: false },
-    partitions: 32,
-    cut: options.cut ?? 'proxies',
+    partitions: shape.partitions,
+    ...(options.cut === 'none' ? {} : { cut: options.cut ?? 'proxies' }),
     set: [`limits.resume=${window}`],
   });
   let scenes = 0;
@@ -116,7 +125,8 @@ export async function openStage(
         const [found] = await Promise.all([compare(doors, load), load.missed(window * 1000, since)]);
         return found;
       };
-      return act(scenario, rounds, load, { random: random(seed), short, rooms: [] }, begin, end);
+      const how = { random: random(seed), short, rooms: [], back: () => {} };
+      return act(scenario, rounds, load, how, begin, end);
     },
     gather: async (scenario, rounds, { short, seed }) => {
       const users = await newcomers(occupants);
@@ -131,12 +141,22 @@ export async function openStage(
         await pause(1000);
       };
       const end = async () => [...(await load.inspect()), ...load.gaps()];
-      return act(scenario, rounds, load, { random: random(seed), short, rooms: load.rooms }, begin, end);
+      const how = { random: random(seed), short, rooms: load.rooms, back: () => {} };
+      return act(scenario, rounds, load, how, begin, end);
+    },
+    mixed: async (count) => {
+      const users = await newcomers(count);
+      return new Mixed(
+        doors,
+        users,
+        [1, 2].map((n) => `room${n}-${scenes}`),
+      );
     },
     [Symbol.asyncDispose]: async () => {
       await pool.close();
-      if (process.env['KEEP'] === undefined) await rm(directory, { recursive: true, force: true });
-      else console.log(`kept: ${directory}`);
+      process.off('exit', clear);
+      clear();
+      if (keep) console.log(`kept: ${directory}`);
     },
   };
 }

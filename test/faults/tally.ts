@@ -21,53 +21,79 @@ export interface Tally {
   readonly flaps: readonly string[];
 }
 
-interface Expected {
-  readonly from: Loyal;
-  readonly to: Loyal;
+/** What came of one sender's messages at one recipient. */
+export interface Course {
+  /** The sender's user name, with which each of its messages begins, followed by its number. */
+  readonly from: string;
+  readonly to: string;
+  /** In the order in which they were said. */
   readonly bodies: readonly string[];
+  /** In the order in which they came, under the ids that the archive has them. */
+  readonly heard: readonly { readonly body: string; readonly id: string }[];
 }
 
-export function tally(
-  clients: readonly Loyal[],
-  expected: readonly Expected[],
-  pauses: readonly number[],
-  flaps: readonly string[],
-): Tally {
+type Counts = Pick<Tally, 'messages' | 'lost' | 'doubled' | 'copied' | 'disordered'>;
+
+export function count(courses: readonly Course[]): Counts {
   const lost: string[] = [];
   const doubled: string[] = [];
   const copied: string[] = [];
   const disordered: string[] = [];
-  for (const { from, to, bodies } of expected) {
-    const heard = to.heard.filter(({ body }) => body.startsWith(`${from.user} `));
+  for (const { from, to, bodies, heard } of courses) {
     const ids = new Map<string, Set<string>>();
     const times = new Map<string, number>();
-    for (const { body, stanzaId } of heard) {
+    for (const { body, id } of heard) {
       times.set(body, (times.get(body) ?? 0) + 1);
-      ids.set(body, (ids.get(body) ?? new Set()).add(stanzaId));
+      ids.set(body, (ids.get(body) ?? new Set()).add(id));
     }
-    for (const body of bodies) if (!times.has(body)) lost.push(`'${body}' at ${to.user}`);
-    for (const [body, count] of times) if (count > 1) doubled.push(`'${body}' ${count} times at ${to.user}`);
-    for (const [body, set] of ids) if (set.size > 1) copied.push(`'${body}' at ${to.user}`);
+    for (const body of bodies) if (!times.has(body)) lost.push(`'${body}' at ${to}`);
+    for (const [body, often] of times) if (often > 1) doubled.push(`'${body}' ${often} times at ${to}`);
+    for (const [body, set] of ids) if (set.size > 1) copied.push(`'${body}' at ${to}`);
     const order = [...times.keys()].map((body) => Number(body.split(' ')[1]));
     order.forEach((number, at) => {
       if (at > 0 && number < order[at - 1]!)
-        disordered.push(`'${from.user} ${number}' after ${order[at - 1]} at ${to.user}`);
+        disordered.push(`'${from} ${number}' after ${order[at - 1]} at ${to}`);
     });
   }
+  const messages = courses.reduce((total, { bodies }) => total + bodies.length, 0);
+  return { messages, lost, doubled, copied, disordered };
+}
+
+export function tally(
+  clients: readonly Loyal[],
+  courses: readonly Course[],
+  pauses: readonly number[],
+  flaps: readonly string[],
+): Tally {
   const sum = (of: (one: Loyal) => number) => clients.reduce((total, one) => total + of(one), 0);
   return {
-    messages: expected.reduce((total, { bodies }) => total + bodies.length, 0),
+    ...count(courses),
     pauses,
     disconnected: sum((one) => one.lost),
     resumed: sum((one) => one.resumed),
     refused: sum((one) => one.refusals.length),
-    lost,
-    doubled,
-    copied,
-    disordered,
     bounced: clients.flatMap((one) => one.bounced),
     stumbles: clients.flatMap((one) => one.stumbles.map((text) => `${one.user}: ${text}`)),
     flaps,
+  };
+}
+
+/** Several kinds of people under the same fault. */
+export function together(all: readonly Tally[]): Tally {
+  const sum = (of: (one: Tally) => number) => all.reduce((total, one) => total + of(one), 0);
+  return {
+    messages: sum((one) => one.messages),
+    pauses: all.flatMap((one) => one.pauses),
+    disconnected: sum((one) => one.disconnected),
+    resumed: sum((one) => one.resumed),
+    refused: sum((one) => one.refused),
+    lost: all.flatMap((one) => one.lost),
+    doubled: all.flatMap((one) => one.doubled),
+    copied: all.flatMap((one) => one.copied),
+    disordered: all.flatMap((one) => one.disordered),
+    bounced: all.flatMap((one) => one.bounced),
+    stumbles: all.flatMap((one) => one.stumbles),
+    flaps: all.flatMap((one) => one.flaps),
   };
 }
 
