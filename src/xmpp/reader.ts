@@ -265,7 +265,7 @@ function beginsName({ prefix, local }: Pick<SaxesAttributeNS, 'prefix' | 'local'
 
 /** NameStartChar of XML 1.0 §2.3, without the colon. */
 const nameStart =
-  /^[A-Z_a-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u02ff\u0370-\u037d\u037f-\u1fff\u200c\u200d\u2070-\u218f\u2c00-\u2fef\u3001-\ud7ff\uf900-\ufdcf\ufdf0-\ufffd\u{10000}-\u{effff}]/u;
+  /^[A-Z_a-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u02ff\u0370-\u037d\u037f-\u1fff\u{200c}-\u{200d}\u2070-\u218f\u2c00-\u2fef\u3001-\ud7ff\uf900-\ufdcf\ufdf0-\ufffd\u{10000}-\u{effff}]/u;
 
 /** Attributes as `Element` names them; namespace declarations are left out. */
 export function attrsOf(attributes: readonly SaxesAttributeNS[], count = attributes.length): Attrs {
