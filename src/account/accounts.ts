@@ -49,10 +49,10 @@ export class Accounts {
     this.#logins = new Logins(env, (id) => this.at(id));
     this.#registration = new Registration(env);
     const office = offices(openOffice(env, (partition) => this.#partitions.get(partition)));
-    const { mesh, routes, clock, log, partitionOf } = env;
+    const { mesh, routes, clock, partitionOf } = env;
     const lifetime = env.limits.outboxTime * 1000;
     const count = env.count;
-    this.post = openPost({ mesh, routes, clock, log, office, partitionOf, lifetime, count });
+    this.post = openPost({ mesh, routes, clock, office, partitionOf, lifetime, count });
     const { logins } = env.limits;
     const halls = env.roomHosts === undefined ? undefined : new Halls(env, (id) => this.at(id));
     this.#halls = halls;

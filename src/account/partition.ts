@@ -182,7 +182,7 @@ export class Partition {
 
   // ── lazy writes ───────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** `in_n` of this session is written with the next batch, at most `handledFlushMs` from now. */
+  /** `in_n` of this session is written with the next batch, at most `limits.handled` from now. */
   touch(session: Session): void {
     this.#touched.add(session);
     this.#touchSoon();
@@ -195,7 +195,7 @@ export class Partition {
     });
   }
 
-  /** The spool of this account, and how far its sessions came, is written within `lazyFlushMs`. */
+  /** The spool of this account, and how far its sessions came, is written within `limits.lazy`. */
   touchLazily(account: Account): void {
     this.#lazy.add(account);
     this.#lazyTimer ??= this.env.clock.after(this.env.limits.lazy, () => {

@@ -129,15 +129,3 @@ const codes: { readonly [condition: string]: string } = {
   'service-unavailable': '503',
   'unexpected-request': '400',
 };
-
-const registrations = new WeakMap<Env, Registration>();
-
-/** The answer, whole, to an iq of `jabber:iq:register` on a connection that has not authenticated. Never rejects. */
-export function answerRegistration(env: Env, stanza: Element, info: ConnInfo): Promise<string> {
-  let registration = registrations.get(env);
-  if (registration === undefined) {
-    registration = new Registration(env);
-    registrations.set(env, registration);
-  }
-  return registration.answer(stanza, info);
-}

@@ -64,11 +64,6 @@ export class Roster implements Iterable<Item> {
     return item?.contact === contact ? item : undefined;
   }
 
-  /** Is this address in the roster that clients see? */
-  has(contact: string): boolean {
-    return this.get(contact)?.listed === true;
-  }
-
   set(item: Item): void {
     const at = this.#search(item.contact);
     const before = this.#items[at];

@@ -1,6 +1,5 @@
 import type { Clock, Timer } from '../base/clock.ts';
 import { fixed } from '../base/fixed.ts';
-import type { Log } from '../base/log.ts';
 import type { Mesh, Peer } from '../mesh/mesh.ts';
 import type { Routes } from '../placement/routes.ts';
 import type { Element } from '../xmpp/element.ts';
@@ -77,7 +76,6 @@ export interface PostOptions {
   readonly mesh: Mesh;
   readonly routes: Routes;
   readonly clock: Clock;
-  readonly log: Log;
   readonly office: Office;
   readonly partitionOf: (address: string) => number | undefined;
   /** Milliseconds after which a letter that nobody settled is sent again. */
@@ -104,7 +102,7 @@ type Frame = Spoken &
         readonly recipient: string;
         readonly stanza: Element;
       }
-    /** The answer to a `pass` for a partition that is served elsewhere by now; \`by\` is that frame's. */
+    /** The answer to a `pass` for a partition that is served elsewhere by now; `by` is that frame's. */
     | { readonly t: 'missed'; readonly stanza: Element }
   );
 

@@ -347,8 +347,8 @@ export class Company {
   }
 
   #seat(occupant: Occupant, self: string): Seat {
-    const { jid, nick, joined, n: visit } = occupant;
-    return { jid: jid.full, nick, joined, visit, sees: seesAddresses(this.#room, occupant), self };
+    const { jid, nick, joined } = occupant;
+    return { jid: jid.full, nick, joined, sees: seesAddresses(this.#room, occupant), self };
   }
 
   /** What is shown of everybody has changed (config.ts, whois). */
@@ -365,11 +365,6 @@ export class Company {
       met ? this.#mirror(jids, 0, new Set()).map((frame) => ({ peer, frame })) : [],
     );
     return () => all.forEach(({ peer, frame }) => this.#send(peer, frame));
-  }
-
-  /** Servers, for who looks at the room from outside. */
-  get size(): number {
-    return this.#hosts.size;
   }
 }
 

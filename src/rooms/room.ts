@@ -84,8 +84,6 @@ export class Room implements Party {
   readonly id: number;
   readonly address: string;
   readonly creator: string;
-  /** Milliseconds since the epoch. */
-  readonly created: number;
   /** Names this object to the halls (link/rooms.ts). */
   readonly run: number;
   config: Config;
@@ -124,7 +122,6 @@ export class Room implements Party {
     this.id = row.id;
     this.address = row.address;
     this.creator = row.creator;
-    this.created = row.created;
     this.locked = row.locked === 1;
     this.config = readConfig(row.config);
     this.subject = row.subject === null ? undefined : (JSON.parse(row.subject) as Subject);

@@ -7,7 +7,6 @@ import {
   outgoing,
   rowParams,
   uncopied,
-  type Kind,
   type Origin,
   type Row,
 } from '../account/rows.ts';
@@ -32,10 +31,10 @@ export const offline: Part = {
 export const archive: Part = { give: giveArchive, take: (intake, pieces) => takeAll(intake, pieces, result) };
 
 const rows = {
-  shown: sql`select id, kind, source, n, k, xml from message
+  shown: sql`select id, source, n, k, xml from message
     where partition = $1 and account = $2 and id > $3 and shown = 1 and xml <> '' and kind in (0, 3)
     order by id limit $4`,
-  pending: sql`select id, kind, source, n, k, shown, sent, xml from message
+  pending: sql`select id, source, n, k, shown, sent, xml from message
     where partition = $1 and account = $2 and id > $3 and pending = 1 and xml <> '' and kind in (0, 3)
     order by id limit $4`,
   taken: sql`select id, source, n, k from message
@@ -45,7 +44,6 @@ const rows = {
 
 interface Stored {
   readonly id: number;
-  readonly kind: Kind;
   readonly source: number;
   readonly n: number;
   readonly k: number;

@@ -79,15 +79,6 @@ export class Jid {
     return this.resource === '' ? this : new Jid(this.local, this.domain, '');
   }
 
-  /** True where both are the same account (or domain), whatever their resources. */
-  sameBare(other: Jid): boolean {
-    return this.bare === other.bare;
-  }
-
-  equals(other: Jid): boolean {
-    return this.full === other.full;
-  }
-
   toString(): string {
     return this.full;
   }

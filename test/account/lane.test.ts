@@ -86,8 +86,9 @@ test('what the lane has no room for is refused as too much, whatever it is', asy
     roomHosts: new Set([host]),
     partitionOf: (jid: string) => (jid.endsWith(`@${host}`) ? 99 : partitionOf(jid)),
   });
-  const full = (unit: Unit) =>
-    void queueMicrotask(() => unit.failed('overloaded', undefined, new Failure('overloaded', 'full')));
+  const full = (unit: Unit): void => {
+    queueMicrotask(() => unit.failed('overloaded', undefined, new Failure('overloaded', 'full')));
+  };
   const sent = [
     message('bob@example.org', 'one'),
     '<presence to="hall@conference.example.org/alice"><x xmlns="http://jabber.org/protocol/muc"/></presence>',

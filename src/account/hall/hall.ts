@@ -273,7 +273,6 @@ export class Hall {
   #tellAll({ session }: Stay, seat: Seat, subject: string): void {
     const stay = new Stay(session, seat, seat.joined, 0, 0);
     stay.known = true;
-    stay.visit = seat.visit;
     stay.entering = { self: seat.self, history: [], subject };
     stay.ackedPos = stay.savedPos = -1;
     this.#add(stay);
@@ -294,7 +293,6 @@ export class Hall {
     if (session === undefined) return;
     const stay = new Stay(session, seat, pos, 0, from);
     stay.known = true;
-    stay.visit = seat.visit;
     stay.entering = entering;
     stay.ackedPos = stay.savedPos = -1;
     this.#add(stay);

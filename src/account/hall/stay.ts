@@ -23,8 +23,6 @@ export class Stay {
   known = false;
   /** Its client has said that it goes. */
   leaving = false;
-  /** Its client was told of this entering (link/rooms.ts, Seat); 0: of none here. */
-  visit = 0;
   /** What it still has to be told of its entering. */
   entering: Entering | undefined;
   /** It has been sent everything up to these (link/rooms.ts). */
