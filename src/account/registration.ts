@@ -15,7 +15,7 @@ import { Turnstile } from './turnstile.ts';
 export const passwordMax = fixed.password.value;
 
 /** How many accounts may be tried, from one address and from all together. */
-export const registrationRates: { readonly address: Rate; readonly all: Rate } = {
+const registrationRates: { readonly address: Rate; readonly all: Rate } = {
   address: { burst: fixed.registerAddress.value, perSecond: 1 / 60 },
   all: { burst: fixed.registerAll.value, perSecond: 2 },
 };

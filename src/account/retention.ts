@@ -14,7 +14,7 @@ import { Rounds } from '../entity/rounds.ts';
  * (id and origin) stays while the letter it came by might come again from its sender's outbox, and two days more
  * (DESIGN §5). What waits in a spool is left alone, however old it is.
  */
-export const retentionRows = {
+const retentionRows = {
   /** Accounts that have something older than a point of time, in the order of their ids. */
   accounts: sql`select a.id from account a where a.partition = $1 and a.id > $2 and exists (
     select 1 from message m where m.partition = a.partition and m.account = a.id and m.id < $3 and m.pending = 0)

@@ -119,7 +119,7 @@ function approveAhead(work: Work, account: Account, before: Item): void {
 }
 
 /** Hands a stamped stanza on; what `prepare` reads must be there. To a domain that we cannot reach it just goes nowhere. */
-export function forward(
+function forward(
   work: Work,
   account: Account,
   stanza: Element,

@@ -373,6 +373,6 @@ export function newest(occupants: readonly Occupant[]): Occupant {
   return occupants.reduce((best, one) => (one.v > best.v ? one : best));
 }
 
-export function seesAddresses({ config }: Room, { role }: Occupant): boolean {
+function seesAddresses({ config }: Room, { role }: Occupant): boolean {
   return config.whois === 'anyone' || role === 'moderator';
 }

@@ -25,7 +25,7 @@ const told: readonly Feature[] = [
 ];
 
 /** Every feature of rooms that answers requests, in one table. */
-export const features: readonly Feature[] = [...told, disco(told)];
+const features: readonly Feature[] = [...told, disco(told)];
 
 function table<H>(
   handlersOf: (feature: Feature) => Readonly<Record<string, H>> | undefined,

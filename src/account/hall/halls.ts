@@ -287,4 +287,4 @@ function isOf(address: string, room: string): boolean {
 }
 const slash = 0x2f;
 /** The client's place in a room is not known: it begins where the room says that it came in. */
-export const unknown = -1;
+const unknown = -1;
