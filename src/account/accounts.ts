@@ -20,7 +20,7 @@ import type { Env } from './env.ts';
 import { Halls } from './hall/halls.ts';
 import { serverCaps } from './features.ts';
 import { receiveStanza } from './inbound.ts';
-import { asSent, letters, openOffice } from './office.ts';
+import { lettersOf, openOffice } from './office.ts';
 import { Logins } from './login.ts';
 import { Partition, reportMs, type Shared } from './partition.ts';
 import { Registration } from './registration.ts';
@@ -117,13 +117,13 @@ export class Accounts {
     const [rows, ahead, waiting] = await Promise.all([
       env.store.query<{ id: number; address: string; resumable: number }>(sessionRows.ofPartition, [id]),
       readAhead(env.store, id),
-      all(letters(env.store, id)),
+      lettersOf(env.store, id),
     ]);
     for (const { address } of rows) partition.dormant.add(address);
     partition.foresee(ahead);
     for (const one of carried) partition.carried.set(one.session, one);
     this.#partitions.set(id, partition);
-    for (const letter of asSent(waiting)) this.post.queue(letter);
+    for (const letter of waiting) this.post.queue(letter);
     // Sessions that cannot be resumed end when every mux had time to show them; the others after the resume window.
     env.clock.after(
       reportMs,
@@ -453,12 +453,6 @@ export class Accounts {
           );
         }
   }
-}
-
-async function all<T>(source: AsyncIterable<T>): Promise<T[]> {
-  const list: T[] = [];
-  for await (const one of source) list.push(one);
-  return list;
 }
 
 /** Reads accounts of which a push service should have been told something: they look for themselves. */

@@ -1,4 +1,4 @@
-import { fixed } from '../base/fixed.ts';
+import { outboxRows, readLetters } from '../post/outbox.ts';
 import type { Letter, Office } from '../post/post.ts';
 import type { Store } from '../store/store.ts';
 import type { StanzaCondition } from '../xmpp/error.ts';
@@ -15,7 +15,6 @@ import { isComponent } from './component/known.ts';
 import { keepForComponent } from './component/component.ts';
 import { unreachable } from './iqroute.ts';
 import { storeBounce } from './message.ts';
-import { outboxRows } from './outboxrows.ts';
 import { Owed } from './owed.ts';
 import type { Partition } from './partition.ts';
 import { isApproval, receiveApproval } from './pubsub/authorize.ts';
@@ -184,30 +183,16 @@ function returnToComponent(work: Work, stanza: Element, settlement: string, lett
   }
 }
 
-/** The outbox of a partition, oldest first per account, read in slices. */
-export async function* letters(store: Store, partition: number): AsyncIterable<Letter> {
-  const slice = fixed.outboxSlice.value;
-  let account = 0;
-  let id = 0;
-  for (;;) {
-    const rows = await store.query<Omit<Letter, 'partition' | 'recipient' | 'to'> & { address: string }>(
-      outboxRows.after,
-      [partition, account, id, slice],
-    );
-    for (const { address: to, ...row } of rows) {
-      const recipient = to.includes('/') ? to.slice(0, to.indexOf('/')) : to;
-      yield { ...row, partition, to, recipient };
-      ({ account, id } = row);
-    }
-    if (rows.length < slice) return;
-  }
+/** What accounts of a partition have left to be handed over. */
+export async function lettersOf(store: Store, partition: number): Promise<readonly Letter[]> {
+  return asSent(await readLetters(store, outboxRows.ofAccounts, partition, ({ sender }) => sender!));
 }
 
 /**
  * Letters in the order of their ids, but those of one session to one recipient in that in which it sent them: one that could
  * not be stored with its recipient's part went to the outbox late, with a later id (invariant 5).
  */
-export function asSent(letters: readonly Letter[]): readonly Letter[] {
+function asSent(letters: readonly Letter[]): readonly Letter[] {
   const lines = new Map<string, number[]>();
   for (const [place, { account, recipient, source }] of letters.entries()) {
     const line = `${account} ${source} ${recipient}`;

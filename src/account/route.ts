@@ -1,11 +1,11 @@
 import type { Element } from '../xmpp/element.ts';
 import { StanzaError } from '../xmpp/error.ts';
+import { letterParams, outboxRows } from '../post/outbox.ts';
 import type { Letter } from '../post/post.ts';
 import type { Jid } from '../xmpp/jid.ts';
 import { textOf } from '../xmpp/serialise.ts';
 import type { Account } from './account.ts';
 import { entityOf, isComponent } from './component/known.ts';
-import { outboxRows } from './outboxrows.ts';
 import type { Partition } from './partition.ts';
 import type { Kind, Origin } from './rows.ts';
 import type { Work } from './work.ts';
@@ -77,18 +77,7 @@ function addLetter(work: Work, to: Jid, stanza: Element, kind: Kind, origin: Ori
     created: partition.env.clock.now(),
     xml: textOf(stanza),
   };
-  work.write(outboxRows.add, [
-    partition.id,
-    account.id,
-    letter.id,
-    letter.to,
-    origin.source,
-    origin.n,
-    origin.k,
-    kind,
-    letter.xml,
-    letter.created,
-  ]);
+  work.write(outboxRows.add, letterParams(letter));
   account.countLetter(letter.recipient, 1);
   work.ended(() => account.countLetter(letter.recipient, -1));
   work.after(() => partition.post.queue(letter));

@@ -1,3 +1,4 @@
+import { outboxRows } from '../post/outbox.ts';
 import type { Letter, Office, Settlement } from '../post/post.ts';
 import type { Element } from '../xmpp/element.ts';
 import { StanzaError, type StanzaCondition } from '../xmpp/error.ts';
@@ -7,7 +8,6 @@ import { errorChild, errorReply } from '../xmpp/stanza.ts';
 import { Echo } from './echo.ts';
 import type { Env } from './env.ts';
 import { tellInviter } from './invite.ts';
-import { outboxRows } from './outbox.ts';
 import type { Partition } from './partition.ts';
 import { receive, receivePassing, refuse } from './receive.ts';
 import type { Room } from './room.ts';

@@ -10,7 +10,7 @@ import { openDoor } from './door.ts';
 import type { Env } from './env.ts';
 import { Makers } from './makers.ts';
 import { openOffice } from './office.ts';
-import { readLetters } from './outbox.ts';
+import { lettersOf } from './outbox.ts';
 import { Partition, type Shared } from './partition.ts';
 import { hearReport } from './reports.ts';
 import { roomRows } from './rows.ts';
@@ -66,7 +66,7 @@ export class Rooms implements Neighbours {
     const partition = new Partition(env, id, epoch, lane, this.#shared);
     const [occupied, letters] = await Promise.all([
       env.store.query<{ address: string }>(roomRows.occupied, [id]),
-      readLetters(env.store, id),
+      lettersOf(env.store, id),
     ]);
     this.#partitions.set(id, partition);
     for (const letter of letters) env.post.queue(letter);
