@@ -20,7 +20,7 @@ import type { Partition } from './partition.ts';
 import { isApproval, receiveApproval } from './pubsub/authorize.ts';
 import { receiveBetween, Repeats } from './pubsub/between.ts';
 import { sendPassing } from './route.ts';
-import { subscription, type Kind } from './rows.ts';
+import { subscription } from './rows.ts';
 import { between, returnSubscription } from './subscription.ts';
 import { isVisit, receiveVisit } from './visit.ts';
 import { Work } from './work.ts';
@@ -115,15 +115,7 @@ async function takeLetter(
     const { source, n, k } = letter;
     const to = Jid.parse(letter.to)!;
     try {
-      await receiveDurable(
-        work,
-        recipient,
-        parseStored(letter.xml),
-        to,
-        letter.kind as Kind,
-        { source, n, k },
-        true,
-      );
+      await receiveDurable(work, recipient, parseStored(letter.xml), to, letter.kind, { source, n, k }, true);
     } catch (error) {
       done(error instanceof StanzaError ? error.condition : 'later');
       return;

@@ -2,7 +2,7 @@ import type { Source } from '../entity/joint.ts';
 import type { Kind } from '../post/kinds.ts';
 import { sql, type Value } from '../store/store.ts';
 
-export { bounce, forRoom, message, subscription, uncopied, type Kind } from '../post/kinds.ts';
+export { bounce, copied, forRoom, subscription, uncopied, type Kind } from '../post/kinds.ts';
 
 /**
  * A stored message: everything durable that an account sent or received through its own archive. `id` is at once the

@@ -1,6 +1,6 @@
 import { fixed } from '../base/fixed.ts';
 import type { Joint, Source } from '../entity/joint.ts';
-import { message as copyable } from '../post/kinds.ts';
+import { copied } from '../post/kinds.ts';
 import { el, type Element } from '../xmpp/element.ts';
 import { StanzaError, type StanzaCondition } from '../xmpp/error.ts';
 import { Jid } from '../xmpp/jid.ts';
@@ -124,7 +124,7 @@ function tell(
   const own = { from: room.address, id: attrs['id'], to: to.full, 'xml:lang': attrs['xml:lang'] };
   const stanza = el('message', NS.client, own, [x]);
   if (source === undefined) unit.after(() => room.partition.send(to, stanza));
-  else sendLetter(unit, room, stanza, to, { ...source, k }, copyable);
+  else sendLetter(unit, room, stanza, to, { ...source, k }, copied);
 }
 
 /** An invitation could not be delivered (§7.8.2): the sessions of the inviter that are in hear so. Call it as an effect. */

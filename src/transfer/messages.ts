@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import { fixed } from '../base/fixed.ts';
 import {
   incoming,
-  message as copied,
+  copied,
   messageRows,
   outgoing,
   rowParams,
