@@ -3,6 +3,7 @@ import type { Peer } from '../mesh/mesh.ts';
 import { Failure } from '../base/failure.ts';
 import { fixed } from '../base/fixed.ts';
 import { Gate } from '../base/gate.ts';
+import { Owned } from '../entity/owned.ts';
 import { openPost, type Office, type Post } from '../post/post.ts';
 import type { Lane } from '../store/lane.ts';
 import type { Account } from './account.ts';
@@ -37,7 +38,7 @@ import { sendVisit } from './visit.ts';
 export class Accounts {
   readonly env: Env;
   readonly post: Post;
-  readonly #partitions = new Map<number, Partition>();
+  readonly #partitions = new Owned<Partition>();
   readonly #shared: Shared;
   readonly #logins: Logins;
   readonly #registration: Registration;
@@ -48,7 +49,7 @@ export class Accounts {
     this.env = env;
     this.#logins = new Logins(env, (id) => this.at(id));
     this.#registration = new Registration(env);
-    const office = offices(openOffice(env, (partition) => this.#partitions.get(partition)));
+    const office = offices(openOffice(env, (id) => this.at(id)));
     const { mesh, routes, clock, partitionOf } = env;
     const lifetime = env.limits.outboxTime * 1000;
     const count = env.count;
@@ -83,9 +84,7 @@ export class Accounts {
 
   /** For announcements: what is served here. */
   owned(): { partition: number; epoch: number }[] {
-    return [...this.#partitions.values()]
-      .filter(({ serving }) => serving)
-      .map(({ id, epoch }) => ({ partition: id, epoch }));
+    return this.#partitions.announced();
   }
 
   /** What the server's annotation says (XEP-0115), for the muxes to offer. */
@@ -102,8 +101,7 @@ export class Accounts {
 
   /** The partition, where it is served here. */
   at(id: number): Partition | undefined {
-    const partition = this.#partitions.get(id);
-    return partition?.ended === false ? partition : undefined;
+    return this.#partitions.at(id);
   }
 
   /**
@@ -122,7 +120,7 @@ export class Accounts {
     for (const { address } of rows) partition.dormant.add(address);
     partition.foresee(ahead);
     for (const one of carried) partition.carried.set(one.session, one);
-    this.#partitions.set(id, partition);
+    this.#partitions.add(partition);
     for (const letter of waiting) this.post.queue(letter);
     // Sessions that cannot be resumed end when every mux had time to show them; the others after the resume window.
     env.clock.after(
@@ -187,17 +185,16 @@ export class Accounts {
 
   /** Says nothing more for a partition. */
   forget(id: number): void {
-    const partition = this.#partitions.get(id);
+    const partition = this.#partitions.remove(id);
     if (partition === undefined) return;
-    this.#partitions.delete(id);
     partition.stop();
     this.post.forget(id);
     this.#logins.forget(id);
   }
 
   #receive(from: Peer, frame: Up): void {
-    const partition = this.at(frame.partition);
-    if (partition === undefined || partition.epoch !== frame.epoch) {
+    const partition = this.#partitions.in(frame);
+    if (partition === undefined) {
       this.env.count('stale-frame');
       return;
     }

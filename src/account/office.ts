@@ -25,22 +25,18 @@ import { between, returnSubscription } from './subscription.ts';
 import { isVisit, receiveVisit } from './visit.ts';
 import { Work } from './work.ts';
 
-/** What the post needs of accounts: letters taken in, letters settled, and what nobody stores. */
-export function openOffice(env: Env, partitionAt: (id: number) => Partition | undefined): Office {
-  const serving = (id: number): Partition | undefined => {
-    const partition = partitionAt(id);
-    return partition?.ended === false ? partition : undefined;
-  };
-  const owed = new Owed(env, serving);
-  const repeats = new Repeats(env, serving);
+/** What the post needs of accounts: letters taken in, letters settled, and what nobody stores. `at`: what is served here. */
+export function openOffice(env: Env, at: (id: number) => Partition | undefined): Office {
+  const owed = new Owed(env, at);
+  const repeats = new Repeats(env, at);
   return {
     serves: (id, epoch) => {
-      const partition = partitionAt(id);
+      const partition = at(id);
       return partition?.serving === true && partition.epoch === epoch;
     },
-    epochOf: (id) => serving(id)?.epoch,
+    epochOf: (id) => at(id)?.epoch,
     take: (id, letter, done) => {
-      const partition = serving(id);
+      const partition = at(id);
       if (partition === undefined) return;
       takeLetter(partition, letter, done).catch((error: unknown) => {
         env.log.warn({ err: error }, 'a letter could not be taken in');
@@ -48,7 +44,7 @@ export function openOffice(env: Env, partitionAt: (id: number) => Partition | un
       });
     },
     settle: (letter, settlement, done) => {
-      const partition = serving(letter.partition);
+      const partition = at(letter.partition);
       if (partition === undefined) return;
       settleLetter(partition, letter, settlement, done).catch((error: unknown) => {
         env.log.warn({ err: error }, 'a letter could not be settled');
@@ -56,7 +52,7 @@ export function openOffice(env: Env, partitionAt: (id: number) => Partition | un
       });
     },
     arrive: (id, recipient, stanza) => {
-      const partition = serving(id);
+      const partition = at(id);
       const to = Jid.parse(stanza.attrs['to'] ?? recipient);
       if (partition === undefined || to === undefined) return;
       if (stanza.ns === NS.between) {
@@ -85,7 +81,7 @@ export function openOffice(env: Env, partitionAt: (id: number) => Partition | un
       const answer = stanza.name === 'iq' ? unreachable(stanza) : undefined;
       const back = Jid.parse(answer?.attrs['to'] ?? '');
       const home = back === undefined ? undefined : env.partitionOf(back.bare);
-      const partition = home === undefined ? undefined : serving(home);
+      const partition = home === undefined ? undefined : at(home);
       if (answer !== undefined && back !== undefined && partition !== undefined)
         sendPassing(partition, back, answer);
     },

@@ -1,6 +1,7 @@
 import { sleep, type Timer } from '../base/clock.ts';
 import { fixed } from '../base/fixed.ts';
 import { Entities } from '../entity/entities.ts';
+import { rest } from '../entity/rest.ts';
 import type { Gate } from '../base/gate.ts';
 import type { Up } from '../link/frames.ts';
 import type { Peer } from '../mesh/mesh.ts';
@@ -331,27 +332,15 @@ export class Partition {
     await this.lane.flush();
   }
 
-  /**
-   * Takes nothing more in and ends what was begun: tasks in mailboxes, their commits, what these cause. False where that
-   * takes longer than `closeMs`: then it goes on as if nothing had been.
-   */
-  async quiesce(): Promise<boolean> {
-    const { clock } = this.env;
-    const deadline = clock.mono() + closeMs;
-    this.closing = true;
-    const still = () => {
-      for (const account of this.accounts.values()) if (!account.mailbox.idle || !account.quiet) return false;
-      return this.accounts.loading === 0;
-    };
-    do {
-      // oxlint-disable-next-line no-await-in-loop -- each round ends what the one before it caused
-      await Promise.race([this.flush(), sleep(clock, Math.max(1, deadline - clock.mono()))]);
-      if (still()) return true;
-      // oxlint-disable-next-line no-await-in-loop -- a load, or a task that reads
-      await sleep(clock, 1);
-    } while (clock.mono() < deadline && !this.#ended);
-    this.closing = false;
-    return false;
+  /** Every task has ended, and its commits. */
+  get still(): boolean {
+    for (const account of this.accounts.values()) if (!account.mailbox.idle || !account.quiet) return false;
+    return this.accounts.loading === 0;
+  }
+
+  /** Ends everything that was begun; false where that takes too long (entity/rest.ts). */
+  quiesce(): Promise<boolean> {
+    return rest(this);
   }
 
   // ── loading ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -459,8 +448,6 @@ const toldIn = 5;
 const reportPause = 20;
 /** Seconds after which a new session may try again at a server that can take no more. */
 const constrainedWait = 5;
-/** How long a partition may take to come to rest before it is handed over. */
-const closeMs = fixed.handOff.value;
 const expiryMs = 1_000;
 
 /** How long a new owner waits for the muxes' reports (DESIGN §5, resume). */
