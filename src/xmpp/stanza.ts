@@ -1,5 +1,5 @@
 import { Element, el } from './element.ts';
-import type { StanzaError } from './error.ts';
+import { StanzaError } from './error.ts';
 import { NS } from './namespaces.ts';
 
 export type MessageType = 'chat' | 'error' | 'groupchat' | 'headline' | 'normal';
@@ -14,6 +14,13 @@ export function messageType(message: Element): MessageType {
 export function payload(iq: Element): Element | undefined {
   const children = iq.elements();
   return children.length === 1 ? children[0] : undefined;
+}
+
+/** The same; throws `bad-request` where there is not exactly one. */
+export function payloadOf(iq: Element): Element {
+  const found = payload(iq);
+  if (found === undefined) throw new StanzaError('bad-request', 'a request has exactly one child');
+  return found;
 }
 
 /** The text of a message in its first language, undefined where it has none. */

@@ -1,12 +1,13 @@
+import { key } from '../../entity/requests.ts';
 import { fixed } from '../../base/fixed.ts';
 import type { Element } from '../../xmpp/element.ts';
 import { StanzaError, StreamError } from '../../xmpp/error.ts';
 import { Jid } from '../../xmpp/jid.ts';
 import { NS } from '../../xmpp/namespaces.ts';
 import { serialise, textOf } from '../../xmpp/serialise.ts';
-import { errorReply } from '../../xmpp/stanza.ts';
+import { errorReply, payloadOf } from '../../xmpp/stanza.ts';
 import { serverHandlers } from '../features.ts';
-import { key, payloadOf, resultOf } from '../iq.ts';
+import { resultOf } from '../iq.ts';
 import { reply } from '../iqroute.ts';
 import { placeOf, sendDurable, sendPassing, sharing, writeLetter } from '../route.ts';
 import { copied, subscription, uncopied, type Kind, type Origin } from '../rows.ts';
