@@ -4,7 +4,7 @@ import type { Peer } from '../../mesh/mesh.ts';
 import { attribute } from '../../xmpp/serialise.ts';
 import { NS } from '../../xmpp/namespaces.ts';
 import type { Env } from '../env.ts';
-import { hasRoom } from '../room.ts';
+import { hasSpace } from '../space.ts';
 import type { Session } from '../session.ts';
 import { addressed, Fan } from './fan.ts';
 import { feedOver, messageFeed, presenceFeed, Stay } from './stay.ts';
@@ -411,7 +411,7 @@ export class Hall {
 
   /** The client owes too much: it gets what comes when it has acknowledged. */
   #hold(stay: Stay): boolean {
-    if (hasRoom(stay.session)) return false;
+    if (hasSpace(stay.session)) return false;
     stay.live = false;
     return true;
   }
@@ -449,7 +449,7 @@ export class Hall {
     for (const one of this.#gone.values()) if (one.v > floor) rest.push(one);
     if (rest.length > came) rest.sort((a, b) => a.v - b.v);
     for (const one of rest) {
-      if (!hasRoom(session)) return false;
+      if (!hasSpace(session)) return false;
       stay.v = one.v;
       const own = one.nick === stay.nick;
       // Its own is told at the end of its entering, and once.
@@ -464,7 +464,7 @@ export class Hall {
   #pumpEntering(stay: Stay): boolean {
     const { session, entering } = stay;
     if (entering === undefined) return true;
-    if (!hasRoom(session)) return false;
+    if (!hasSpace(session)) return false;
     stay.entering = undefined;
     session.send(addressed('presence', session, entering.self), 0, this.feeds.presence, stay.v);
     for (const tail of entering.history) session.send(addressed('message', session, tail));
@@ -476,13 +476,13 @@ export class Hall {
   #pumpMessages(stay: Stay): boolean {
     const { session } = stay;
     while (stay.past.length > 0) {
-      if (!hasRoom(session)) return false;
+      if (!hasSpace(session)) return false;
       const [pos, tail] = stay.past.shift()!;
       stay.pos = pos;
       session.send(addressed('message', session, tail), 0, this.feeds.message, pos);
     }
     if (stay.pos >= this.pos) return true;
-    if (!hasRoom(session)) return false;
+    if (!hasSpace(session)) return false;
     if (!stay.asked) {
       stay.asked = true;
       this.#floor.ask(this, { t: 'after', jid: session.full, pos: stay.pos });
