@@ -8,6 +8,7 @@ import type { Env } from '../env.ts';
 import type { Partition } from '../partition.ts';
 import { keep } from '../record.ts';
 import type { Session } from '../session.ts';
+import { forgetRoom, rememberRoom } from './directed.ts';
 import { Hall, type Floor } from './hall.ts';
 import { feedOver, messageFeed, presenceFeed, type Stay } from './stay.ts';
 
@@ -263,28 +264,5 @@ function isLeaving({ unacked, outs }: Session, room: string): boolean {
   return false;
 }
 
-/** What the session's record says of rooms: it is in this one, also where it had left and came again meanwhile. */
-function rememberRoom(session: Session, room: string, nick: string): void {
-  const directed = (session.directed ??= new Set());
-  for (const address of directed) if (isOf(address, room)) return;
-  directed.add(`${room}/${nick}`);
-  keep(session);
-  session.partition.touch(session);
-}
-
-/** It is not in this one any more. */
-function forgetRoom(session: Session, room: string): void {
-  const { directed } = session;
-  if (directed === undefined) return;
-  for (const address of directed) if (isOf(address, room)) directed.delete(address);
-  if (directed.size === 0) session.directed = undefined;
-  keep(session);
-  session.partition.touch(session);
-}
-
-function isOf(address: string, room: string): boolean {
-  return address.startsWith(room) && address.charCodeAt(room.length) === slash;
-}
-const slash = 0x2f;
 /** The client's place in a room is not known: it begins where the room says that it came in. */
 const unknown = -1;
