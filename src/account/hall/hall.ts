@@ -32,7 +32,7 @@ export interface Floor {
 export class Hall {
   readonly room: string;
   /** The room's partition. */
-  readonly place: number | undefined;
+  readonly home: number | undefined;
   readonly feeds: { readonly message: string; readonly presence: string };
   readonly stays = new Map<string, Stay>();
   /** Who speaks for the room. */
@@ -56,7 +56,7 @@ export class Hall {
     this.room = room;
     this.feeds = { message: messageFeed(room), presence: presenceFeed(room) };
     this.#floor = floor;
-    this.place = floor.env.partitionOf(room);
+    this.home = floor.env.partitionOf(room);
   }
 
   // ── the owner ───────────────────────────────────────────────────────────────────────────────────────────────────

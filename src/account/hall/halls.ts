@@ -44,7 +44,7 @@ export class Halls {
     env.mesh.onPeer((peer, state) => {
       if (state === 'up') this.#report((hall) => this.#route(hall)?.server === peer);
     });
-    env.routes.onChange(({ partition }) => this.#report((hall) => hall.place === partition));
+    env.routes.onChange(({ partition }) => this.#report((hall) => hall.home === partition));
   }
 
   /**
@@ -224,8 +224,8 @@ export class Halls {
     this.#env.mesh.send(server, 'room', { ...frame, partition, epoch, room: hall.room });
   }
 
-  #route({ place }: Hall): Route | undefined {
-    return place === undefined ? undefined : this.#env.routes.partition(place);
+  #route({ home }: Hall): Route | undefined {
+    return home === undefined ? undefined : this.#env.routes.partition(home);
   }
 
   #report(of: (hall: Hall) => boolean): void {
