@@ -26,10 +26,10 @@ export function sharing(partition: Partition, to: Jid): Partition | undefined {
 }
 
 /**
- * Sends a durable stanza, already stamped with `from`, on behalf of `work.account`: into the partition `home`, which shares
- * the lane, its part joins the work, so that one commit holds both; without one the work gets an outbox row, and the post
- * takes it from there after the commit. Without a promise where everything is in memory. Throws, or rejects with, `StanzaError` where it
- * cannot be sent at all.
+ * Sends a durable stanza, already stamped with `from`, on behalf of `work.account`. Into its own partition, or `home`, which
+ * shares the lane, its part joins the work, so that one commit holds both; elsewhere the work gets an outbox row, and the
+ * post takes it from there after the commit. Without a promise where everything is in memory. Throws, or rejects with,
+ * `StanzaError` where it cannot be sent at all.
  */
 export function sendDurable(
   work: Work,
@@ -37,18 +37,20 @@ export function sendDurable(
   stanza: Element,
   kind: Kind,
   origin: Origin,
-  home = placeOf(work.partition, to) === 'here' ? work.partition : undefined,
+  home?: Partition,
 ): void | Promise<void> {
-  if (placeOf(work.partition, to) === 'foreign') throw new StanzaError('remote-server-not-found');
-  if (home === undefined || work.account.detoured(to.bare)) {
+  const place = placeOf(work.partition, to);
+  if (place === 'foreign') throw new StanzaError('remote-server-not-found');
+  const into = home ?? (place === 'here' ? work.partition : undefined);
+  if (into === undefined || work.account.detoured(to.bare)) {
     writeLetter(work, to, stanza, kind, origin);
     return;
   }
   const hand = (recipient: Account | undefined) => {
     if (recipient === undefined) throw new StanzaError('service-unavailable');
-    return home.arrivals.durable(work, recipient, stanza, to, kind, origin, false);
+    return into.arrivals.durable(work, recipient, stanza, to, kind, origin, false);
   };
-  const recipient = home.account(to.bare);
+  const recipient = into.account(to.bare);
   return recipient instanceof Promise ? recipient.then(hand) : hand(recipient);
 }
 
