@@ -8,23 +8,18 @@ import type { Peer } from '../mesh/mesh.ts';
 import type { Post } from '../post/post.ts';
 import type { Lane } from '../store/lane.ts';
 import type { Fence } from '../store/store.ts';
-import { write } from '../store/write.ts';
 import type { Element } from '../xmpp/element.ts';
 import type { Jid } from '../xmpp/jid.ts';
-import { Account, type Waiting } from './account.ts';
-import { accountRows, readPreferences, type AccountRow } from './accountrows.ts';
+import type { Account } from './account.ts';
 import type { Read } from './ahead.ts';
-import { readBlocks } from './blocks.ts';
-import { readPushes } from './pushes.ts';
-import { endAgain, endSession, removeRows } from './end.ts';
-import { takeCarried, type Carried } from './carry.ts';
-import { entityOf, isComponent } from './component/known.ts';
+import { endSession, removeRows } from './end.ts';
+import type { Carried } from './carry.ts';
+import { entityOf } from './component/known.ts';
 import type { Env } from './env.ts';
-import { messageRows, type Kind, type Origin } from './rows.ts';
-import { Session } from './session.ts';
-import { inboundOp, recordOp, sessionRows, type SessionRow } from './sessionrows.ts';
-import { restore } from './record.ts';
-import { settled } from './roster.ts';
+import { Loads, reload } from './load.ts';
+import type { Kind, Origin } from './rows.ts';
+import type { Session } from './session.ts';
+import { inboundOp, recordOp, sessionRows } from './sessionrows.ts';
 import type { Halls } from './hall/halls.ts';
 import type { Refresher } from './refresher.ts';
 import { openRetention } from './retention.ts';
@@ -102,6 +97,7 @@ export class Partition {
   readonly #unfill: () => void;
   readonly #retention: Timer;
   readonly #sweep: Timer;
+  readonly #loads = new Loads(this);
 
   /** Sessions whose `in_n` or record the store does not know. */
   readonly #touched = new Set<Session>();
@@ -110,8 +106,6 @@ export class Partition {
   readonly #lazy = new Set<Account>();
   #lazyTimer: Timer | undefined;
   #expiryTimer: Timer | undefined;
-  #ahead = new Map<string, Read>();
-  #aheadTimer: Timer | undefined;
   readonly #answered = new Map<Session, number>();
   /** Sessions that are over, and when their rows are to go; the oldest first. */
   readonly #over = new Map<Session, number>();
@@ -131,7 +125,7 @@ export class Partition {
     this.fences = [{ partition: id, epoch }];
     this.began = env.clock.mono();
     this.accounts = new Entities({
-      load: (address) => this.#load(address),
+      load: (address) => this.#loads.load(address),
       idle: (account) => account.idle,
       loads: shared.loads,
       keep: () => shared.keep(),
@@ -319,9 +313,8 @@ export class Partition {
     this.#touchTimer?.cancel();
     this.#lazyTimer?.cancel();
     this.#expiryTimer?.cancel();
-    this.#aheadTimer?.cancel();
     this.#overTimer?.cancel();
-    this.#ahead.clear();
+    this.#loads.stop();
     this.sessions.clear();
   }
 
@@ -345,99 +338,14 @@ export class Partition {
 
   // ── loading ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** What was read before there was a question for it. Nobody else changes it: the partition is ours. */
+  /** What was read before there was a question for it. */
   foresee(read: Map<string, Read>): void {
-    this.#ahead = read;
-    // Whoever has not come by then may not come at all.
-    this.#aheadTimer = this.env.clock.after(fixed.aheadTime.value, () => this.#ahead.clear());
-  }
-
-  async #load(address: string): Promise<Account | undefined> {
-    const { store } = this.env;
-    const ahead = this.#ahead.get(address);
-    if (ahead !== undefined) {
-      this.#ahead.delete(address);
-      return this.#made(ahead);
-    }
-    let [row] = await store.query<AccountRow>(accountRows.load, [this.id, address]);
-    if (row === undefined && (this.env.hosts.has(address) || isComponent(this.env, address)))
-      row = await this.#found(address);
-    if (row === undefined) return undefined;
-    const [waiting, sessions] = await Promise.all([
-      // Above the watermark there is nothing: the usual case costs no question.
-      (row.last ?? 0) > row.watermark
-        ? store.query<Waiting>(messageRows.pending, [this.id, row.id, row.watermark])
-        : [],
-      this.dormant.has(address) ? store.query<SessionRow>(sessionRows.ofAccount, [this.id, row.id]) : [],
-    ]);
-    return this.#made({ row, waiting, sessions });
-  }
-
-  /** A service or a component begins to be used: its state is that of an account without a local part. */
-  async #found(address: string): Promise<AccountRow | undefined> {
-    const { clock, store } = this.env;
-    const ops = [{ statement: accountRows.found, params: [this.id, this.env.newId(), address, clock.now()] }];
-    await write(this.lane, ops, this.fences);
-    const [row] = await store.query<AccountRow>(accountRows.load, [this.id, address]);
-    return row;
-  }
-
-  #made({ row, waiting, sessions }: Read): Account {
-    this.dormant.delete(row.address);
-    const account = new Account(this, row, waiting);
-    for (const stored of sessions) if (stored.ended === 0) this.#wake(account, stored);
-    if (account.sessions.length > 0) this.watchExpiry();
-    for (const stored of sessions) if (stored.ended === 1) this.#endAgain(account, stored);
-    // Behind the load, too.
-    if (account.push !== undefined) account.mailbox.run(() => account.push?.review());
-    return account;
-  }
-
-  /** Behind the load, because it may read the roster. */
-  #endAgain(account: Account, row: SessionRow): void {
-    const session = new Session(account, row.id, row.resource, row.started, row.pos);
-    restore(session, row.record);
-    account.mailbox.run(() => endAgain(session));
-  }
-
-  /** A session of an owner that is gone: detached, until a mux attaches it or its client resumes it. */
-  #wake(account: Account, row: SessionRow): void {
-    const session = new Session(account, row.id, row.resource, row.started, row.pos);
-    session.generation = row.generation;
-    session.taken = session.inN = session.committedN = row.n;
-    session.cursor.rpos = session.cursor.ackedRpos = row.rpos;
-    session.cursor.live = false;
-    session.dormant = true;
-    // A copy: a driver's buffer is part of a large one, which the token would keep in memory.
-    session.token = row.token === null ? undefined : new Uint8Array(row.token);
-    if (row.enabled_n !== null) session.enabled = { n: row.enabled_n, m: 0 };
-    restore(session, row.record);
-    const { resume } = this.env.limits;
-    session.expires = this.began + (session.token === undefined ? reportMs : resume * 1000);
-    account.sessions.push(session);
-    this.sessions.set(session.id, session);
-    const carried = this.carried.get(session.id);
-    if (carried === undefined) return;
-    this.carried.delete(session.id);
-    takeCarried(session, carried, this.began);
+    this.#loads.foresee(read);
   }
 
   /** Reads again what `Account.reset` made doubtful. */
   reload(account: Account): void {
-    account.mailbox.run(async () => {
-      // Changes behind it in the lane must be there before we look, or what they say would be forgotten.
-      await settled(account);
-      const [row] = await this.env.store.query<AccountRow>(accountRows.load, [this.id, account.address]);
-      if (row === undefined) return;
-      account.preferences = readPreferences(row.prefs);
-      account.admin = row.admin === 1;
-      account.noticed = row.noticed;
-      account.avatar = row.avatar;
-      account.blocks = readBlocks(row.blocked);
-      account.push?.close();
-      account.push = readPushes(account, row);
-      account.rosterVersion = row.roster_ver;
-    });
+    reload(account);
   }
 }
 
