@@ -1,4 +1,4 @@
-import type { Joint, Source } from '../entity/joint.ts';
+import type { Joint, Origin } from '../entity/joint.ts';
 import { uncopied, type Kind } from '../post/kinds.ts';
 import { letterParams, outboxRows, readLetters } from '../post/outbox.ts';
 import type { Letter } from '../post/post.ts';
@@ -19,7 +19,7 @@ export function sendLetter(
   room: Room,
   stanza: Element,
   to: Jid,
-  { source, n, k }: Source,
+  { source, n, k }: Origin,
   kind: Kind = uncopied,
 ): void {
   const { partition, id: account, address: sender } = room;

@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { Bucket } from '../base/bucket.ts';
 import { fixed } from '../base/fixed.ts';
-import type { Party, Joint, Source } from '../entity/joint.ts';
+import type { Party, Joint, Origin } from '../entity/joint.ts';
 import { domainOf } from '../placement/placement.ts';
 import { Jid } from '../xmpp/jid.ts';
 import type { Element } from '../xmpp/element.ts';
@@ -325,7 +325,7 @@ export class Room implements Party {
   // ── what is said ────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** A message takes the next position; call it in the step in which the unit goes to the lane. */
-  append(unit: Joint, message: Omit<MessageRow, 'pos'>, { source, n, k }: Source): MessageRow {
+  append(unit: Joint, message: Omit<MessageRow, 'pos'>, { source, n, k }: Origin): MessageRow {
     this.pos += 1;
     const row = { ...message, pos: this.pos };
     const { jid, nick, kind, sent, xml } = row;

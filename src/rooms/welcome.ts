@@ -25,6 +25,6 @@ export function welcome(unit: Joint, room: Room, to: Jid, from: Jid): void {
   const secret = password === '' ? [] : [el('password', NS.mucUser, {}, [password])];
   const invite = el('invite', NS.mucUser, { from: nameOf(room, from) });
   const x = el('x', NS.mucUser, {}, [invite, ...secret]);
-  const source = { source: room.id, n: room.nextV(), k: 0 };
-  sendLetter(unit, room, el('message', NS.client, { from: room.address }, [x]), to, source, copied);
+  const origin = { source: room.id, n: room.nextV(), k: 0 };
+  sendLetter(unit, room, el('message', NS.client, { from: room.address }, [x]), to, origin, copied);
 }
