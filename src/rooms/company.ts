@@ -1,7 +1,7 @@
 import { fixed } from '../base/fixed.ts';
 import type { Mirror, Past, Report, RoomHead, Say, Seat, Show, Shown, ToHall } from '../link/rooms.ts';
 import type { Peer } from '../mesh/mesh.ts';
-import { dismissal, faceOf, shownAs, tailOf, type Face } from './cast.ts';
+import { dismissal, faceOf, shownAs, tailOf, type Face } from './face.ts';
 import type { Occupant, Room } from './room.ts';
 import { subjectTail } from './subject.ts';
 

@@ -5,7 +5,7 @@ import { el, type Element } from '../xmpp/element.ts';
 import { StanzaError } from '../xmpp/error.ts';
 import type { Jid } from '../xmpp/jid.ts';
 import { NS } from '../xmpp/namespaces.ts';
-import { faceOf } from './cast.ts';
+import { faceOf } from './face.ts';
 import { usual } from './config.ts';
 import { delayed } from './message.ts';
 import { mayBring } from './pace.ts';

@@ -3,7 +3,7 @@ import { formatDate } from '../xmpp/datetime.ts';
 import { el, type Element } from '../xmpp/element.ts';
 import { NS } from '../xmpp/namespaces.ts';
 import { attribute } from '../xmpp/serialise.ts';
-import { tailOf } from './cast.ts';
+import { tailOf } from './face.ts';
 import type { Occupant, Room } from './room.ts';
 import { said, unkept, type MessageRow } from './rows.ts';
 

@@ -3,7 +3,7 @@ import { el, type Element } from '../xmpp/element.ts';
 import { StanzaError } from '../xmpp/error.ts';
 import type { Jid } from '../xmpp/jid.ts';
 import { NS } from '../xmpp/namespaces.ts';
-import { dismissal, faceOf } from './cast.ts';
+import { dismissal, faceOf } from './face.ts';
 import { enter, mayBeCalled, reenter } from './enter.ts';
 import { leave } from './leave.ts';
 import { isBulky, mayBring, mayMove } from './pace.ts';

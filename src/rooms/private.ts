@@ -3,7 +3,7 @@ import { el, type Element } from '../xmpp/element.ts';
 import { StanzaError } from '../xmpp/error.ts';
 import type { Jid } from '../xmpp/jid.ts';
 import { NS } from '../xmpp/namespaces.ts';
-import { tailOf } from './cast.ts';
+import { tailOf } from './face.ts';
 import { newest } from './company.ts';
 import { wordsOf } from './message.ts';
 import { sendLetter } from './outbox.ts';

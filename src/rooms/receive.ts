@@ -5,7 +5,7 @@ import type { Jid } from '../xmpp/jid.ts';
 import { NS } from '../xmpp/namespaces.ts';
 import { retractedBy } from '../xmpp/retract.ts';
 import { errorReply } from '../xmpp/stanza.ts';
-import { dismissal } from './cast.ts';
+import { dismissal } from './face.ts';
 import { create } from './enter.ts';
 import { exorcise } from './ghost.ts';
 import { mediate } from './mediate.ts';

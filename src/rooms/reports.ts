@@ -1,7 +1,7 @@
 import { fixed } from '../base/fixed.ts';
 import type { Said, ToRoom } from '../link/rooms.ts';
 import type { Peer } from '../mesh/mesh.ts';
-import { dismissal, tailOf } from './cast.ts';
+import { dismissal, tailOf } from './face.ts';
 import { depart } from './leave.ts';
 import { stamped } from './message.ts';
 import type { Partition } from './partition.ts';

@@ -2,7 +2,7 @@ import type { Joint, Origin } from '../entity/joint.ts';
 import type { Element } from '../xmpp/element.ts';
 import { StanzaError } from '../xmpp/error.ts';
 import type { Jid } from '../xmpp/jid.ts';
-import { tailOf } from './cast.ts';
+import { tailOf } from './face.ts';
 import { mention } from './mention.ts';
 import { append, reflected } from './message.ts';
 import { maySpeak } from './pace.ts';

@@ -8,7 +8,7 @@ import { NS } from '../xmpp/namespaces.ts';
 import { append } from './message.ts';
 import type { Occupant, Room } from './room.ts';
 import { subject as subjectKind } from './rows.ts';
-import { tailOf } from './cast.ts';
+import { tailOf } from './face.ts';
 
 /** XEP-0045 §7.2.15: a message with a subject and without a body or a thread changes it. */
 export function isSubject(message: Element): boolean {
