@@ -1,6 +1,6 @@
 import { fixed } from '../base/fixed.ts';
 import type { Element } from '../xmpp/element.ts';
-import type { ConnInfo } from '../link/frames.ts';
+import type { Bare, ConnInfo, Down, Head } from '../link/frames.ts';
 import type { Peer } from '../mesh/mesh.ts';
 import type { Account } from './account.ts';
 import type { Partition } from './partition.ts';
@@ -8,6 +8,12 @@ import { Cursor } from './feed.ts';
 import type { Lull } from './lull.ts';
 import { Roll } from './roll.ts';
 import type { Stay } from './hall/stay.ts';
+
+/** What a mux is told of one session. */
+type Said = Bare<
+  Exclude<Extract<Down, { readonly session: number }>, { readonly conn: number }>,
+  keyof Head | 'session'
+>;
 
 /** Unacknowledged stanzas at which a session is asked at once; below, once in `limits.lazy`. */
 const askAfter = 16;
@@ -240,7 +246,7 @@ export class Session {
   }
 
   /** Sends a frame about this session to its mux, if it has one. */
-  frame(frame: { readonly t: string; readonly [key: string]: unknown }): void {
+  frame(frame: Said): void {
     if (this.mux === undefined) return;
     const { env, id, epoch } = this.partition;
     env.mesh.send(this.mux, 'mux', { ...frame, partition: id, epoch, session: this.id });

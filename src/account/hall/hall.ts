@@ -1,4 +1,17 @@
-import type { Enter, Leave, Mirror, Past, Say, Seat, Show, Shown, ToHall } from '../../link/rooms.ts';
+import type { Bare, Head } from '../../link/frames.ts';
+import type {
+  Absent,
+  Enter,
+  Leave,
+  Mirror,
+  Past,
+  Say,
+  Seat,
+  Show,
+  Shown,
+  ToHall,
+  ToRoom,
+} from '../../link/rooms.ts';
 import type { Peer } from '../../mesh/mesh.ts';
 import type { Env } from '../env.ts';
 import { hasSpace } from '../space.ts';
@@ -8,6 +21,9 @@ import { Crowd } from './crowd.ts';
 import { addressed, Fan } from './fan.ts';
 import { feedOver, messageFeed, presenceFeed, Stay, tailOf } from './stay.ts';
 
+/** What a room is told. */
+export type Asked = Bare<Exclude<ToRoom, Absent>, keyof Head | 'room'>;
+
 /** What a hall needs of the server that it is at. */
 export interface Floor {
   readonly env: Env;
@@ -16,7 +32,7 @@ export interface Floor {
   /** A session that is in may have come here a moment ago, and what its client knows with it. */
   adopt(jid: string, room: string): void;
   /** Sends to the room's owner. */
-  ask(hall: Hall, frame: { readonly t: string; readonly [key: string]: unknown }): void;
+  ask(hall: Hall, frame: Asked): void;
   /** The room says that a session is in, or out. */
   in(session: Session, room: string, nick: string): void;
   out(room: string): void;

@@ -9,7 +9,7 @@ import type { Partition } from '../partition.ts';
 import { keep } from '../record.ts';
 import type { Session } from '../session.ts';
 import { forgetRoom, rememberRoom } from './directed.ts';
-import { Hall, type Floor } from './hall.ts';
+import { Hall, type Asked, type Floor } from './hall.ts';
 import { feedOver, messageFeed, presenceFeed, type Stay } from './stay.ts';
 
 /**
@@ -216,7 +216,7 @@ export class Halls {
   // ── to the rooms ────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** What is told is told again by whoever owns the room next: a report lost with its owner needs no memory. */
-  #ask(hall: Hall, frame: { readonly t: string; readonly [key: string]: unknown }): void {
+  #ask(hall: Hall, frame: Asked): void {
     const route = this.#route(hall);
     this.#watch(hall);
     if (route === undefined) return;
