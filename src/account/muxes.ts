@@ -1,6 +1,6 @@
 import { fixed } from '../base/fixed.ts';
 import type { Owned } from '../entity/owned.ts';
-import type { Attach, Bind, End, Handshake, Resume, Stanza, Up } from '../link/frames.ts';
+import type { Attach, Bind, Down, End, Handshake, Resume, Stanza, Unattached, Up } from '../link/frames.ts';
 import type { Peer } from '../mesh/mesh.ts';
 import type { Account } from './account.ts';
 import { attach } from './attach.ts';
@@ -157,7 +157,7 @@ export class Muxes {
         conn,
         condition: 'not-authorized',
         text: undefined,
-      });
+      } satisfies Down);
     if (!isComponent(this.#env, frame.domain)) refuse();
     else this.#withAccount(partition, frame.domain, refuse, (account) => shake(account, from, frame));
   }
@@ -170,7 +170,7 @@ export class Muxes {
       this.#env.mesh.send(
         from,
         'mux',
-        frame.t === 'bind'
+        (frame.t === 'bind'
           ? {
               t: 'unbound',
               partition: id,
@@ -189,7 +189,7 @@ export class Muxes {
               condition: guest ? 'item-not-found' : 'unexpected-request',
               h: undefined,
               sent: undefined,
-            },
+            }) satisfies Down,
       );
     if (!proofHolds(this.#env, from, frame)) {
       refuse();
@@ -215,14 +215,14 @@ export class Muxes {
     const claims = partition.attaching.get(frame.session) ?? { open: 0, behind: [] };
     claims.open += 1;
     partition.attaching.set(frame.session, claims);
-    const refuse = (reason: string) =>
+    const refuse = (reason: Unattached['reason']) =>
       this.#env.mesh.send(from, 'mux', {
         t: 'unattached',
         partition: frame.partition,
         epoch: frame.epoch,
         session: frame.session,
         reason,
-      });
+      } satisfies Down);
     let judged = () => {};
     const claim = new Promise<void>((resolve) => (judged = resolve));
     const open = partition.claims.get(from);
@@ -277,7 +277,9 @@ export class Muxes {
     const { partition, epoch, conn } = frame;
     void this.#registration
       .answer(frame.stanza, frame.info)
-      .then((text) => this.#env.mesh.send(from, 'mux', { t: 'registered', partition, epoch, conn, text }));
+      .then((text) =>
+        this.#env.mesh.send(from, 'mux', { t: 'registered', partition, epoch, conn, text } satisfies Down),
+      );
   }
 
   /** What it holds is nobody's until it comes back. */

@@ -249,7 +249,7 @@ export class Session {
   frame(frame: Said): void {
     if (this.mux === undefined) return;
     const { env, id, epoch } = this.partition;
-    env.mesh.send(this.mux, 'mux', { ...frame, partition: id, epoch, session: this.id });
+    env.mesh.send(this.mux, 'mux', { ...frame, partition: id, epoch, session: this.id } satisfies Down);
   }
 
   /** Unacknowledged stanzas above m again, with their numbers, to a mux that took the session over. */
@@ -262,7 +262,17 @@ export class Session {
     const { mux, id: session } = this;
     if (mux === undefined) return;
     const { env, id: partition, epoch } = this.partition;
-    env.mesh.send(mux, 'mux', { t: 'out', partition, epoch, session, m, text, feed, pos, answers });
+    env.mesh.send(mux, 'mux', {
+      t: 'out',
+      partition,
+      epoch,
+      session,
+      m,
+      text,
+      feed,
+      pos,
+      answers,
+    } satisfies Down);
   }
 
   /** Shows the mux what changed of the record. */

@@ -1,5 +1,5 @@
 import { hash, timingSafeEqual } from 'node:crypto';
-import type { Handshake } from '../../link/frames.ts';
+import type { Down, Handshake } from '../../link/frames.ts';
 import type { Peer } from '../../mesh/mesh.ts';
 import type { Account } from '../account.ts';
 import { bind } from '../bind.ts';
@@ -26,7 +26,7 @@ export function shake(account: Account, from: Peer, frame: Handshake): Promise<v
       conn: frame.conn,
       condition: 'not-authorized',
       text,
-    };
+    } satisfies Down;
     env.mesh.send(from, 'mux', refused);
     return Promise.resolve();
   }

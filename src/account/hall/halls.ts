@@ -1,6 +1,6 @@
 import type { Timer } from '../../base/clock.ts';
 import { fixed } from '../../base/fixed.ts';
-import type { Seek, ToHall } from '../../link/rooms.ts';
+import type { Seek, ToHall, ToRoom } from '../../link/rooms.ts';
 import type { Peer } from '../../mesh/mesh.ts';
 import type { Route } from '../../placement/routes.ts';
 import { Jid } from '../../xmpp/jid.ts';
@@ -210,7 +210,13 @@ export class Halls {
     }
     if (found.length > 0) this.#hall(room).sought(from, run, found);
     if (absent.length > 0)
-      this.#env.mesh.send(from, 'room', { t: 'absent', partition, epoch, room, sessions: absent });
+      this.#env.mesh.send(from, 'room', {
+        t: 'absent',
+        partition,
+        epoch,
+        room,
+        sessions: absent,
+      } satisfies ToRoom);
   }
 
   // ── to the rooms ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -221,7 +227,7 @@ export class Halls {
     this.#watch(hall);
     if (route === undefined) return;
     const { partition, epoch, server } = route;
-    this.#env.mesh.send(server, 'room', { ...frame, partition, epoch, room: hall.room });
+    this.#env.mesh.send(server, 'room', { ...frame, partition, epoch, room: hall.room } satisfies ToRoom);
   }
 
   #route({ home }: Hall): Route | undefined {
