@@ -22,7 +22,8 @@ export const rosterRows = {
   remove: sql`delete from roster where partition = $1 and account = $2 and contact = $3`,
 };
 
-interface RosterRow {
+/** A contact as it is stored. */
+export interface RosterRow {
   readonly contact: string;
   readonly name: string;
   readonly subscription: Subscription | 'removed';
