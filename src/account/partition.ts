@@ -1,46 +1,37 @@
+import type { Bucket } from '../base/bucket.ts';
 import { sleep, type Timer } from '../base/clock.ts';
 import { fixed } from '../base/fixed.ts';
+import type { Gate } from '../base/gate.ts';
 import { Entities } from '../entity/entities.ts';
 import { rest } from '../entity/rest.ts';
-import type { Gate } from '../base/gate.ts';
 import type { Up } from '../link/frames.ts';
 import type { Peer } from '../mesh/mesh.ts';
 import type { Post } from '../post/post.ts';
 import type { Lane } from '../store/lane.ts';
 import type { Fence } from '../store/store.ts';
-import type { Element } from '../xmpp/element.ts';
-import type { Jid } from '../xmpp/jid.ts';
 import type { Account } from './account.ts';
 import type { Read } from './ahead.ts';
-import { endSession, removeRows } from './end.ts';
+import type { receiveDurable, receivePassing } from './arrive.ts';
 import type { Carried } from './carry.ts';
 import { entityOf } from './component/known.ts';
+import { endSession, removeRows } from './end.ts';
 import type { Env } from './env.ts';
-import { Loads, reload } from './load.ts';
-import type { Kind, Origin } from './rows.ts';
-import type { Session } from './session.ts';
-import { inboundOp, recordOp, sessionRows } from './sessionrows.ts';
 import type { Halls } from './hall/halls.ts';
+import { Loads, reload } from './load.ts';
 import type { Refresher } from './refresher.ts';
 import { openRetention } from './retention.ts';
-import type { Bucket } from '../base/bucket.ts';
+import type { Session } from './session.ts';
+import { inboundOp, recordOp, sessionRows } from './sessionrows.ts';
 import { openSweep } from './upload/sweep.ts';
+import type { sendVisit } from './visit.ts';
 import { Work } from './work.ts';
 
 /** What this server does with a stanza that has come for an account of its own (arrive.ts), whoever hands it over. */
 export interface Arrivals {
-  durable(
-    work: Work,
-    recipient: Account,
-    stanza: Element,
-    to: Jid,
-    kind: Kind,
-    origin: Origin,
-    posted: boolean,
-  ): void | Promise<void>;
-  passing(recipient: Account, stanza: Element, to: Jid): void;
+  readonly durable: typeof receiveDurable;
+  readonly passing: typeof receivePassing;
   /** A request to a bare address, from an account of ours. */
-  visit(partition: Partition, iq: Element, to: Jid): void;
+  readonly visit: typeof sendVisit;
 }
 
 /** What all partitions of a server have in common. */
