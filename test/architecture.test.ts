@@ -211,6 +211,38 @@ test('no barrels, no dumps, no giants', () => {
   }
 });
 
+test('what a file exports to be called, another one imports', () => {
+  const taken = new Set<string>();
+  for (const from of ['src', 'test', 'sim', 'bench', 'cluster', 'scripts'].flatMap(files)) {
+    const text = readFileSync(join(root, from), 'utf8');
+    const fileOf = (to: string) => normalize(join(dirname(from), to));
+    // `import('…')` and `* as` may take anything.
+    for (const [, to] of text.matchAll(/(?:\bimport\(|\* as \w+ from )'(\.[^']+)'/g)) taken.add(fileOf(to!));
+    for (const [, names, to] of text.matchAll(
+      /^(?:import|export)\s+(?:type\s+)?\{([^}]*)\}\s+from\s+'(\.[^']+)'/gm,
+    ))
+      for (const name of names!.split(',')) taken.add(`${fileOf(to!)} ${nameIn(name)}`);
+  }
+  const idle = sources.flatMap((file) =>
+    [
+      ...readFileSync(join(root, file), 'utf8').matchAll(
+        /^export (?:async )?(?:const|function\*?|class) (\w+)/gm,
+      ),
+    ]
+      .filter(([, name]) => !taken.has(file) && !taken.has(`${file} ${name}`))
+      .map(([, name]) => `${file} ${name}`),
+  );
+  assert.deepEqual(idle, []);
+});
+
+/** `type a as b` → `a`. */
+function nameIn(text: string): string {
+  return text
+    .trim()
+    .replace(/^type\s+/, '')
+    .split(/\s+as\s+/)[0]!;
+}
+
 test('each bound in the table is one that the code keeps to', () => {
   const text = sources
     .filter((file) => !/^src\/base\/(limits|fixed)\.ts$/.test(file))
