@@ -211,6 +211,38 @@ test('no barrels, no dumps, no giants', () => {
   }
 });
 
+test('what a file exports to be called, another one imports', () => {
+  const taken = new Set<string>();
+  for (const from of ['src', 'test', 'sim', 'bench', 'cluster', 'scripts'].flatMap(files)) {
+    const text = readFileSync(join(root, from), 'utf8');
+    const fileOf = (to: string) => normalize(join(dirname(from), to));
+    // `import('…')` and `* as` may take anything.
+    for (const [, to] of text.matchAll(/(?:\bimport\(|\* as \w+ from )'(\.[^']+)'/g)) taken.add(fileOf(to!));
+    for (const [, names, to] of text.matchAll(
+      /^(?:import|export)\s+(?:type\s+)?\{([^}]*)\}\s+from\s+'(\.[^']+)'/gm,
+    ))
+      for (const name of names!.split(',')) taken.add(`${fileOf(to!)} ${nameIn(name)}`);
+  }
+  const idle = sources.flatMap((file) =>
+    [
+      ...readFileSync(join(root, file), 'utf8').matchAll(
+        /^export (?:async )?(?:const|function\*?|class) (\w+)/gm,
+      ),
+    ]
+      .filter(([, name]) => !taken.has(file) && !taken.has(`${file} ${name}`))
+      .map(([, name]) => `${file} ${name}`),
+  );
+  assert.deepEqual(idle, []);
+});
+
+/** `type a as b` → `a`. */
+function nameIn(text: string): string {
+  return text
+    .trim()
+    .replace(/^type\s+/, '')
+    .split(/\s+as\s+/)[0]!;
+}
+
 test('each bound in the table is one that the code keeps to', () => {
   const text = sources
     .filter((file) => !/^src\/base\/(limits|fixed)\.ts$/.test(file))
@@ -230,20 +262,54 @@ test('each bound in the table is one that the code keeps to', () => {
   );
 });
 
-test('what ARCHITECTURE.md names exists, and it names every folder', () => {
-  const text = readFileSync(join(root, 'ARCHITECTURE.md'), 'utf8');
-  const named = [...text.matchAll(/\b(?:src|test|sim|bench|cluster|docs|web|bin|scripts)\/[\w./-]*\w/g)].map(
+/** The files and folders of ours that a page names. */
+function namedIn(page: string): string[] {
+  const text = readFileSync(join(root, page), 'utf8');
+  return [...text.matchAll(/\b(?:src|test|sim|bench|cluster|docs|web|bin|scripts)\/[\w./-]*\w/g)].map(
     ([path]) => path,
   );
-  assert.ok(named.length > 30);
+}
+
+test('what ARCHITECTURE.md and docs/decisions.md name exists', () => {
+  for (const [page, least] of [
+    ['ARCHITECTURE.md', 60],
+    ['docs/decisions.md', 8],
+  ] as const) {
+    const named = namedIn(page);
+    assert.ok(named.length >= least, page);
+    assert.deepEqual(
+      named.filter((path) => !existsSync(join(root, path))),
+      [],
+      page,
+    );
+  }
+});
+
+test('docs/decisions.md tells of each dependency, and its version', () => {
+  const text = readFileSync(join(root, 'docs/decisions.md'), 'utf8');
+  const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Record<
+    'dependencies' | 'devDependencies',
+    Record<string, string>
+  >;
+  const all = Object.entries({ ...manifest.dependencies, ...manifest.devDependencies });
+  const told = all.filter(([name]) => !name.startsWith('@types/'));
   assert.deepEqual(
-    named.filter((path) => !existsSync(join(root, path))),
+    told.filter(([name, version]) => !text.includes(`\`${name}\` ${version}`)),
     [],
   );
+});
+
+test('ARCHITECTURE.md names every folder on two screens', () => {
+  const text = readFileSync(join(root, 'ARCHITECTURE.md'), 'utf8');
   const folders = readdirSync(join(root, 'src')).filter((name) =>
     statSync(join(root, 'src', name)).isDirectory(),
   );
   assert.deepEqual(folders.sort(), Object.keys(ranks).sort());
   for (const name of folders) assert.ok(text.includes(`src/${basename(name)}/`), `src/${name}/`);
-  assert.ok(text.split('\n').length <= 185, 'three screens are enough');
+  const lines = text.split('\n');
+  assert.ok(lines.length <= 125, 'two screens are enough');
+  assert.deepEqual(
+    lines.filter((line) => line.length > 130),
+    [],
+  );
 });

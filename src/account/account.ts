@@ -4,7 +4,7 @@ import type { Nodes } from './pubsub/nodes.ts';
 import { forgetNodes } from './pubsub/shelf.ts';
 import type { Roster } from './roster.ts';
 import { accountRows, readPreferences, type AccountRow, type Preferences } from './accountrows.ts';
-import { bounce, message, messageRows, uncopied, type Kind, type Row } from './rows.ts';
+import { bounce, copied, messageRows, uncopied, type Kind, type Row } from './rows.ts';
 import type { Session } from './session.ts';
 import { readPushes, type Pushes } from './pushes.ts';
 import { readBlocks, type Blocks } from './blocks.ts';
@@ -179,7 +179,7 @@ export class Account {
     let count = 0;
     for (let at = this.#waiting.length - 1; at >= 0 && this.#waiting[at]!.id > above; at--) {
       const { kind } = this.#waiting[at]!;
-      if (kind === message || kind === uncopied) count += 1;
+      if (kind === copied || kind === uncopied) count += 1;
     }
     return count;
   }

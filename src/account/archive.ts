@@ -10,7 +10,7 @@ import { attribute } from '../xmpp/serialise.ts';
 import type { Account } from './account.ts';
 import { countRange, endsOf, hasId, readIds, readRange, type Archived, type Read } from './archiverows.ts';
 import type { Feature, Request } from './iq.ts';
-import { waitForRoom } from './room.ts';
+import { waitForSpace } from './space.ts';
 
 /**
  * The account's archive (XEP-0313, `urn:xmpp:mam:2` and its extended fields), for the account alone. It shows rows with
@@ -97,7 +97,7 @@ async function answer(
   const flipped = payload.child('flip-page') !== undefined;
   for (const row of flipped ? rows.toReversed() : rows) {
     // oxlint-disable-next-line no-await-in-loop -- held back while the client owes acknowledgements (DESIGN §5)
-    if (!(await waitForRoom(session, patience)))
+    if (!(await waitForSpace(session, patience)))
       throw new StanzaError('resource-constraint', 'the results were not acknowledged');
     session.send(result(row, account.address, session.full, queryid));
   }

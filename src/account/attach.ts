@@ -1,4 +1,4 @@
-import type { Attach } from '../link/frames.ts';
+import type { Attach, Unattached } from '../link/frames.ts';
 import type { Peer } from '../mesh/mesh.ts';
 import type { Account } from './account.ts';
 import type { Carried } from './carry.ts';
@@ -15,7 +15,7 @@ export async function attach(
   account: Account | undefined,
   from: Peer,
   frame: Attach,
-  refused: (reason: string) => void,
+  refused: (reason: Unattached['reason']) => void,
 ): Promise<void> {
   if (account === undefined) return refused('over');
   const { partition } = account;

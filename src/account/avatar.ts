@@ -95,7 +95,7 @@ export async function setAvatar(work: Work, account: Account, image: Image | und
 }
 
 /** XEP-0084 §4.1. */
-export function dataOf({ base64 }: Image): Element {
+function dataOf({ base64 }: Image): Element {
   return el('data', NS.avatarData, {}, [base64]);
 }
 

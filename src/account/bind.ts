@@ -1,5 +1,5 @@
 import { token } from '../base/random.ts';
-import type { Bind, Enable } from '../link/frames.ts';
+import type { Bind, Down, Enable } from '../link/frames.ts';
 import type { Peer } from '../mesh/mesh.ts';
 import { StanzaError } from '../xmpp/error.ts';
 import { Jid } from '../xmpp/jid.ts';
@@ -88,7 +88,7 @@ export async function bind(account: Account, from: Peer, frame: Bind): Promise<v
         ticket: ticketFor(env, from, session.id, account.address, 1),
         enabled,
         told: found === undefined ? undefined : serialise(found.metadata),
-      });
+      } satisfies Down);
       session.tellRecord();
       if (found !== undefined) clearSpool(account, found.spooled);
       session.resend();
@@ -108,7 +108,7 @@ export async function bind(account: Account, from: Peer, frame: Bind): Promise<v
   }
 
   function unbound({ type, condition, text }: StanzaError): void {
-    env.mesh.send(from, 'mux', { ...head, t: 'unbound', type, condition, text });
+    env.mesh.send(from, 'mux', { ...head, t: 'unbound', type, condition, text } satisfies Down);
   }
 }
 

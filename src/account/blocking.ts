@@ -5,7 +5,7 @@ import { NS } from '../xmpp/namespaces.ts';
 import type { Account } from './account.ts';
 import { accountRows } from './accountrows.ts';
 import { Blocks, isBlocked, itemsOf, pushBlocks, saw, writeBlocks } from './blocks.ts';
-import { castOf, unavailable } from './cast.ts';
+import { broadcastOf, unavailable } from './broadcast.ts';
 import type { Feature, Handler, Request } from './iq.ts';
 import { probe } from './presence.ts';
 import { keep } from './record.ts';
@@ -133,7 +133,7 @@ function rejoin(account: Account, removed: Blocks): void {
       if (isBlocked(account, to)) continue;
       for (const session of account.sessions)
         if (session.available && !session.dormant)
-          sendPassing(partition, to, castOf(session).element(to.full));
+          sendPassing(partition, to, broadcastOf(session).element(to.full));
     }
     for (const to of subscribers(
       removed,

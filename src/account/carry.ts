@@ -9,7 +9,6 @@ import type { Session } from './session.ts';
  * be gone, and what it was sent last may never arrive there (DESIGN §5, sessions; invariant 4). A value: it crosses the mesh.
  */
 export interface Carried {
-  readonly address: string;
   readonly session: number;
   /** Milliseconds until nobody may resume it any more. */
   readonly left: number;
@@ -38,7 +37,6 @@ export function carriedOf(partition: Partition): Carried[] {
   return known
     .filter(({ unacked }) => (bytes += unacked.bytes + sessionBytes) <= fixed.carried.value)
     .map((session) => ({
-      address: session.account.address,
       session: session.id,
       left: Math.min(most, Math.max(0, session.expires - now)),
       info: session.info,

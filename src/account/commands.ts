@@ -1,7 +1,8 @@
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac } from 'node:crypto';
 import { Failure } from '../base/failure.ts';
 import { fixed } from '../base/fixed.ts';
 import { token } from '../base/random.ts';
+import { same } from '../base/same.ts';
 import { el, type Element } from '../xmpp/element.ts';
 import { StanzaError } from '../xmpp/error.ts';
 import { buildForm, parseForm, type Field, type Form } from '../xmpp/forms.ts';
@@ -185,9 +186,7 @@ function opened(env: Env, bound: string): string {
 function check(env: Env, bound: string, id: string): void {
   const at = id.lastIndexOf('.');
   const head = id.slice(0, Math.max(0, at));
-  const given = Buffer.from(id.slice(at + 1));
-  const right = Buffer.from(proof(env, bound, head));
-  if (given.length !== right.length || !timingSafeEqual(given, right)) throw refused('bad-sessionid');
+  if (!same(proof(env, bound, head), id.slice(at + 1))) throw refused('bad-sessionid');
   const until = Number.parseInt(head, 36);
   if (until * 1000 < env.clock.now() || over.get(env)?.has(id) === true)
     throw new StanzaError('not-allowed', undefined, 'cancel', el('session-expired', NS.commands));

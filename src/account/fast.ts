@@ -1,11 +1,11 @@
 import { createHmac, createSecretKey } from 'node:crypto';
 import { fixed } from '../base/fixed.ts';
 import { token } from '../base/random.ts';
+import { same } from '../base/same.ts';
 import type { Auth, Authed, Wishes } from '../link/frames.ts';
 import { sql, type Op } from '../store/store.ts';
 import { Jid } from '../xmpp/jid.ts';
 import { bindingOf, parseHashed, proofOf } from '../xmpp/sasl/hashed.ts';
-import { same } from '../xmpp/sasl/keys.ts';
 import { refuse, type Exchange, type Step } from '../xmpp/sasl/sasl.ts';
 import { deviceOf } from './device.ts';
 import type { Env } from './env.ts';

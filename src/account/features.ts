@@ -1,5 +1,5 @@
+import { handlersOf } from '../entity/requests.ts';
 import { verification } from '../xmpp/caps.ts';
-import type { Element } from '../xmpp/element.ts';
 import { archive } from './archive.ts';
 import { avatar } from './avatar.ts';
 import { bookmarks } from './bookmarks.ts';
@@ -11,7 +11,7 @@ import { disco, discoverable, serverItself } from './disco.ts';
 import type { Env } from './env.ts';
 import { establish } from './establish.ts';
 import { stanzaIds } from './forged.ts';
-import type { Feature, Handler, Host, Service } from './iq.ts';
+import type { Feature, Service } from './iq.ts';
 import { last } from './last.ts';
 import { ping } from './ping.ts';
 import { prefs } from './prefs.ts';
@@ -73,23 +73,11 @@ export const services: ReadonlyMap<string, Service> = new Map(
   ),
 );
 
-function table<H extends Handler | Host | (() => Element)>(
-  handlersOf: (feature: Feature) => Readonly<Record<string, H>> | undefined,
-): ReadonlyMap<string, H> {
-  const handlers = new Map<string, H>();
-  for (const feature of features)
-    for (const [request, handler] of Object.entries(handlersOf(feature) ?? {})) {
-      if (handlers.has(request)) throw new Error(`two features answer ${request}`);
-      handlers.set(request, handler);
-    }
-  return handlers;
-}
-
 /** Requests to the own account, to the server, and of others to an account. */
-export const accountHandlers = table<Handler>((feature) => feature.account);
-export const serverHandlers = table<Handler>((feature) => feature.server);
-export const visitorHandlers = table<Host>((feature) => feature.visitors);
+export const accountHandlers = handlersOf(features, (feature) => feature.account);
+export const serverHandlers = handlersOf(features, (feature) => feature.server);
+export const visitorHandlers = handlersOf(features, (feature) => feature.visitors);
 /** Those of others that are answered without a look at the account. */
-export const blindHandlers = table<() => Element>((feature) => feature.blind);
+export const blindHandlers = handlersOf(features, (feature) => feature.blind);
 /** Requests to the own account that take their time and change nothing: nobody waits behind them. */
 export const aside: ReadonlySet<string> = new Set(features.flatMap((feature) => feature.aside ?? []));

@@ -119,7 +119,7 @@ function replay(session: Session, n: number, stanza: Element): void | Promise<vo
 }
 
 /** Others answer it, and nobody knows whether they did (DESIGN §5: one sent elsewhere). */
-function isElsewhere({ account, partition }: Session, to: Jid): boolean {
+function othersAnswer({ account, partition }: Session, to: Jid): boolean {
   if (to.full === account.address) return false;
   return to.local !== '' || !(partition.env.domains.has(to.full) || partition.env.hosts.has(to.full));
 }
@@ -141,7 +141,7 @@ export async function answerAgain(session: Session, n: number, stanza: Element):
   }
   const to = Jid.parse(stanza.attrs['to'] ?? session.account.address);
   const work = new Work(session.account, session, 0, n);
-  if (to !== undefined && isElsewhere(session, to)) {
+  if (to !== undefined && othersAnswer(session, to)) {
     const timeout = new StanzaError('remote-server-timeout');
     return refuse(session, work, stanza, timeout);
   }

@@ -1,5 +1,4 @@
 import { el, type Element } from '../xmpp/element.ts';
-import { StanzaError } from '../xmpp/error.ts';
 import type { Jid } from '../xmpp/jid.ts';
 import type { Account } from './account.ts';
 import type { Env } from './env.ts';
@@ -128,17 +127,6 @@ export interface Feature {
   readonly identities?: readonly Readonly<Record<'category' | 'type', string>>[];
   /** Extension forms (XEP-0128) of the server's disco#info. */
   readonly serverForms?: (env: Env) => readonly Element[];
-}
-
-/** The payload of a request; throws `bad-request` where there is not exactly one. */
-export function payloadOf(iq: Element): Element {
-  const children = iq.elements();
-  if (children.length !== 1) throw new StanzaError('bad-request', 'a request has exactly one child');
-  return children[0]!;
-}
-
-export function key(type: string, payload: Element): string {
-  return `${type} ${payload.name} ${payload.ns}`;
 }
 
 /** The result for a request: `from` is who was asked. */

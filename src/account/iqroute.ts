@@ -1,13 +1,14 @@
+import { key } from '../entity/requests.ts';
 import type { Element } from '../xmpp/element.ts';
 import { StanzaError } from '../xmpp/error.ts';
 import { Jid } from '../xmpp/jid.ts';
 import { serialise, textOf } from '../xmpp/serialise.ts';
-import { errorReply } from '../xmpp/stanza.ts';
+import { errorReply, payloadOf } from '../xmpp/stanza.ts';
 import type { Account } from './account.ts';
 import { answeredCaps } from './caps.ts';
 import { isComponent } from './component/known.ts';
 import { accountHandlers, aside, serverHandlers, services } from './features.ts';
-import { key, payloadOf, resultOf, type Handler, type Request } from './iq.ts';
+import { resultOf, type Handler, type Request } from './iq.ts';
 import { placeOf, sendPassing } from './route.ts';
 import type { Session } from './session.ts';
 import { sessionRows } from './sessionrows.ts';

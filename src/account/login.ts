@@ -1,5 +1,5 @@
 import { Failure, failed } from '../base/failure.ts';
-import type { Auth, AuthNext, ConnInfo } from '../link/frames.ts';
+import type { Auth, AuthNext, ConnInfo, Down } from '../link/frames.ts';
 import type { Peer } from '../mesh/mesh.ts';
 import { refuse, type SaslCondition, type Step } from '../xmpp/sasl/sasl.ts';
 import type { Env } from './env.ts';
@@ -140,18 +140,25 @@ export class Logins {
     if (this.#conns.get(keyOf(from, number)) !== conn) return;
     switch (step.kind) {
       case 'challenge':
-        mesh.send(from, 'mux', { ...head, t: 'challenge', data: step.data });
+        mesh.send(from, 'mux', { ...head, t: 'challenge', data: step.data } satisfies Down);
         return;
       case 'continue': {
         const { data, mechanism, salt, iterations } = step;
-        mesh.send(from, 'mux', { ...head, t: 'continue', data, mechanism, salt, iterations });
+        mesh.send(from, 'mux', { ...head, t: 'continue', data, mechanism, salt, iterations } satisfies Down);
         return;
       }
       case 'success': {
         const account = `${step.username}@${conn.info.domain}`;
         const proof = proofFor(this.#env, from, number, account);
         this.#conns.delete(keyOf(from, number));
-        mesh.send(from, 'mux', { ...head, t: 'authed', account, proof, data: step.data, token: step.token });
+        mesh.send(from, 'mux', {
+          ...head,
+          t: 'authed',
+          account,
+          proof,
+          data: step.data,
+          token: step.token,
+        } satisfies Down);
         return;
       }
       case 'failure':
@@ -167,7 +174,14 @@ export class Logins {
     condition: SaslCondition,
     text: string | undefined,
   ): void {
-    this.#env.mesh.send(from, 'mux', { t: 'refused', partition, epoch, conn, condition, text });
+    this.#env.mesh.send(from, 'mux', {
+      t: 'refused',
+      partition,
+      epoch,
+      conn,
+      condition,
+      text,
+    } satisfies Down);
   }
 }
 

@@ -13,7 +13,7 @@ import { isApproval, passApproval } from './pubsub/authorize.ts';
 import { retractedBy } from '../xmpp/retract.ts';
 import { bury, graveOf } from './retract.ts';
 import { sendDurable, sendPassing, sharing, writeLetter } from './route.ts';
-import { bounce, incoming, message as copied, outgoing, uncopied, type Kind, type Origin } from './rows.ts';
+import { bounce, incoming, copied, outgoing, uncopied, type Kind, type Origin } from './rows.ts';
 import { classify, mayBeCopied } from './storing.ts';
 import { unstored } from './unstored.ts';
 import { Work } from './work.ts';

@@ -12,7 +12,7 @@ import type { NoticeName } from './administering.ts';
 import { accountRows } from './accountrows.ts';
 import { storeRow } from './append.ts';
 import { isShown } from './archiving.ts';
-import { incoming, message } from './rows.ts';
+import { copied, incoming } from './rows.ts';
 import { Work } from './work.ts';
 
 /** What is told to people when they come (XEP-0133 §4.24 and §4.27). */
@@ -116,7 +116,7 @@ async function tell(account: Account, welcome: Notice | undefined, motd: Notice 
     const { domain, text } = notice;
     const xml = serialise(noticeOf(domain, account.address, subject, text));
     const origin = { source: account.id, n: noticed, k };
-    const content = { direction: incoming, kind: message, peer: domain, target: '', session: 0, shown };
+    const content = { direction: incoming, kind: copied, peer: domain, target: '', session: 0, shown };
     storeRow(work, account, { ...content, sent: clock.now(), xml }, origin, { pending: true, posted: false });
   }
   work.commit();

@@ -1,4 +1,4 @@
-import { fixed } from '../base/fixed.ts';
+import { outboxRows, readLetters } from '../post/outbox.ts';
 import type { Letter, Office } from '../post/post.ts';
 import type { Store } from '../store/store.ts';
 import type { StanzaCondition } from '../xmpp/error.ts';
@@ -15,33 +15,28 @@ import { isComponent } from './component/known.ts';
 import { keepForComponent } from './component/component.ts';
 import { unreachable } from './iqroute.ts';
 import { storeBounce } from './message.ts';
-import { outboxRows } from './outboxrows.ts';
 import { Owed } from './owed.ts';
 import type { Partition } from './partition.ts';
 import { isApproval, receiveApproval } from './pubsub/authorize.ts';
 import { receiveBetween, Repeats } from './pubsub/between.ts';
 import { sendPassing } from './route.ts';
-import { subscription, type Kind } from './rows.ts';
+import { subscription } from './rows.ts';
 import { between, returnSubscription } from './subscription.ts';
 import { isVisit, receiveVisit } from './visit.ts';
 import { Work } from './work.ts';
 
-/** What the post needs of accounts: letters taken in, letters settled, and what nobody stores. */
-export function openOffice(env: Env, partitionAt: (id: number) => Partition | undefined): Office {
-  const serving = (id: number): Partition | undefined => {
-    const partition = partitionAt(id);
-    return partition?.ended === false ? partition : undefined;
-  };
-  const owed = new Owed(env, serving);
-  const repeats = new Repeats(env, serving);
+/** What the post needs of accounts: letters taken in, letters settled, and what nobody stores. `at`: what is served here. */
+export function openOffice(env: Env, at: (id: number) => Partition | undefined): Office {
+  const owed = new Owed(env, at);
+  const repeats = new Repeats(env, at);
   return {
     serves: (id, epoch) => {
-      const partition = partitionAt(id);
+      const partition = at(id);
       return partition?.serving === true && partition.epoch === epoch;
     },
-    epochOf: (id) => serving(id)?.epoch,
+    epochOf: (id) => at(id)?.epoch,
     take: (id, letter, done) => {
-      const partition = serving(id);
+      const partition = at(id);
       if (partition === undefined) return;
       takeLetter(partition, letter, done).catch((error: unknown) => {
         env.log.warn({ err: error }, 'a letter could not be taken in');
@@ -49,7 +44,7 @@ export function openOffice(env: Env, partitionAt: (id: number) => Partition | un
       });
     },
     settle: (letter, settlement, done) => {
-      const partition = serving(letter.partition);
+      const partition = at(letter.partition);
       if (partition === undefined) return;
       settleLetter(partition, letter, settlement, done).catch((error: unknown) => {
         env.log.warn({ err: error }, 'a letter could not be settled');
@@ -57,7 +52,7 @@ export function openOffice(env: Env, partitionAt: (id: number) => Partition | un
       });
     },
     arrive: (id, recipient, stanza) => {
-      const partition = serving(id);
+      const partition = at(id);
       const to = Jid.parse(stanza.attrs['to'] ?? recipient);
       if (partition === undefined || to === undefined) return;
       if (stanza.ns === NS.between) {
@@ -86,7 +81,7 @@ export function openOffice(env: Env, partitionAt: (id: number) => Partition | un
       const answer = stanza.name === 'iq' ? unreachable(stanza) : undefined;
       const back = Jid.parse(answer?.attrs['to'] ?? '');
       const home = back === undefined ? undefined : env.partitionOf(back.bare);
-      const partition = home === undefined ? undefined : serving(home);
+      const partition = home === undefined ? undefined : at(home);
       if (answer !== undefined && back !== undefined && partition !== undefined)
         sendPassing(partition, back, answer);
     },
@@ -116,15 +111,7 @@ async function takeLetter(
     const { source, n, k } = letter;
     const to = Jid.parse(letter.to)!;
     try {
-      await receiveDurable(
-        work,
-        recipient,
-        parseStored(letter.xml),
-        to,
-        letter.kind as Kind,
-        { source, n, k },
-        true,
-      );
+      await receiveDurable(work, recipient, parseStored(letter.xml), to, letter.kind, { source, n, k }, true);
     } catch (error) {
       done(error instanceof StanzaError ? error.condition : 'later');
       return;
@@ -184,30 +171,16 @@ function returnToComponent(work: Work, stanza: Element, settlement: string, lett
   }
 }
 
-/** The outbox of a partition, oldest first per account, read in slices. */
-export async function* letters(store: Store, partition: number): AsyncIterable<Letter> {
-  const slice = fixed.outboxSlice.value;
-  let account = 0;
-  let id = 0;
-  for (;;) {
-    const rows = await store.query<Omit<Letter, 'partition' | 'recipient' | 'to'> & { address: string }>(
-      outboxRows.after,
-      [partition, account, id, slice],
-    );
-    for (const { address: to, ...row } of rows) {
-      const recipient = to.includes('/') ? to.slice(0, to.indexOf('/')) : to;
-      yield { ...row, partition, to, recipient };
-      ({ account, id } = row);
-    }
-    if (rows.length < slice) return;
-  }
+/** What accounts of a partition have left to be handed over. */
+export async function lettersOf(store: Store, partition: number): Promise<readonly Letter[]> {
+  return asSent(await readLetters(store, outboxRows.ofAccounts, partition, ({ sender }) => sender!));
 }
 
 /**
  * Letters in the order of their ids, but those of one session to one recipient in that in which it sent them: one that could
  * not be stored with its recipient's part went to the outbox late, with a later id (invariant 5).
  */
-export function asSent(letters: readonly Letter[]): readonly Letter[] {
+function asSent(letters: readonly Letter[]): readonly Letter[] {
   const lines = new Map<string, number[]>();
   for (const [place, { account, recipient, source }] of letters.entries()) {
     const line = `${account} ${source} ${recipient}`;

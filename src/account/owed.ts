@@ -3,7 +3,7 @@ import type { Element } from '../xmpp/element.ts';
 import { Jid } from '../xmpp/jid.ts';
 import type { Account } from './account.ts';
 import { isBlocked } from './blocks.ts';
-import { castOf, unavailable } from './cast.ts';
+import { broadcastOf, unavailable } from './broadcast.ts';
 import type { Env } from './env.ts';
 import { isRoom } from './hall/send.ts';
 import type { Partition } from './partition.ts';
@@ -83,7 +83,7 @@ function say(account: Account, stanza: Element, from: Jid, to: Jid): void {
   withRoster(account, (roster) => {
     const hidden = account.blocks !== undefined && isBlocked(account, to);
     const sees = to.bare === account.address || roster.get(to.bare)?.from === true;
-    const shown = sees && !hidden ? sessions.map((session) => castOf(session).element(to.full)) : [];
+    const shown = sees && !hidden ? sessions.map((session) => broadcastOf(session).element(to.full)) : [];
     const directed =
       type === undefined && !hidden && sessions.some((session) => session.directed?.has(to.full));
     if (shown.length === 0)

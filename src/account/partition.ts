@@ -1,50 +1,37 @@
+import type { Bucket } from '../base/bucket.ts';
 import { sleep, type Timer } from '../base/clock.ts';
 import { fixed } from '../base/fixed.ts';
-import { Entities } from '../entity/entities.ts';
 import type { Gate } from '../base/gate.ts';
+import { Entities } from '../entity/entities.ts';
+import { rest } from '../entity/rest.ts';
 import type { Up } from '../link/frames.ts';
 import type { Peer } from '../mesh/mesh.ts';
 import type { Post } from '../post/post.ts';
 import type { Lane } from '../store/lane.ts';
 import type { Fence } from '../store/store.ts';
-import { write } from '../store/write.ts';
-import type { Element } from '../xmpp/element.ts';
-import type { Jid } from '../xmpp/jid.ts';
-import { Account, type Waiting } from './account.ts';
-import { accountRows, readPreferences, type AccountRow } from './accountrows.ts';
+import type { Account } from './account.ts';
 import type { Read } from './ahead.ts';
-import { readBlocks } from './blocks.ts';
-import { readPushes } from './pushes.ts';
-import { endAgain, endSession, removeRows } from './end.ts';
-import { takeCarried, type Carried } from './carry.ts';
-import { entityOf, isComponent } from './component/known.ts';
+import type { receiveDurable, receivePassing } from './arrive.ts';
+import type { Carried } from './carry.ts';
+import { entityOf } from './component/known.ts';
+import { endSession, removeRows } from './end.ts';
 import type { Env } from './env.ts';
-import { messageRows, type Kind, type Origin } from './rows.ts';
-import { Session } from './session.ts';
-import { inboundOp, recordOp, sessionRows, type SessionRow } from './sessionrows.ts';
-import { restore } from './record.ts';
-import { settled } from './roster.ts';
 import type { Halls } from './hall/halls.ts';
+import { Loads, reload } from './load.ts';
 import type { Refresher } from './refresher.ts';
 import { openRetention } from './retention.ts';
-import type { Bucket } from '../base/bucket.ts';
+import type { Session } from './session.ts';
+import { inboundOp, recordOp, sessionRows } from './sessionrows.ts';
 import { openSweep } from './upload/sweep.ts';
+import type { sendVisit } from './visit.ts';
 import { Work } from './work.ts';
 
 /** What this server does with a stanza that has come for an account of its own (arrive.ts), whoever hands it over. */
 export interface Arrivals {
-  durable(
-    work: Work,
-    recipient: Account,
-    stanza: Element,
-    to: Jid,
-    kind: Kind,
-    origin: Origin,
-    posted: boolean,
-  ): void | Promise<void>;
-  passing(recipient: Account, stanza: Element, to: Jid): void;
+  readonly durable: typeof receiveDurable;
+  readonly passing: typeof receivePassing;
   /** A request to a bare address, from an account of ours. */
-  visit(partition: Partition, iq: Element, to: Jid): void;
+  readonly visit: typeof sendVisit;
 }
 
 /** What all partitions of a server have in common. */
@@ -101,6 +88,7 @@ export class Partition {
   readonly #unfill: () => void;
   readonly #retention: Timer;
   readonly #sweep: Timer;
+  readonly #loads = new Loads(this);
 
   /** Sessions whose `in_n` or record the store does not know. */
   readonly #touched = new Set<Session>();
@@ -109,8 +97,6 @@ export class Partition {
   readonly #lazy = new Set<Account>();
   #lazyTimer: Timer | undefined;
   #expiryTimer: Timer | undefined;
-  #ahead = new Map<string, Read>();
-  #aheadTimer: Timer | undefined;
   readonly #answered = new Map<Session, number>();
   /** Sessions that are over, and when their rows are to go; the oldest first. */
   readonly #over = new Map<Session, number>();
@@ -130,7 +116,7 @@ export class Partition {
     this.fences = [{ partition: id, epoch }];
     this.began = env.clock.mono();
     this.accounts = new Entities({
-      load: (address) => this.#load(address),
+      load: (address) => this.#loads.load(address),
       idle: (account) => account.idle,
       loads: shared.loads,
       keep: () => shared.keep(),
@@ -182,7 +168,7 @@ export class Partition {
 
   // ── lazy writes ───────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** `in_n` of this session is written with the next batch, at most `handledFlushMs` from now. */
+  /** `in_n` of this session is written with the next batch, at most `limits.handled` from now. */
   touch(session: Session): void {
     this.#touched.add(session);
     this.#touchSoon();
@@ -195,7 +181,7 @@ export class Partition {
     });
   }
 
-  /** The spool of this account, and how far its sessions came, is written within `lazyFlushMs`. */
+  /** The spool of this account, and how far its sessions came, is written within `limits.lazy`. */
   touchLazily(account: Account): void {
     this.#lazy.add(account);
     this.#lazyTimer ??= this.env.clock.after(this.env.limits.lazy, () => {
@@ -318,9 +304,8 @@ export class Partition {
     this.#touchTimer?.cancel();
     this.#lazyTimer?.cancel();
     this.#expiryTimer?.cancel();
-    this.#aheadTimer?.cancel();
     this.#overTimer?.cancel();
-    this.#ahead.clear();
+    this.#loads.stop();
     this.sessions.clear();
   }
 
@@ -331,124 +316,27 @@ export class Partition {
     await this.lane.flush();
   }
 
-  /**
-   * Takes nothing more in and ends what was begun: tasks in mailboxes, their commits, what these cause. False where that
-   * takes longer than `closeMs`: then it goes on as if nothing had been.
-   */
-  async quiesce(): Promise<boolean> {
-    const { clock } = this.env;
-    const deadline = clock.mono() + closeMs;
-    this.closing = true;
-    const still = () => {
-      for (const account of this.accounts.values()) if (!account.mailbox.idle || !account.quiet) return false;
-      return this.accounts.loading === 0;
-    };
-    do {
-      // oxlint-disable-next-line no-await-in-loop -- each round ends what the one before it caused
-      await Promise.race([this.flush(), sleep(clock, Math.max(1, deadline - clock.mono()))]);
-      if (still()) return true;
-      // oxlint-disable-next-line no-await-in-loop -- a load, or a task that reads
-      await sleep(clock, 1);
-    } while (clock.mono() < deadline && !this.#ended);
-    this.closing = false;
-    return false;
+  /** Every task has ended, and its commits. */
+  get still(): boolean {
+    for (const account of this.accounts.values()) if (!account.mailbox.idle || !account.quiet) return false;
+    return this.accounts.loading === 0;
+  }
+
+  /** Ends everything that was begun; false where that takes too long (entity/rest.ts). */
+  quiesce(): Promise<boolean> {
+    return rest(this);
   }
 
   // ── loading ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** What was read before there was a question for it. Nobody else changes it: the partition is ours. */
+  /** What was read before there was a question for it. */
   foresee(read: Map<string, Read>): void {
-    this.#ahead = read;
-    // Whoever has not come by then may not come at all.
-    this.#aheadTimer = this.env.clock.after(fixed.aheadTime.value, () => this.#ahead.clear());
-  }
-
-  async #load(address: string): Promise<Account | undefined> {
-    const { store } = this.env;
-    const ahead = this.#ahead.get(address);
-    if (ahead !== undefined) {
-      this.#ahead.delete(address);
-      return this.#made(ahead);
-    }
-    let [row] = await store.query<AccountRow>(accountRows.load, [this.id, address]);
-    if (row === undefined && (this.env.hosts.has(address) || isComponent(this.env, address)))
-      row = await this.#found(address);
-    if (row === undefined) return undefined;
-    const [waiting, sessions] = await Promise.all([
-      // Above the watermark there is nothing: the usual case costs no question.
-      (row.last ?? 0) > row.watermark
-        ? store.query<Waiting>(messageRows.pending, [this.id, row.id, row.watermark])
-        : [],
-      this.dormant.has(address) ? store.query<SessionRow>(sessionRows.ofAccount, [this.id, row.id]) : [],
-    ]);
-    return this.#made({ row, waiting, sessions });
-  }
-
-  /** A service or a component begins to be used: its state is that of an account without a local part. */
-  async #found(address: string): Promise<AccountRow | undefined> {
-    const { clock, store } = this.env;
-    const ops = [{ statement: accountRows.found, params: [this.id, this.env.newId(), address, clock.now()] }];
-    await write(this.lane, ops, this.fences);
-    const [row] = await store.query<AccountRow>(accountRows.load, [this.id, address]);
-    return row;
-  }
-
-  #made({ row, waiting, sessions }: Read): Account {
-    this.dormant.delete(row.address);
-    const account = new Account(this, row, waiting);
-    for (const stored of sessions) if (stored.ended === 0) this.#wake(account, stored);
-    if (account.sessions.length > 0) this.watchExpiry();
-    for (const stored of sessions) if (stored.ended === 1) this.#endAgain(account, stored);
-    // Behind the load, too.
-    if (account.push !== undefined) account.mailbox.run(() => account.push?.review());
-    return account;
-  }
-
-  /** Behind the load, because it may read the roster. */
-  #endAgain(account: Account, row: SessionRow): void {
-    const session = new Session(account, row.id, row.resource, row.started, row.pos);
-    restore(session, row.record);
-    account.mailbox.run(() => endAgain(session));
-  }
-
-  /** A session of an owner that is gone: detached, until a mux attaches it or its client resumes it. */
-  #wake(account: Account, row: SessionRow): void {
-    const session = new Session(account, row.id, row.resource, row.started, row.pos);
-    session.generation = row.generation;
-    session.taken = session.inN = session.committedN = row.n;
-    session.cursor.rpos = session.cursor.ackedRpos = row.rpos;
-    session.cursor.live = false;
-    session.dormant = true;
-    // A copy: a driver's buffer is part of a large one, which the token would keep in memory.
-    session.token = row.token === null ? undefined : new Uint8Array(row.token);
-    if (row.enabled_n !== null) session.enabled = { n: row.enabled_n, m: 0 };
-    restore(session, row.record);
-    const { resume } = this.env.limits;
-    session.expires = this.began + (session.token === undefined ? reportMs : resume * 1000);
-    account.sessions.push(session);
-    this.sessions.set(session.id, session);
-    const carried = this.carried.get(session.id);
-    if (carried === undefined) return;
-    this.carried.delete(session.id);
-    takeCarried(session, carried, this.began);
+    this.#loads.foresee(read);
   }
 
   /** Reads again what `Account.reset` made doubtful. */
   reload(account: Account): void {
-    account.mailbox.run(async () => {
-      // Changes behind it in the lane must be there before we look, or what they say would be forgotten.
-      await settled(account);
-      const [row] = await this.env.store.query<AccountRow>(accountRows.load, [this.id, account.address]);
-      if (row === undefined) return;
-      account.preferences = readPreferences(row.prefs);
-      account.admin = row.admin === 1;
-      account.noticed = row.noticed;
-      account.avatar = row.avatar;
-      account.blocks = readBlocks(row.blocked);
-      account.push?.close();
-      account.push = readPushes(account, row);
-      account.rosterVersion = row.roster_ver;
-    });
+    reload(account);
   }
 }
 
@@ -459,8 +347,6 @@ const toldIn = 5;
 const reportPause = 20;
 /** Seconds after which a new session may try again at a server that can take no more. */
 const constrainedWait = 5;
-/** How long a partition may take to come to rest before it is handed over. */
-const closeMs = fixed.handOff.value;
 const expiryMs = 1_000;
 
 /** How long a new owner waits for the muxes' reports (DESIGN §5, resume). */

@@ -8,9 +8,10 @@ import { adorned } from './adorn.ts';
 import { capsOf, noticeCaps, sameCaps } from './caps.ts';
 import { blocksAddress, replayBlocks } from './blocks.ts';
 import { isComponent } from './component/known.ts';
-import { isRoom, leaveRoom, refusedBy, sendRoomPresence } from './hall/send.ts';
+import { refusedBy } from './hall/directed.ts';
+import { isRoom, leaveRoom, sendRoomPresence } from './hall/send.ts';
 import { domainOf } from '../placement/placement.ts';
-import { Cast, castOf, hand, show, toSubscribers, unavailable } from './cast.ts';
+import { Broadcast, broadcastOf, hand, show, toSubscribers, unavailable } from './broadcast.ts';
 import type { Item } from './item.ts';
 import { farewellOf } from './last.ts';
 import { tellNotices } from './notices.ts';
@@ -70,11 +71,11 @@ function announce(work: Work, session: Session, stanza: Element): void {
   keep(session);
   work.after(() => {
     if (session.ended) return;
-    const cast = new Cast(adorned(told, account.avatar));
+    const broadcast = new Broadcast(adorned(told, account.avatar));
     withRoster(account, (roster) => {
-      toSubscribers(account, roster, cast);
+      toSubscribers(account, roster, broadcast);
       // §4.2.2: to all of one's own resources, this one included.
-      show(account, cast);
+      show(account, broadcast);
       if (first) {
         greet(session, roster, requests);
         tellNotices(account);
@@ -107,7 +108,7 @@ function annotated(
 function greet(session: Session, roster: Roster, requests: readonly Item[]): void {
   const { account } = session;
   for (const other of account.sessions)
-    if (other !== session && other.available) give(session, castOf(other));
+    if (other !== session && other.available) give(session, broadcastOf(other));
   // §4.2.2: the server probes for its client; who is here is asked without a stanza.
   for (const item of roster) if (item.to) probe(session, item.contact, false);
   // §3.1.3: again with each initial presence, until it is answered.
@@ -115,8 +116,8 @@ function greet(session: Session, roster: Roster, requests: readonly Item[]): voi
     if (pending !== undefined && roster.get(contact)?.pending === pending) session.send(pending);
 }
 
-function give(session: Session, cast: Cast): void {
-  if (session.available && !session.dormant) session.sendLater(cast.from, cast.text(session.full));
+function give(session: Session, broadcast: Broadcast): void {
+  if (session.available && !session.dormant) session.sendLater(broadcast.from, broadcast.text(session.full));
 }
 
 /** Asks for a contact's presence in the name of a session. `absent`: tell it also that nobody is there. */
@@ -136,7 +137,7 @@ export function probe(session: Session, contact: string, absent: boolean): void 
   withSessions(
     partition,
     contact,
-    (other) => answer(other, account.address, absent, (cast) => give(session, cast)),
+    (other) => answer(other, account.address, absent, (broadcast) => give(session, broadcast)),
     () => {
       if (absent) give(session, unavailable(contact));
     },
@@ -152,13 +153,13 @@ function withdraw(work: Work, session: Session, stanza: Element): void {
   session.directed = undefined;
   session.farewell = farewellOf(stanza);
   keep(session);
-  work.after(() => leave(session, new Cast(stanza), available, directed));
+  work.after(() => leave(session, new Broadcast(stanza), available, directed));
 }
 
 /** RFC 6121 §4.5.2: to subscribers, to one's own resources and to whom presence was sent directly. */
 function leave(
   session: Session,
-  cast: Cast,
+  broadcast: Broadcast,
   available: boolean,
   directed: ReadonlySet<string> | undefined,
 ): void {
@@ -166,15 +167,15 @@ function leave(
   for (const address of directed ?? []) {
     const to = Jid.parse(address);
     if (to === undefined) continue;
-    const presence = cast.element(address);
+    const presence = broadcast.element(address);
     if (isRoom(account.partition.env, to)) leaveRoom(session, presence, to);
     else sendPassing(account.partition, to, presence);
   }
   if (!available) return;
   if (account.nodes !== undefined && !account.sessions.some((other) => other.available))
     purgeOffline(account);
-  show(account, cast, session);
-  withRoster(account, (roster) => toSubscribers(account, roster, cast));
+  show(account, broadcast, session);
+  withRoster(account, (roster) => toSubscribers(account, roster, broadcast));
 }
 
 /** RFC 6121 §4.6: presence to one address. */
@@ -208,11 +209,11 @@ function remember(session: Session, address: string): void {
 export function repeat(account: Account, before: string | null): void {
   for (const session of account.sessions) {
     if (!session.available) continue;
-    const cast = castOf(session);
-    if (new Cast(adorned(session.presence!, before)).text('') === cast.text('')) continue;
+    const broadcast = broadcastOf(session);
+    if (new Broadcast(adorned(session.presence!, before)).text('') === broadcast.text('')) continue;
     withRoster(account, (roster) => {
-      toSubscribers(account, roster, cast);
-      show(account, cast);
+      toSubscribers(account, roster, broadcast);
+      show(account, broadcast);
     });
   }
 }
@@ -272,21 +273,21 @@ export function refresh(session: Session): void {
   withRoster(account, (roster) => {
     // As it is by then: it may have said something new, or have gone, while the roster could not be read.
     if (session.ended) return;
-    const cast = session.available ? castOf(session) : unavailable(session.full);
-    const differs = told !== undefined && told !== cast.text('');
+    const broadcast = session.available ? broadcastOf(session) : unavailable(session.full);
+    const differs = told !== undefined && told !== broadcast.text('');
     for (const item of roster) {
       if (item.from && (differs || partition.env.partitionOf(item.contact) !== partition.id))
         hand(
           partition,
           item.contact,
           // The last owner may have died before it said so (XEP-0191 §3.3).
-          blocksAddress(account, item.contact) ? unavailable(session.full) : cast,
+          blocksAddress(account, item.contact) ? unavailable(session.full) : broadcast,
         );
       if (item.to && session.available) probe(session, item.contact, true);
     }
     if (!session.available) return;
     for (const other of account.sessions)
-      if (other !== session && other.available) give(session, castOf(other));
-    if (differs) show(account, cast, session);
+      if (other !== session && other.available) give(session, broadcastOf(other));
+    if (differs) show(account, broadcast, session);
   });
 }

@@ -10,7 +10,7 @@ import { isList, readList, writeList } from './bookmarks.ts';
 import type { Feature, Request } from './iq.ts';
 import { settled } from './roster.ts';
 
-export const privateRows = {
+const privateRows = {
   ofNamespace: sql`select name, xml from private_xml where partition = $1 and account = $2 and ns = $3 order by name`,
   sizes: sql`select ns, name, bytes from private_xml where partition = $1 and account = $2`,
   put: sql`insert into private_xml (partition, account, ns, name, bytes, xml) values ($1, $2, $3, $4, $5, $6)

@@ -1,7 +1,7 @@
 import type { Jid } from '../xmpp/jid.ts';
 import type { Account } from './account.ts';
 import { blocksAddress } from './blocks.ts';
-import { castOf, unavailable, type Cast } from './cast.ts';
+import { broadcastOf, unavailable, type Broadcast } from './broadcast.ts';
 import { withRoster } from './roster.ts';
 import { sendPassing } from './route.ts';
 import { isComponent } from './component/known.ts';
@@ -30,7 +30,7 @@ export function answer(
   account: Account,
   asker: string,
   absent: boolean,
-  gives: (cast: Cast) => void,
+  gives: (broadcast: Broadcast) => void,
   denied: () => void = () => {},
 ): void {
   if (blocksAddress(account, asker)) {
@@ -47,9 +47,9 @@ export function answer(
     for (const session of account.sessions) {
       if (!session.available) continue;
       some = true;
-      const cast = castOf(session);
-      if (session.dormant) given.set(session, cast.text(''));
-      gives(cast);
+      const broadcast = broadcastOf(session);
+      if (session.dormant) given.set(session, broadcast.text(''));
+      gives(broadcast);
     }
     if (!some && absent) gives(unavailable(account.address));
   });
@@ -62,7 +62,7 @@ export function answerProbe(account: Account, from: Jid): void {
     account,
     from.bare,
     true,
-    (cast) => sendPassing(partition, from, cast.element(from.full)),
+    (broadcast) => sendPassing(partition, from, broadcast.element(from.full)),
     () => deny(account, from),
   );
 }

@@ -10,7 +10,7 @@ import type { Account } from './account.ts';
 import { accountRows, type AccountRow } from './accountrows.ts';
 import { isBlocked } from './blocks.ts';
 import { placeOf, sendPassing } from './route.ts';
-import { incoming, message as copied, uncopied, type Row } from './rows.ts';
+import { incoming, copied, uncopied, type Row } from './rows.ts';
 import type { Session } from './session.ts';
 import { isNotable } from './storing.ts';
 import { Work } from './work.ts';

@@ -15,7 +15,7 @@ import { Turnstile } from './turnstile.ts';
 export const passwordMax = fixed.password.value;
 
 /** How many accounts may be tried, from one address and from all together. */
-export const registrationRates: { readonly address: Rate; readonly all: Rate } = {
+const registrationRates: { readonly address: Rate; readonly all: Rate } = {
   address: { burst: fixed.registerAddress.value, perSecond: 1 / 60 },
   all: { burst: fixed.registerAll.value, perSecond: 2 },
 };
@@ -129,15 +129,3 @@ const codes: { readonly [condition: string]: string } = {
   'service-unavailable': '503',
   'unexpected-request': '400',
 };
-
-const registrations = new WeakMap<Env, Registration>();
-
-/** The answer, whole, to an iq of `jabber:iq:register` on a connection that has not authenticated. Never rejects. */
-export function answerRegistration(env: Env, stanza: Element, info: ConnInfo): Promise<string> {
-  let registration = registrations.get(env);
-  if (registration === undefined) {
-    registration = new Registration(env);
-    registrations.set(env, registration);
-  }
-  return registration.answer(stanza, info);
-}

@@ -1,4 +1,4 @@
-import type { Resume, Unresumed } from '../link/frames.ts';
+import type { Down, Resume, Unresumed } from '../link/frames.ts';
 import type { Peer } from '../mesh/mesh.ts';
 import { detachSession, endSession } from './end.ts';
 import type { Account } from './account.ts';
@@ -17,7 +17,7 @@ export async function resume(account: Account, from: Peer, frame: Resume): Promi
   const { env } = partition;
   const head = { partition: partition.id, epoch: partition.epoch, conn: frame.conn };
   const fail = (condition: Unresumed['condition'], h?: number, sent?: number) =>
-    env.mesh.send(from, 'mux', { ...head, t: 'unresumed', condition, h, sent });
+    env.mesh.send(from, 'mux', { ...head, t: 'unresumed', condition, h, sent } satisfies Down);
 
   const asked = readPrevid(frame.previd);
   const session = account.sessions.find(({ id }) => id === asked?.session);
@@ -88,7 +88,7 @@ export async function resume(account: Account, from: Peer, frame: Resume): Promi
       record: session.record(),
       feeds: cursor.feeds(),
       open: [],
-    });
+    } satisfies Down);
     session.resend();
     partition.touchLazily(account);
     env.count('resume');

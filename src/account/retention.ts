@@ -1,8 +1,7 @@
+import { inSlices } from '../entity/slices.ts';
 import type { Timer } from '../base/clock.ts';
-import { fixed } from '../base/fixed.ts';
 import type { Lane } from '../store/lane.ts';
 import { sql, type Fence, type Statement } from '../store/store.ts';
-import { write } from '../store/write.ts';
 import type { Env } from './env.ts';
 import { Rounds } from '../entity/rounds.ts';
 
@@ -14,7 +13,7 @@ import { Rounds } from '../entity/rounds.ts';
  * (id and origin) stays while the letter it came by might come again from its sender's outbox, and two days more
  * (DESIGN §5). What waits in a spool is left alone, however old it is.
  */
-export const retentionRows = {
+const retentionRows = {
   /** Accounts that have something older than a point of time, in the order of their ids. */
   accounts: sql`select a.id from account a where a.partition = $1 and a.id > $2 and exists (
     select 1 from message m where m.partition = a.partition and m.account = a.id and m.id < $3 and m.pending = 0)
@@ -57,8 +56,8 @@ async function removeOld(partition: Retained, rounds: Rounds): Promise<void> {
   const now = env.clock.now();
   const kept = now - retention * day;
   const gone = kept - outboxTime * second - 2 * day;
-  const slices = (account: number, find: Statement, write: Statement, below: number) =>
-    inSlices(partition, rounds, account, find, write, below);
+  const slices = (account: number, find: Statement, statement: Statement, below: number) =>
+    inSlices(partition, rounds, account, find, statement, below);
   for (let last = 0; ;) {
     // oxlint-disable no-await-in-loop -- a step at a time is the point of it
     const params = [id, last, micros(kept), page];
@@ -74,33 +73,11 @@ async function removeOld(partition: Retained, rounds: Rounds): Promise<void> {
   }
 }
 
-async function inSlices(
-  { id, env, lane, fences }: Retained,
-  rounds: Rounds,
-  account: number,
-  find: Statement,
-  statement: Statement,
-  below: number,
-): Promise<void> {
-  for (let above = -1; !rounds.over;) {
-    // oxlint-disable no-await-in-loop -- the next slice begins where this one ended
-    const params = [id, account, above, below, slice];
-    const [found] = await env.store.query<{ until: number | null; n: number }>(find, params);
-    if (found === undefined || found.until === null || rounds.over) return;
-    await write(lane, [{ statement, params: [id, account, above, found.until] }], fences);
-    if (found.n < slice) return;
-    above = found.until;
-    await rounds.pause();
-    // oxlint-enable no-await-in-loop
-  }
-}
-
 const second = 1000;
 const day = 24 * 60 * 60 * second;
 /** Time between the end of one round and the begin of the next. */
 const every = day / 4;
-/** Rows in one commit, and accounts in one read. */
-const slice = fixed.retentionSlice.value;
+/** Accounts in one read. */
 const page = 100;
 
 /** Ids of messages are microseconds. */

@@ -22,7 +22,8 @@ export const rosterRows = {
   remove: sql`delete from roster where partition = $1 and account = $2 and contact = $3`,
 };
 
-interface RosterRow {
+/** A contact as it is stored. */
+export interface RosterRow {
   readonly contact: string;
   readonly name: string;
   readonly subscription: Subscription | 'removed';
@@ -62,11 +63,6 @@ export class Roster implements Iterable<Item> {
   get(contact: string): Item | undefined {
     const item = this.#items[this.#search(contact)];
     return item?.contact === contact ? item : undefined;
-  }
-
-  /** Is this address in the roster that clients see? */
-  has(contact: string): boolean {
-    return this.get(contact)?.listed === true;
   }
 
   set(item: Item): void {

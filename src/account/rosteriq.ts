@@ -3,7 +3,7 @@ import { el, type Element } from '../xmpp/element.ts';
 import { StanzaError } from '../xmpp/error.ts';
 import { Jid } from '../xmpp/jid.ts';
 import { NS } from '../xmpp/namespaces.ts';
-import { tell } from './cast.ts';
+import { tell } from './broadcast.ts';
 import type { Feature, Request } from './iq.ts';
 import { Item, ungrouped } from './item.ts';
 import { keep } from './record.ts';

@@ -1,11 +1,11 @@
 import type { Element } from '../xmpp/element.ts';
 import { StanzaError } from '../xmpp/error.ts';
+import { letterParams, outboxRows } from '../post/outbox.ts';
 import type { Letter } from '../post/post.ts';
 import type { Jid } from '../xmpp/jid.ts';
 import { textOf } from '../xmpp/serialise.ts';
 import type { Account } from './account.ts';
 import { entityOf, isComponent } from './component/known.ts';
-import { outboxRows } from './outboxrows.ts';
 import type { Partition } from './partition.ts';
 import type { Kind, Origin } from './rows.ts';
 import type { Work } from './work.ts';
@@ -26,10 +26,10 @@ export function sharing(partition: Partition, to: Jid): Partition | undefined {
 }
 
 /**
- * Sends a durable stanza, already stamped with `from`, on behalf of `work.account`: into the partition `home`, which shares
- * the lane, its part joins the work, so that one commit holds both; without one the work gets an outbox row, and the post
- * takes it from there after the commit. Without a promise where everything is in memory. Throws, or rejects with, `StanzaError` where it
- * cannot be sent at all.
+ * Sends a durable stanza, already stamped with `from`, on behalf of `work.account`. Into its own partition, or `home`, which
+ * shares the lane, its part joins the work, so that one commit holds both; elsewhere the work gets an outbox row, and the
+ * post takes it from there after the commit. Without a promise where everything is in memory. Throws, or rejects with,
+ * `StanzaError` where it cannot be sent at all.
  */
 export function sendDurable(
   work: Work,
@@ -37,18 +37,20 @@ export function sendDurable(
   stanza: Element,
   kind: Kind,
   origin: Origin,
-  home = placeOf(work.partition, to) === 'here' ? work.partition : undefined,
+  home?: Partition,
 ): void | Promise<void> {
-  if (placeOf(work.partition, to) === 'foreign') throw new StanzaError('remote-server-not-found');
-  if (home === undefined || work.account.detoured(to.bare)) {
+  const place = placeOf(work.partition, to);
+  if (place === 'foreign') throw new StanzaError('remote-server-not-found');
+  const into = home ?? (place === 'here' ? work.partition : undefined);
+  if (into === undefined || work.account.detoured(to.bare)) {
     writeLetter(work, to, stanza, kind, origin);
     return;
   }
   const hand = (recipient: Account | undefined) => {
     if (recipient === undefined) throw new StanzaError('service-unavailable');
-    return home.arrivals.durable(work, recipient, stanza, to, kind, origin, false);
+    return into.arrivals.durable(work, recipient, stanza, to, kind, origin, false);
   };
-  const recipient = home.account(to.bare);
+  const recipient = into.account(to.bare);
   return recipient instanceof Promise ? recipient.then(hand) : hand(recipient);
 }
 
@@ -77,18 +79,7 @@ function addLetter(work: Work, to: Jid, stanza: Element, kind: Kind, origin: Ori
     created: partition.env.clock.now(),
     xml: textOf(stanza),
   };
-  work.write(outboxRows.add, [
-    partition.id,
-    account.id,
-    letter.id,
-    letter.to,
-    origin.source,
-    origin.n,
-    origin.k,
-    kind,
-    letter.xml,
-    letter.created,
-  ]);
+  work.write(outboxRows.add, letterParams(letter));
   account.countLetter(letter.recipient, 1);
   work.ended(() => account.countLetter(letter.recipient, -1));
   work.after(() => partition.post.queue(letter));

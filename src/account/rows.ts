@@ -1,8 +1,9 @@
-import type { Source } from '../entity/joint.ts';
+import type { Origin } from '../entity/joint.ts';
 import type { Kind } from '../post/kinds.ts';
 import { sql, type Value } from '../store/store.ts';
 
-export { bounce, forRoom, message, subscription, uncopied, type Kind } from '../post/kinds.ts';
+export type { Origin } from '../entity/joint.ts';
+export { bounce, copied, forRoom, subscription, uncopied, type Kind } from '../post/kinds.ts';
 
 /**
  * A stored message: everything durable that an account sent or received through its own archive. `id` is at once the
@@ -30,9 +31,6 @@ export interface Row {
 export type Direction = 0 | 1;
 export const incoming: Direction = 0;
 export const outgoing: Direction = 1;
-
-/** Where an effect comes from (DESIGN §5, names and numbers): source and n of the stanza, k counts what it caused. */
-export type Origin = Source;
 
 export const messageRows = {
   /** Count 0: this origin was here before (only rows that came by post can be). */

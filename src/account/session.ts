@@ -1,6 +1,6 @@
 import { fixed } from '../base/fixed.ts';
 import type { Element } from '../xmpp/element.ts';
-import type { ConnInfo } from '../link/frames.ts';
+import type { Bare, ConnInfo, Down, Head } from '../link/frames.ts';
 import type { Peer } from '../mesh/mesh.ts';
 import type { Account } from './account.ts';
 import type { Partition } from './partition.ts';
@@ -8,6 +8,12 @@ import { Cursor } from './feed.ts';
 import type { Lull } from './lull.ts';
 import { Roll } from './roll.ts';
 import type { Stay } from './hall/stay.ts';
+
+/** What a mux is told of one session. */
+type Said = Bare<
+  Exclude<Extract<Down, { readonly session: number }>, { readonly conn: number }>,
+  keyof Head | 'session'
+>;
 
 /** Unacknowledged stanzas at which a session is asked at once; below, once in `limits.lazy`. */
 const askAfter = 16;
@@ -242,10 +248,10 @@ export class Session {
   }
 
   /** Sends a frame about this session to its mux, if it has one. */
-  frame(frame: { readonly t: string; readonly [key: string]: unknown }): void {
+  frame(frame: Said): void {
     if (this.mux === undefined) return;
     const { env, id, epoch } = this.partition;
-    env.mesh.send(this.mux, 'mux', { ...frame, partition: id, epoch, session: this.id });
+    env.mesh.send(this.mux, 'mux', { ...frame, partition: id, epoch, session: this.id } satisfies Down);
   }
 
   /** Unacknowledged stanzas above m again, with their numbers, to a mux that took the session over. */
@@ -258,7 +264,17 @@ export class Session {
     const { mux, id: session } = this;
     if (mux === undefined) return;
     const { env, id: partition, epoch } = this.partition;
-    env.mesh.send(mux, 'mux', { t: 'out', partition, epoch, session, m, text, feed, pos, answers });
+    env.mesh.send(mux, 'mux', {
+      t: 'out',
+      partition,
+      epoch,
+      session,
+      m,
+      text,
+      feed,
+      pos,
+      answers,
+    } satisfies Down);
   }
 
   /** Shows the mux what changed of the record. */

@@ -13,7 +13,7 @@ export type State =
   | 'from+out'
   | 'both';
 
-export const kinds = ['subscribe', 'subscribed', 'unsubscribe', 'unsubscribed'] as const;
+const kinds = ['subscribe', 'subscribed', 'unsubscribe', 'unsubscribed'] as const;
 export type SubscriptionType = (typeof kinds)[number];
 
 export function isSubscription(type: string | undefined): type is SubscriptionType {

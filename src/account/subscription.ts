@@ -6,7 +6,7 @@ import { textOf } from '../xmpp/serialise.ts';
 import { sql } from '../store/store.ts';
 import type { Account } from './account.ts';
 import { storeRow } from './append.ts';
-import { tell } from './cast.ts';
+import { tell } from './broadcast.ts';
 import { Item } from './item.ts';
 import { change, loaded, note, settled } from './roster.ts';
 import { placeOf, sendDurable } from './route.ts';
@@ -119,7 +119,7 @@ function approveAhead(work: Work, account: Account, before: Item): void {
 }
 
 /** Hands a stamped stanza on; what `prepare` reads must be there. To a domain that we cannot reach it just goes nowhere. */
-export function forward(
+function forward(
   work: Work,
   account: Account,
   stanza: Element,

@@ -1,4 +1,5 @@
-import { createHmac, createSecretKey, hash, timingSafeEqual } from 'node:crypto';
+import { createHmac, createSecretKey, hash } from 'node:crypto';
+import { same } from '../base/same.ts';
 import type { Link, Proven } from '../link/frames.ts';
 import type { Peer } from '../mesh/mesh.ts';
 import type { Env } from './env.ts';
@@ -26,11 +27,6 @@ export function proofHolds(env: Env, mux: Peer, { conn, account, proof }: Proven
   return same(proofFor(env, mux, conn, account), proof);
 }
 
-function same(one: string, other: string): boolean {
-  const [expected, shown] = [Buffer.from(one), Buffer.from(other)];
-  return expected.length === shown.length && timingSafeEqual(expected, shown);
-}
-
 /** What the store keeps of a resume token. */
 export function hashOf(token: string): Uint8Array {
   return new Uint8Array(hash('sha256', token, 'buffer'));
@@ -49,6 +45,5 @@ export function readPrevid(previd: string): { session: number; token: string } |
 }
 
 export function tokenHolds(stored: Uint8Array, token: string): boolean {
-  const shown = hashOf(token);
-  return stored.length === shown.length && timingSafeEqual(stored, shown);
+  return same(stored, hashOf(token));
 }

@@ -4,7 +4,6 @@ import { StanzaError } from '../xmpp/error.ts';
 import { buildForm } from '../xmpp/forms.ts';
 import { NS } from '../xmpp/namespaces.ts';
 import { fixed } from '../base/fixed.ts';
-import type { Env } from './env.ts';
 import type { Account } from './account.ts';
 import type { Feature, Request } from './iq.ts';
 import { cleanName, encodedName, isMediaType } from './upload/name.ts';
@@ -108,6 +107,3 @@ function later(text: string, at: number | null): StanzaError {
 }
 
 const hour = 60 * 60 * 1000;
-
-/** What the server needs of an administrator for it; undefined where uploads are off. */
-export type UploadEnv = NonNullable<Env['upload']>;

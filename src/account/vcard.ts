@@ -12,7 +12,7 @@ import { photoIn, withoutPhotos, withPhoto } from './photo.ts';
 import { settled } from './roster.ts';
 import { softwareName } from '../base/version.ts';
 
-export const vcardRows = {
+const vcardRows = {
   load: sql`select xml from vcard where partition = $1 and account = $2`,
   put: sql`insert into vcard (partition, account, xml) values ($1, $2, $3)
     on conflict (partition, account) do update set xml = excluded.xml`,

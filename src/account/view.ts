@@ -63,7 +63,11 @@ export function wrapped(what: Copied, message: string, session: Session): string
 }
 
 /** With the archive id that it has in this account (XEP-0359 §3.2), and with the delay of the spool (XEP-0203). */
-export function stamped(row: Row, address: string, delayed: boolean): string {
+export function stamped(
+  row: Pick<Row, 'id' | 'shown' | 'sent' | 'xml'>,
+  address: string,
+  delayed: boolean,
+): string {
   const id =
     row.shown === 1 ? `<stanza-id xmlns="${NS.sid}" by="${attribute(address)}" id="${row.id}"/>` : '';
   const delay = delayed

@@ -1,13 +1,14 @@
+import { key } from '../entity/requests.ts';
 import type { Element } from '../xmpp/element.ts';
 import { StanzaError } from '../xmpp/error.ts';
 import { Jid } from '../xmpp/jid.ts';
 import { NS } from '../xmpp/namespaces.ts';
-import { errorReply } from '../xmpp/stanza.ts';
+import { errorReply, payloadOf } from '../xmpp/stanza.ts';
 import type { Account } from './account.ts';
 import { isBlocked } from './blocks.ts';
 import { blindHandlers, services, visitorHandlers } from './features.ts';
 import { isComponent } from './component/known.ts';
-import { key, payloadOf, resultOf, type Host } from './iq.ts';
+import { resultOf, type Host } from './iq.ts';
 import { mayKnow } from './mayknow.ts';
 import { placeOf, sendPassing } from './route.ts';
 import type { Partition } from './partition.ts';

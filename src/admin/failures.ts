@@ -24,7 +24,7 @@ const statuses: Readonly<Record<string, number>> = {
   'server-timeout': 504,
 };
 
-export function statusOf(failure: Failure): number {
+function statusOf(failure: Failure): number {
   return statuses[failure.code] ?? 400;
 }
 

@@ -7,11 +7,10 @@ import type { Clock } from './clock.ts';
 import type { Config } from './config.ts';
 import { Failure } from './failure.ts';
 
-/** What TLS listeners present: PEM texts, and whether we made it ourselves. */
+/** What TLS listeners present: PEM texts. */
 export interface Certificate {
   readonly cert: string;
   readonly key: string;
-  readonly selfSigned: boolean;
 }
 
 const day = 86_400_000;
@@ -31,7 +30,6 @@ export async function certificate(config: Config, clock: Clock): Promise<Certifi
     const kept = {
       cert: readFileSync(files.cert, 'utf8'),
       key: readFileSync(files.key, 'utf8'),
-      selfSigned: true,
     };
     if (fits(kept.cert, kept.key, names, clock)) return kept;
   }
@@ -51,7 +49,7 @@ function configured(files: { cert: string; key: string }): Certificate {
   );
   if (!parsed.checkPrivateKey(secret))
     throw new Failure('config', `tls.key: ${files.key} is not the key of ${files.cert}`);
-  return { cert, key, selfSigned: false };
+  return { cert, key };
 }
 
 function read(file: string, key: string): string {
@@ -97,7 +95,7 @@ async function make(names: readonly string[], clock: Clock): Promise<Certificate
       },
     ],
   });
-  return { cert: made.cert, key: made.private, selfSigned: true };
+  return { cert: made.cert, key: made.private };
 }
 
 /** Certificates carry names in their ASCII form (RFC 5280 §7.2). */

@@ -61,7 +61,7 @@ function orOff<Shape extends z.ZodType>(shape: Shape) {
   return z.union([z.literal('off'), shape]).prefault({} as never);
 }
 
-export const listeners = {
+const listeners = {
   xmpp: listener('XMPP clients (RFC 6120).', { host: '::', port: 5222, tls: 'starttls' }, [
     'starttls',
     'required',

@@ -16,7 +16,7 @@ export type Connection =
  * @throws Failure('no-data') where there is no such directory, `not-allowed` where it belongs to somebody else,
  * `volume-held` where a server holds it that does not answer.
  */
-export async function connect(config: Config): Promise<Connection> {
+async function connect(config: Config): Promise<Connection> {
   // that of a pool is elsewhere, and may be read from any machine
   if (!existsSync(config.data) && config.store.startsWith('sqlite:'))
     throw new Failure(

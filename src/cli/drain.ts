@@ -47,7 +47,7 @@ const line = 1000;
  *
  * @throws Failure('drain-timeout') after `patience` ms, Failure('drain-ended') where somebody made it work again.
  */
-export async function emptied(
+async function emptied(
   administration: Pick<Administration, 'status'>,
   name: string,
   patience: number,

@@ -126,6 +126,6 @@ async function printPartitions(partitions: readonly PartitionInfo[]): Promise<vo
 }
 
 /** Enough of an incarnation to tell two starts of a server apart. */
-export function short(incarnation: string): string {
+function short(incarnation: string): string {
   return incarnation.slice(0, 8);
 }

@@ -23,8 +23,8 @@ export interface Joint {
   involve(party: Party): void;
 }
 
-/** Where an effect comes from (DESIGN §5, names and numbers). */
-export interface Source {
+/** Where an effect comes from (DESIGN §5, names and numbers): source and n of the stanza, k counts what it caused. */
+export interface Origin {
   readonly source: number;
   readonly n: number;
   readonly k: number;
@@ -43,7 +43,7 @@ export interface Door {
    * The recipient's part of a durable stanza joins `unit`. Throws, or rejects with, `StanzaError` where it is not taken; a
    * step of the unit may throw it, too.
    */
-  take(unit: Joint, stanza: Element, to: Jid, source: Source): void | Promise<void>;
+  take(unit: Joint, stanza: Element, to: Jid, origin: Origin): void | Promise<void>;
   /** The unit is not stored, but another one in its place that does without this part. */
   drop(): void;
 }

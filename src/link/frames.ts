@@ -53,6 +53,9 @@ export interface Head {
   readonly epoch: number;
 }
 
+/** Each of some frames, without what its sender puts on all of them. */
+export type Bare<Frame, Key extends PropertyKey> = Frame extends unknown ? Omit<Frame, Key> : never;
+
 /** What the mux knows of a connection and the owner may want: for SASL and for the administrator. */
 export interface ConnInfo {
   readonly domain: string;

@@ -36,9 +36,8 @@ export interface Seat {
   readonly nick: string;
   /** Sees real addresses. */
   readonly sees: boolean;
-  /** Where the room was when it came in, and its stanza that asked for that. */
+  /** Where the room was when it came in. */
   readonly joined: number;
-  readonly visit: number;
   /** Its own presence, as it is told at its entering (XEP-0045 §7.2.2, status 110). */
   readonly self: string;
 }

@@ -1,5 +1,5 @@
 import type { Bound, Refused, Unbound } from '../link/frames.ts';
-import { domainOf } from '../xmpp/domain.ts';
+import { normalDomain } from '../xmpp/domain.ts';
 import { Element, type Node } from '../xmpp/element.ts';
 import { NS } from '../xmpp/namespaces.ts';
 import { answered, ask } from './asking.ts';
@@ -17,7 +17,7 @@ function opened(conn: Connection, header: Element, content: string): void {
   if (login === undefined || login.stream !== '')
     return conn.fail('bad-format', 'a stream header inside a stream');
   const { to } = header.attrs;
-  const domain = to === undefined ? undefined : domainOf(to);
+  const domain = to === undefined ? undefined : normalDomain(to);
   if (content !== NS.component) return conn.fail('invalid-namespace');
   // §3: a component whose name is not served here.
   if (domain === undefined || !conn.core.components.has(domain)) return conn.fail('host-unknown');

@@ -20,9 +20,9 @@ type Chunk = Uint8Array | string | Piece;
 
 /** What a stream does with what it reads: one table for all connections (verbs.ts). */
 export interface Verbs {
-  /** A stream header; `content` is its default namespace. */
   /** The content namespace of our headers. */
   readonly content: typeof NS.client | typeof NS.component;
+  /** A stream header; `content` is its default namespace. */
   opened(conn: Connection, header: Element, content: string): void;
   element(conn: Connection, element: Element, bytes: number): void;
   /** The client closed its stream. */

@@ -1,4 +1,3 @@
-import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { Random } from '../base/random.ts';
 import type { Up } from '../link/frames.ts';
@@ -43,7 +42,6 @@ export interface Core {
   readonly domains: ReadonlySet<string>;
   /** Domains of external components. */
   readonly components: ReadonlySet<string>;
-  readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
   readonly bounds: Bounds;
@@ -55,9 +53,8 @@ export interface Core {
   /** What the server can, as a hash that stream features tell (XEP-0115 §6.3). */
   readonly caps: string | undefined;
   send(to: Peer, frame: Up): void;
-  /** The route for a bare address or a partition, where its owner is there now. */
+  /** The route for a bare address, where its owner is there now. */
   locate(address: string): Route | undefined;
-  partition(partition: number): Route | undefined;
   /** Asks for a `flush()` of `who` at the end of this tick; once however often. */
   touch(who: Flushed): void;
   wait(wait: Wait, who: Waiter): void;

@@ -36,11 +36,6 @@ export class Deadlines<T> {
     return this.#items.delete(item);
   }
 
-  /** The item that has waited longest. */
-  first(): T | undefined {
-    return this.#items.keys().next().value;
-  }
-
   close(): void {
     this.#timer?.cancel();
     this.#items.clear();

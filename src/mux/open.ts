@@ -1,4 +1,4 @@
-import { domainOf } from '../xmpp/domain.ts';
+import { normalDomain } from '../xmpp/domain.ts';
 import type { Element } from '../xmpp/element.ts';
 import { Jid } from '../xmpp/jid.ts';
 import { NS } from '../xmpp/namespaces.ts';
@@ -15,7 +15,7 @@ export function opened(conn: Connection, header: Element, content: string): void
   const { to, from, version } = header.attrs;
   const lang = header.attrs['xml:lang'];
   if (lang !== undefined && /^[A-Za-z0-9-]{1,35}$/.test(lang)) login.lang = lang;
-  const domain = to === undefined ? undefined : domainOf(to);
+  const domain = to === undefined ? undefined : normalDomain(to);
   // RFC 6120 §4.9.3.6
   if (domain === undefined || !conn.core.domains.has(domain)) return conn.fail('host-unknown');
   // Who authenticated for one domain does not go on in another.

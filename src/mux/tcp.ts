@@ -33,7 +33,6 @@ export interface Clients {
 }
 
 export interface Listener {
-  readonly host: string;
   readonly port: number;
   /** For connections and upgrades from now on: a renewed certificate needs no restart. */
   renew(keys: SecureContextOptions): void;
@@ -60,7 +59,6 @@ export async function openListener(mux: Mux, options: ListenOptions): Promise<Li
   server.on('error', (error) => log.error({ err: error }, 'listener'));
   const address = server.address();
   return {
-    host,
     port: typeof address === 'object' && address !== null ? address.port : port,
     renew: (fresh) => keys.renew(fresh),
     close: () => new Promise((resolve) => server.close(() => resolve())),

@@ -104,10 +104,6 @@ export class LeasedPool implements Pool {
     return this.#state !== 'over' && this.#lease.held;
   }
 
-  owned(): { partition: number; epoch: number }[] {
-    return this.#serving.owned();
-  }
-
   async servers(): Promise<ServerRow[]> {
     const rows = await this.#options.store.query<ServerRecord & { partitions: number }>(serverRows.list, []);
     return rows.map(({ peer, name, roles, state, availability, sessions, partitions, version, started }) => ({

@@ -1,7 +1,6 @@
 import type { Clock } from '../base/clock.ts';
 import { fixed } from '../base/fixed.ts';
 import type { Log } from '../base/log.ts';
-import type { Random } from '../base/random.ts';
 import type { Health } from '../mesh/health.ts';
 import type { Member, Mesh, Peer } from '../mesh/mesh.ts';
 import { openLane } from '../store/lane.ts';
@@ -41,7 +40,6 @@ export interface PoolOptions {
   readonly store: Store;
   readonly mesh: Mesh;
   readonly clock: Clock;
-  readonly random: Random;
   readonly log: Log;
   readonly self: Member & { readonly name: string; readonly version: string };
   readonly host: Host;
@@ -88,8 +86,6 @@ export interface PartitionRow {
  */
 export interface Pool {
   readonly ranges: Readonly<Record<Kind, Range>>;
-  /** Partitions that are served here, with their epochs. */
-  owned(): { partition: number; epoch: number }[];
   /** May still acknowledge: false from 4 s after the last renewal that succeeded was sent. */
   readonly leased: boolean;
   servers(): Promise<ServerRow[]>;

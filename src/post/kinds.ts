@@ -1,7 +1,7 @@
 /** What a stored stanza is, which decides who sees it (account/view.ts); a letter carries it to its recipient. */
 export type Kind = 0 | 1 | 2 | 3 | 4;
 /** A message that carbons may copy; and one that they must not (XEP-0280 §6.1). */
-export const message: Kind = 0;
+export const copied: Kind = 0;
 export const uncopied: Kind = 3;
 /** An error that came back for a message of this account: for the session that sent it, and nobody else. */
 export const bounce: Kind = 1;

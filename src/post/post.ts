@@ -1,17 +1,17 @@
 import type { Clock, Timer } from '../base/clock.ts';
 import { fixed } from '../base/fixed.ts';
-import type { Log } from '../base/log.ts';
 import type { Mesh, Peer } from '../mesh/mesh.ts';
 import type { Routes } from '../placement/routes.ts';
 import type { Element } from '../xmpp/element.ts';
+import type { Kind } from './kinds.ts';
 
 /** A stored stanza on its way to another partition: what a row of the outbox holds. */
 export interface Letter {
-  /** The sending account, its partition and its address. */
+  /** The account or room that sends it, its partition and its address. */
   readonly partition: number;
   readonly account: number;
   readonly sender: string;
-  /** The row's id: a change number of the sending account. */
+  /** The row's id: a change number of the sender. */
   readonly id: number;
   /** Address of the recipient: bare, or full where one resource is meant; and its account. */
   readonly to: string;
@@ -19,7 +19,7 @@ export interface Letter {
   readonly source: number;
   readonly n: number;
   readonly k: number;
-  readonly kind: number;
+  readonly kind: Kind;
   /** Milliseconds since the epoch. */
   readonly created: number;
   readonly xml: string;
@@ -31,7 +31,7 @@ export interface Letter {
  */
 export type Settlement = string;
 
-/** What the owner of accounts does for the post. */
+/** What the owner of accounts, or of rooms, does for the post. */
 export interface Office {
   /** Is this partition served here in this epoch? Other frames are dropped (invariant 12). */
   serves(partition: number, epoch: number): boolean;
@@ -41,14 +41,14 @@ export interface Office {
   take(partition: number, letter: Letter, done: (settlement: Settlement) => void): void;
   /** The letter has ended: the row leaves the outbox in a commit, with the bounce if it is an error; then call back. */
   settle(letter: Letter, settlement: Settlement, done: (stored: boolean) => void): void;
-  /** A stanza that nobody stores has come for an account here. */
+  /** A stanza that nobody stores has come for an account or a room here. */
   arrive(partition: number, recipient: string, stanza: Element): void;
   /** A stanza that nobody stores could not be handed on. */
   lost(stanza: Element): void;
 }
 
 /**
- * Between accounts whose commits do not share a lane (DESIGN §3 and §5, spool and outbox). Letters wait in the sender's
+ * Between entities whose commits do not share a lane (DESIGN §3 and §5, spool and outbox). Letters wait in the sender's
  * outbox until settled; per sender and recipient one is under way at a time, so that their order holds whatever is lost.
  */
 export interface Post {
@@ -60,14 +60,14 @@ export interface Post {
   forget(partition: number): void;
   /** Letters that nobody has settled. */
   readonly waiting: number;
-  /** How many letters of this account wait. */
+  /** How many letters of this account, or room, wait. */
   waitingOf(partition: number, account: number): number;
   /** Is one of them from this account to this recipient? */
   busy(partition: number, account: number, recipient: string): boolean;
   close(): void;
 }
 
-/** The partition of accounts that something comes from, and its owner's epoch. */
+/** The partition that something comes from, and its owner's epoch. */
 export interface Sender {
   readonly id: number;
   readonly epoch: number;
@@ -77,7 +77,6 @@ export interface PostOptions {
   readonly mesh: Mesh;
   readonly routes: Routes;
   readonly clock: Clock;
-  readonly log: Log;
   readonly office: Office;
   readonly partitionOf: (address: string) => number | undefined;
   /** Milliseconds after which a letter that nobody settled is sent again. */
@@ -104,7 +103,7 @@ type Frame = Spoken &
         readonly recipient: string;
         readonly stanza: Element;
       }
-    /** The answer to a `pass` for a partition that is served elsewhere by now; \`by\` is that frame's. */
+    /** The answer to a `pass` for a partition that is served elsewhere by now; `by` is that frame's. */
     | { readonly t: 'missed'; readonly stanza: Element }
   );
 

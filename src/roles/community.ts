@@ -182,7 +182,6 @@ export async function openCommunity(
           routes,
           partitionOf,
           post: accounts.post,
-          domains,
           hosts: conferences,
           limits: config.limits,
           version,

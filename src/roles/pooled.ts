@@ -11,7 +11,7 @@ import { ownedBy, type Keeper, type Ownership, type Parts } from './ownership.ts
 /** A server of a pool: the tables say which partitions it has (DESIGN §6); they share a few lanes. */
 export async function ownPool(parts: Parts): Promise<Ownership> {
   const { config, around, store, evict, mesh, routes, keepers, lacks, breaks } = parts;
-  const { clock, random, log } = around;
+  const { clock, log } = around;
   let pool: Pool | undefined;
   let announcer: Announcer | undefined;
   const may = () => pool?.leased !== false;
@@ -45,7 +45,6 @@ export async function ownPool(parts: Parts): Promise<Ownership> {
         store,
         mesh,
         clock,
-        random,
         log,
         self: { ...self, name: config.server.name, version },
         partitions: config.pool.partitions,

@@ -1,6 +1,6 @@
 import type { Joint } from '../entity/joint.ts';
 import { StanzaError } from '../xmpp/error.ts';
-import type { Told } from './cast.ts';
+import type { Told } from './face.ts';
 import { depart } from './leave.ts';
 import { roleAfter } from './privileges.ts';
 import { restate } from './restate.ts';

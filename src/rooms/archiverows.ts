@@ -18,7 +18,7 @@ export interface Read {
  * All queries of a room's archive. They show neither what nobody is to keep (kind 2, rows.ts) nor what retention has emptied.
  * Because positions have no gaps, a range of them is a bound on what is looked at.
  */
-export const archiveRows = {
+const archiveRows = {
   up: sql`select pos, jid, nick, kind, sent, xml from room_message
     where partition = $1 and room = $2 and pos > $3 and pos < $4 and kind < 2 and xml <> '' order by pos limit $5`,
   down: sql`select pos, jid, nick, kind, sent, xml from room_message

@@ -1,7 +1,8 @@
 import { fixed } from '../base/fixed.ts';
+import type { Bare } from '../link/frames.ts';
 import type { Mirror, Past, Report, RoomHead, Say, Seat, Show, Shown, ToHall } from '../link/rooms.ts';
 import type { Peer } from '../mesh/mesh.ts';
-import { dismissal, faceOf, shownAs, tailOf, type Face } from './cast.ts';
+import { dismissal, faceOf, shownAs, tailOf, type Face } from './face.ts';
 import type { Occupant, Room } from './room.ts';
 import { subjectTail } from './subject.ts';
 
@@ -12,8 +13,7 @@ interface Host {
   readonly jids: Set<string>;
 }
 
-type Untitled<Frame> = Omit<Frame, keyof RoomHead>;
-type Untold = { readonly t: ToHall['t'] } & Readonly<Record<string, unknown>>;
+type Untitled<Frame> = Bare<Frame, keyof RoomHead>;
 
 /** Somebody who went of late: what others are told of it. */
 interface Departure extends Shown {
@@ -209,7 +209,7 @@ export class Company {
     }
   }
 
-  #send(peer: Peer, frame: Untold): void {
+  #send(peer: Peer, frame: Untitled<ToHall>): void {
     const { address: room, run, partition } = this.#room;
     const { env, id, epoch } = partition;
     // Invariant 12.
@@ -280,13 +280,13 @@ export class Company {
   }
 
   /** To the server of one occupant. One that has not met the room hears of it when it reports. */
-  #toOne(jid: string, frame: Untold): void {
+  #toOne(jid: string, frame: Untitled<ToHall>): void {
     for (const [peer, host] of this.#hosts) if (host.met && host.jids.has(jid)) this.#send(peer, frame);
   }
 
   /** `reported`: sessions whose own presence need not be told. */
-  #mirror(jids: Iterable<string>, answers: number, reported: ReadonlySet<string>): Untold[] {
-    const frames: Untold[] = [];
+  #mirror(jids: Iterable<string>, answers: number, reported: ReadonlySet<string>): Untitled<ToHall>[] {
+    const frames: Untitled<ToHall>[] = [];
     const { pos, v, occupants } = this.#room;
     let seats: Seat[] = [];
     let shown: Shown[] = [];
@@ -347,8 +347,8 @@ export class Company {
   }
 
   #seat(occupant: Occupant, self: string): Seat {
-    const { jid, nick, joined, n: visit } = occupant;
-    return { jid: jid.full, nick, joined, visit, sees: seesAddresses(this.#room, occupant), self };
+    const { jid, nick, joined } = occupant;
+    return { jid: jid.full, nick, joined, sees: seesAddresses(this.#room, occupant), self };
   }
 
   /** What is shown of everybody has changed (config.ts, whois). */
@@ -366,11 +366,6 @@ export class Company {
     );
     return () => all.forEach(({ peer, frame }) => this.#send(peer, frame));
   }
-
-  /** Servers, for who looks at the room from outside. */
-  get size(): number {
-    return this.#hosts.size;
-  }
 }
 
 /** The one that a nickname is shown by, where several sessions go by it. */
@@ -378,6 +373,6 @@ export function newest(occupants: readonly Occupant[]): Occupant {
   return occupants.reduce((best, one) => (one.v > best.v ? one : best));
 }
 
-export function seesAddresses({ config }: Room, { role }: Occupant): boolean {
+function seesAddresses({ config }: Room, { role }: Occupant): boolean {
   return config.whois === 'anyone' || role === 'moderator';
 }

@@ -4,7 +4,7 @@ import { el, type Element } from '../xmpp/element.ts';
 import { StanzaError } from '../xmpp/error.ts';
 import { Jid } from '../xmpp/jid.ts';
 import { NS } from '../xmpp/namespaces.ts';
-import { faceOf } from './cast.ts';
+import { faceOf } from './face.ts';
 import type { Room } from './room.ts';
 
 /** Why a room ends, and where its people may go instead (XEP-0045 §10.9). */

@@ -12,9 +12,9 @@ export function openDoor(partition: Partition): Door {
       // One that is being handed over ends what is in its lane.
       return !partition.ended && room?.dead !== true;
     },
-    take(unit, stanza, to, source) {
+    take(unit, stanza, to, origin) {
       const from = Jid.parse(stanza.attrs['from']!)!;
-      const received = receive(unit, partition, stanza, from, to, source);
+      const received = receive(unit, partition, stanza, from, to, origin);
       unit.step(() => (room = partition.rooms.peek(to.bare)));
       return received;
     },

@@ -1,11 +1,11 @@
 import { fixed } from '../base/fixed.ts';
-import type { Joint, Source } from '../entity/joint.ts';
+import type { Joint, Origin } from '../entity/joint.ts';
 import { parseDate } from '../xmpp/datetime.ts';
 import { el, type Element } from '../xmpp/element.ts';
 import { StanzaError } from '../xmpp/error.ts';
 import type { Jid } from '../xmpp/jid.ts';
 import { NS } from '../xmpp/namespaces.ts';
-import { faceOf } from './cast.ts';
+import { faceOf } from './face.ts';
 import { usual } from './config.ts';
 import { delayed } from './message.ts';
 import { mayBring } from './pace.ts';
@@ -15,10 +15,10 @@ import { roomRows, subject } from './rows.ts';
 import { rankOf, roleOf, type Affiliation } from './standing.ts';
 
 /** Somebody comes in (XEP-0045 §7.2); throws `StanzaError` where it may not. `to` is the occupant's address that it wants. */
-export function enter(unit: Joint, room: Room, presence: Element, from: Jid, to: Jid, source: Source): void {
+export function enter(unit: Joint, room: Room, presence: Element, from: Jid, to: Jid, origin: Origin): void {
   mayEnter(room, presence, from, to.resource);
   const past = history(room, presence.child('x', NS.muc));
-  seat(unit, room, presence, from, to.resource, source, [], past);
+  seat(unit, room, presence, from, to.resource, origin, [], past);
 }
 
 /**
@@ -31,7 +31,7 @@ export function create(
   presence: Element,
   from: Jid,
   to: Jid,
-  source: Source,
+  origin: Origin,
 ): Room {
   mayBring(presence);
   const { env } = partition;
@@ -52,7 +52,7 @@ export function create(
   unit.write(roomRows.add, [partition.id, row.id, row.address, row.creator, row.created, 1, row.config]);
   room.setMember(unit, from.bare, { affiliation: 'owner', nick: '', reason: '' });
   room.config = usual;
-  seat(unit, room, presence, from, to.resource, source, [201], []);
+  seat(unit, room, presence, from, to.resource, origin, [201], []);
   return room;
 }
 
@@ -89,7 +89,7 @@ function seat(
   presence: Element,
   from: Jid,
   nick: string,
-  { source, n }: Source,
+  { source, n }: Origin,
   codes: readonly number[],
   past: readonly string[],
 ): void {
@@ -138,14 +138,14 @@ export function reenter(
   room: Room,
   occupant: Occupant,
   presence: Element,
-  source: Source,
+  origin: Origin,
 ): void {
   const past = history(room, presence.child('x', NS.muc));
   Object.assign(occupant, {
     presence: ownWords(presence),
     v: room.nextV(),
-    source: source.source,
-    n: source.n,
+    source: origin.source,
+    n: origin.n,
     joined: room.pos,
   });
   room.seat(unit, occupant);

@@ -18,8 +18,7 @@ export interface Env {
   readonly routes: Routes;
   readonly partitionOf: PartitionOf;
   readonly post: Post;
-  /** The served domains, and the hosts whose addresses are rooms. */
-  readonly domains: ReadonlySet<string>;
+  /** The hosts whose addresses are rooms. */
   readonly hosts: ReadonlySet<string>;
   readonly limits: Limits;
   /** Of this program (XEP-0092). */

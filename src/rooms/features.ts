@@ -1,3 +1,4 @@
+import { handlersOf } from '../entity/requests.ts';
 import { admin } from './admin.ts';
 import { archive } from './archive.ts';
 import { avatar } from './avatar.ts';
@@ -25,21 +26,9 @@ const told: readonly Feature[] = [
 ];
 
 /** Every feature of rooms that answers requests, in one table. */
-export const features: readonly Feature[] = [...told, disco(told)];
+const features: readonly Feature[] = [...told, disco(told)];
 
-function table<H>(
-  handlersOf: (feature: Feature) => Readonly<Record<string, H>> | undefined,
-): ReadonlyMap<string, H> {
-  const handlers = new Map<string, H>();
-  for (const feature of features)
-    for (const [request, handler] of Object.entries(handlersOf(feature) ?? {})) {
-      if (handlers.has(request)) throw new Error(`two features answer ${request}`);
-      handlers.set(request, handler);
-    }
-  return handlers;
-}
-
-export const roomHandlers = table((feature) => feature.room);
-export const serviceHandlers = table((feature) => feature.service);
+export const roomHandlers = handlersOf(features, (feature) => feature.room);
+export const serviceHandlers = handlersOf(features, (feature) => feature.service);
 /** Requests that take their time and change nothing. */
 export const aside: ReadonlySet<string> = new Set(features.flatMap((feature) => feature.aside ?? []));

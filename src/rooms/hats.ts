@@ -13,7 +13,7 @@ import type { Room } from './room.ts';
 import { rankOf } from './standing.ts';
 import { assign, define, destroy, unassign } from './wardrobe.ts';
 
-/** XEP-0317, by commands of one stage (XEP-0050). Presence shows them (cast.ts). */
+/** XEP-0317, by commands of one stage (XEP-0050). Presence shows them (face.ts). */
 export const hats: Feature = {
   room: { [`set command ${NS.commands}`]: execute },
   roomFeatures: [NS.hats, NS.commands],

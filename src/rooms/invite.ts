@@ -1,6 +1,6 @@
 import { fixed } from '../base/fixed.ts';
-import type { Joint, Source } from '../entity/joint.ts';
-import { message as copyable } from '../post/kinds.ts';
+import type { Joint, Origin } from '../entity/joint.ts';
+import { copied } from '../post/kinds.ts';
 import { el, type Element } from '../xmpp/element.ts';
 import { StanzaError, type StanzaCondition } from '../xmpp/error.ts';
 import { Jid } from '../xmpp/jid.ts';
@@ -21,7 +21,7 @@ export function invite(
   message: Element,
   invitations: readonly Element[],
   from: Jid,
-  source: Source | undefined,
+  origin: Origin | undefined,
 ): void {
   mayInvite(room, from);
   if (invitations.length > fixed.roomInvites.value)
@@ -29,7 +29,7 @@ export function invite(
   const invitees = invitations.map((one) => inviteeOf(room, one));
   const words = invitations.map(wordsOf);
   const { env, id } = room.partition;
-  if (source !== undefined && env.post.waitingOf(id, room.id) + invitees.length > env.limits.outbox)
+  if (origin !== undefined && env.post.waitingOf(id, room.id) + invitees.length > env.limits.outbox)
     throw new StanzaError('resource-constraint', 'too much of this room waits to be handed over');
   // In a room for its members the one who is invited is one from now on.
   const members = invitees
@@ -44,7 +44,7 @@ export function invite(
     const invitation = el('invite', NS.mucUser, { from: from.bare }, words[at]);
     const { password } = room.config;
     const secret = password === '' ? [] : [el('password', NS.mucUser, {}, [password])];
-    tell(unit, room, message, [invitation, ...secret], invitee, source, at);
+    tell(unit, room, message, [invitation, ...secret], invitee, origin, at);
   }
 }
 
@@ -78,13 +78,13 @@ export function decline(
   message: Element,
   refusal: Element,
   from: Jid,
-  source: Source | undefined,
+  origin: Origin | undefined,
 ): void {
   const inviter = inviterOf(room, refusal.attrs['to'] ?? '');
   // Who is here by which address is for nobody to learn by what comes back.
   if (inviter === undefined) return;
   const declined = el('decline', NS.mucUser, { from: from.bare }, wordsOf(refusal));
-  tell(unit, room, message, [declined], inviter, source, 0);
+  tell(unit, room, message, [declined], inviter, origin, 0);
 }
 
 /** Only who can have invited somebody: a room passes on nothing to anybody else. */
@@ -117,14 +117,14 @@ function tell(
   { attrs }: Element,
   words: readonly Element[],
   to: Jid,
-  source: Source | undefined,
+  origin: Origin | undefined,
   k: number,
 ): void {
   const x = el('x', NS.mucUser, {}, words);
   const own = { from: room.address, id: attrs['id'], to: to.full, 'xml:lang': attrs['xml:lang'] };
   const stanza = el('message', NS.client, own, [x]);
-  if (source === undefined) unit.after(() => room.partition.send(to, stanza));
-  else sendLetter(unit, room, stanza, to, { ...source, k }, copyable);
+  if (origin === undefined) unit.after(() => room.partition.send(to, stanza));
+  else sendLetter(unit, room, stanza, to, { ...origin, k }, copied);
 }
 
 /** An invitation could not be delivered (§7.8.2): the sessions of the inviter that are in hear so. Call it as an effect. */

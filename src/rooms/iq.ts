@@ -1,5 +1,4 @@
 import type { Element } from '../xmpp/element.ts';
-import { StanzaError } from '../xmpp/error.ts';
 import type { Jid } from '../xmpp/jid.ts';
 import type { Partition } from './partition.ts';
 import type { Occupant, Room } from './room.ts';
@@ -47,15 +46,4 @@ export interface Feature {
   /** What disco#info lists because of it. */
   readonly roomFeatures?: readonly string[];
   readonly serviceFeatures?: readonly string[];
-}
-
-/** The payload of a request; throws `bad-request` where there is not exactly one. */
-export function payloadOf(iq: Element): Element {
-  const children = iq.elements();
-  if (children.length !== 1) throw new StanzaError('bad-request', 'a request has exactly one child');
-  return children[0]!;
-}
-
-export function key(type: string, payload: Element): string {
-  return `${type} ${payload.name} ${payload.ns}`;
 }

@@ -1,6 +1,6 @@
 import type { Joint } from '../entity/joint.ts';
 import type { Element } from '../xmpp/element.ts';
-import { faceOf, type Told } from './cast.ts';
+import { faceOf, type Told } from './face.ts';
 import { destroyed } from './destroy.ts';
 import type { Occupant, Room } from './room.ts';
 

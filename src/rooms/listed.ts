@@ -10,7 +10,7 @@ import { readConfig, type Config } from './config.ts';
  * are public, and hidden ones for who is known to them; never one that is not configured yet. (`cross join`: from the few
  * that somebody is known to.)
  */
-export const listedRows = {
+const listedRows = {
   up: sql`select address, config from room where host = $1 and listed = 1 and address > $2 order by address limit $3`,
   down: sql`select address, config from room where host = $1 and listed = 1 and address < $2
     order by address desc limit $3`,

@@ -1,4 +1,4 @@
-import type { Joint, Source } from '../entity/joint.ts';
+import type { Joint, Origin } from '../entity/joint.ts';
 import type { Element } from '../xmpp/element.ts';
 import { StanzaError } from '../xmpp/error.ts';
 import { parseForm } from '../xmpp/forms.ts';
@@ -12,7 +12,7 @@ import { voice, voiceForm } from './voice.ts';
 
 /**
  * What is sent to the room that is not for everybody to hear: invitations, their refusals, requests for voice. It may come
- * twice: whom it is sent to knows it by its origin, and what is done is done again without effect. Without `source` nobody
+ * twice: whom it is sent to knows it by its origin, and what is done is done again without effect. Without `origin` nobody
  * stores it.
  */
 export function mediate(
@@ -20,7 +20,7 @@ export function mediate(
   room: Room,
   message: Element,
   from: Jid,
-  source: Source | undefined,
+  origin: Origin | undefined,
 ): void {
   if (room.affiliation(from) === 'outcast')
     throw new StanzaError('forbidden', 'you are banned from this room');
@@ -34,8 +34,8 @@ export function mediate(
   const form = message.child('x', NS.dataForms) === undefined ? undefined : parseForm(message);
   if ((invitations.length > 0 ? 1 : 0) + refusals.length + (form === undefined ? 0 : 1) > 1)
     throw new StanzaError('bad-request', 'more than one thing at once');
-  if (invitations.length > 0) invite(unit, room, message, invitations, from, source);
-  else if (refusals.length > 0) decline(unit, room, message, refusals[0]!, from, source);
+  if (invitations.length > 0) invite(unit, room, message, invitations, from, origin);
+  else if (refusals.length > 0) decline(unit, room, message, refusals[0]!, from, origin);
   else if (form?.of === voiceForm) voice(unit, room, message, form, from);
   else throw new StanzaError('not-acceptable', 'this means nothing to a room');
 }

@@ -1,5 +1,5 @@
 import { fixed } from '../base/fixed.ts';
-import type { Joint, Source } from '../entity/joint.ts';
+import type { Joint, Origin } from '../entity/joint.ts';
 import { formatDate } from '../xmpp/datetime.ts';
 import { el, type Element } from '../xmpp/element.ts';
 import { StanzaError } from '../xmpp/error.ts';
@@ -18,22 +18,22 @@ import { rankOf } from './standing.ts';
  * their account like any other. A mention is a reference to a member's address or nickname (XEP-0372), or a registered
  * nickname as a word of the body: few clients write references.
  */
-export function mention(unit: Joint, room: Room, row: MessageRow, message: Element, source: Source): void {
+export function mention(unit: Joint, room: Room, row: MessageRow, message: Element, origin: Origin): void {
   if (!room.config.mentions) return;
   const absent = mentioned(room, message);
   if (absent.size === 0) return;
   for (const { jid } of room.occupants.values()) absent.delete(jid.bare);
-  let k = source.k;
+  let k = origin.k;
   for (const bare of absent) {
     const told = notice(room, row);
     k += 1;
     try {
-      sendLetter(unit, room, told, Jid.parse(bare)!, { ...source, k });
+      sendLetter(unit, room, told, Jid.parse(bare)!, { ...origin, k });
     } catch (error) {
       // Nobody's word is refused because somebody else cannot be told of it.
       if (!(error instanceof StanzaError)) throw error;
     }
-    if (k - source.k >= fixed.mentionsEach.value) return;
+    if (k - origin.k >= fixed.mentionsEach.value) return;
   }
 }
 

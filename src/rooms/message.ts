@@ -1,9 +1,9 @@
-import type { Joint, Source } from '../entity/joint.ts';
+import type { Joint, Origin } from '../entity/joint.ts';
 import { formatDate } from '../xmpp/datetime.ts';
 import { el, type Element } from '../xmpp/element.ts';
 import { NS } from '../xmpp/namespaces.ts';
 import { attribute } from '../xmpp/serialise.ts';
-import { tailOf } from './cast.ts';
+import { tailOf } from './face.ts';
 import type { Occupant, Room } from './room.ts';
 import { said, unkept, type MessageRow } from './rows.ts';
 
@@ -13,13 +13,13 @@ export function append(
   room: Room,
   occupant: Occupant,
   message: Element,
-  source: Source,
+  origin: Origin,
   kind: number,
 ): MessageRow {
   const { clock, count } = room.partition.env;
   const xml = tailOf(reflected(room, occupant, message));
   const { jid, nick } = occupant;
-  const row = room.append(unit, { jid: jid.full, nick, kind, sent: clock.now(), xml }, source);
+  const row = room.append(unit, { jid: jid.full, nick, kind, sent: clock.now(), xml }, origin);
   unit.after(() => {
     count('message');
     room.company.say(row.pos, stamped(room, row));

@@ -1,6 +1,6 @@
 import { el } from '../xmpp/element.ts';
 import { NS } from '../xmpp/namespaces.ts';
-import { tailOf } from './cast.ts';
+import { tailOf } from './face.ts';
 import type { Room } from './room.ts';
 
 /** The room itself says something to whoever is there (XEP-0045 §10.2.1): no archive has it. Call it as an effect. */

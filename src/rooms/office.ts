@@ -1,3 +1,4 @@
+import { outboxRows } from '../post/outbox.ts';
 import type { Letter, Office, Settlement } from '../post/post.ts';
 import type { Element } from '../xmpp/element.ts';
 import { StanzaError, type StanzaCondition } from '../xmpp/error.ts';
@@ -7,7 +8,6 @@ import { errorChild, errorReply } from '../xmpp/stanza.ts';
 import { Echo } from './echo.ts';
 import type { Env } from './env.ts';
 import { tellInviter } from './invite.ts';
-import { outboxRows } from './outbox.ts';
 import type { Partition } from './partition.ts';
 import { receive, receivePassing, refuse } from './receive.ts';
 import type { Room } from './room.ts';
@@ -15,21 +15,17 @@ import { messageRows } from './rows.ts';
 import { visit } from './visit.ts';
 import { Work } from './work.ts';
 
-/** What the post needs of rooms: letters taken in, letters settled, and what nobody stores. */
-export function openOffice(env: Env, partitionAt: (id: number) => Partition | undefined): Office {
-  const serving = (id: number): Partition | undefined => {
-    const partition = partitionAt(id);
-    return partition?.ended === false ? partition : undefined;
-  };
-  const echo = new Echo(env, serving);
+/** What the post needs of rooms: letters taken in, letters settled, and what nobody stores. `at`: what is served here. */
+export function openOffice(env: Env, at: (id: number) => Partition | undefined): Office {
+  const echo = new Echo(env, at);
   return {
     serves: (id, epoch) => {
-      const partition = partitionAt(id);
+      const partition = at(id);
       return partition?.serving === true && partition.epoch === epoch;
     },
-    epochOf: (id) => serving(id)?.epoch,
+    epochOf: (id) => at(id)?.epoch,
     take: (id, letter, done) => {
-      const partition = serving(id);
+      const partition = at(id);
       partition?.doorstep.run(letter.recipient, () =>
         takeLetter(partition, letter, done).catch((error: unknown) => {
           env.log.warn({ err: error }, 'a letter to a room could not be taken in');
@@ -38,11 +34,11 @@ export function openOffice(env: Env, partitionAt: (id: number) => Partition | un
       );
     },
     settle: (letter, settlement, done) => {
-      const partition = serving(letter.partition);
+      const partition = at(letter.partition);
       if (partition !== undefined) settleLetter(partition, letter, settlement, done);
     },
     arrive: (id, recipient, stanza) => {
-      const partition = serving(id);
+      const partition = at(id);
       const from = Jid.parse(stanza.attrs['from'] ?? '');
       const to = Jid.parse(stanza.attrs['to'] ?? recipient);
       if (partition === undefined || from === undefined || to === undefined) return;

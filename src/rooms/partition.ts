@@ -2,6 +2,7 @@ import { sleep, type Timer } from '../base/clock.ts';
 import { fixed } from '../base/fixed.ts';
 import type { Gate } from '../base/gate.ts';
 import { Entities } from '../entity/entities.ts';
+import { rest } from '../entity/rest.ts';
 import type { Lane } from '../store/lane.ts';
 import type { Fence } from '../store/store.ts';
 import type { Element } from '../xmpp/element.ts';
@@ -176,27 +177,20 @@ export class Partition {
     }
   }
 
-  /** Ends everything that was begun. False where that takes longer than `fixed.handOff`: then it goes on. */
+  flush(): Promise<void> {
+    return this.lane.flush();
+  }
+
+  get still(): boolean {
+    for (const room of this.rooms.values()) if (!room.quiet) return false;
+    return this.doorstep.idle && this.rooms.loading === 0;
+  }
+
+  /** Ends everything that was begun; false where that takes too long (entity/rest.ts). */
   async quiesce(): Promise<boolean> {
-    const { clock } = this.env;
-    const deadline = clock.mono() + fixed.handOff.value;
-    this.closing = true;
-    const still = () => {
-      for (const room of this.rooms.values()) if (!room.quiet) return false;
-      return this.doorstep.idle && this.rooms.loading === 0;
-    };
-    do {
-      // oxlint-disable-next-line no-await-in-loop -- each round ends what the one before it caused
-      await Promise.race([this.lane.flush(), sleep(clock, Math.max(1, deadline - clock.mono()))]);
-      if (still()) {
-        this.relays.end();
-        return true;
-      }
-      // oxlint-disable-next-line no-await-in-loop -- a load, or a task that reads
-      await sleep(clock, 1);
-    } while (clock.mono() < deadline && !this.#ended);
-    this.closing = false;
-    return false;
+    if (!(await rest(this))) return false;
+    this.relays.end();
+    return true;
   }
 
   // ── loading ─────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,9 +1,9 @@
-import type { Joint, Source } from '../entity/joint.ts';
+import type { Joint, Origin } from '../entity/joint.ts';
 import { el, type Element } from '../xmpp/element.ts';
 import { StanzaError } from '../xmpp/error.ts';
 import type { Jid } from '../xmpp/jid.ts';
 import { NS } from '../xmpp/namespaces.ts';
-import { dismissal, faceOf } from './cast.ts';
+import { dismissal, faceOf } from './face.ts';
 import { enter, mayBeCalled, reenter } from './enter.ts';
 import { leave } from './leave.ts';
 import { isBulky, mayBring, mayMove } from './pace.ts';
@@ -16,7 +16,7 @@ export function receivePresence(
   presence: Element,
   from: Jid,
   to: Jid,
-  source: Source | undefined,
+  origin: Origin | undefined,
 ): void {
   const occupant = room.occupants.get(from.full);
   switch (presence.attrs['type']) {
@@ -25,7 +25,7 @@ export function receivePresence(
     case 'unavailable':
     case 'error':
       // What is older than its entering is about an earlier time.
-      if (occupant === undefined || isStale(occupant, source)) return;
+      if (occupant === undefined || isStale(occupant, origin)) return;
       // Who wants to go goes, whatever it says.
       leave(
         unit,
@@ -44,23 +44,23 @@ export function receivePresence(
   const joins = presence.child('x', NS.muc) !== undefined;
   if (occupant === undefined && !joins) return desynchronised(unit, room, from, to);
   // The very stanza that brought it in, come again, is as stale.
-  if (occupant !== undefined && isStale(occupant, source, joins)) return;
+  if (occupant !== undefined && isStale(occupant, origin, joins)) return;
   mayMove(room, from);
   mayBring(presence);
   if (occupant === undefined) {
     // A component's user, who has no session that the room could speak to.
-    if (source === undefined) throw new StanzaError('not-allowed', 'rooms are for accounts');
-    return enter(unit, room, presence, from, to, source);
+    if (origin === undefined) throw new StanzaError('not-allowed', 'rooms are for accounts');
+    return enter(unit, room, presence, from, to, origin);
   }
   if (to.resource !== occupant.nick) rename(unit, room, occupant, presence, from, to.resource);
-  else if (joins) reenter(unit, room, occupant, presence, source ?? { ...occupant, k: 0 });
+  else if (joins) reenter(unit, room, occupant, presence, origin ?? { ...occupant, k: 0 });
   else update(unit, room, occupant, presence);
 }
 
 /** `joins`: it may be the one that brought it in. */
-function isStale(occupant: Occupant, source: Source | undefined, joins = false): boolean {
-  if (source === undefined || source.source !== occupant.source) return false;
-  return joins ? source.n <= occupant.n : source.n < occupant.n;
+function isStale(occupant: Occupant, origin: Origin | undefined, joins = false): boolean {
+  if (origin === undefined || origin.source !== occupant.source) return false;
+  return joins ? origin.n <= occupant.n : origin.n < occupant.n;
 }
 
 /** §7.2.17: it believes to be in and is not: a kick by a fault tells it. */

@@ -1,9 +1,9 @@
-import type { Joint, Source } from '../entity/joint.ts';
+import type { Joint, Origin } from '../entity/joint.ts';
 import { el, type Element } from '../xmpp/element.ts';
 import { StanzaError } from '../xmpp/error.ts';
 import type { Jid } from '../xmpp/jid.ts';
 import { NS } from '../xmpp/namespaces.ts';
-import { tailOf } from './cast.ts';
+import { tailOf } from './face.ts';
 import { newest } from './company.ts';
 import { wordsOf } from './message.ts';
 import { sendLetter } from './outbox.ts';
@@ -12,7 +12,7 @@ import type { Occupant, Room } from './room.ts';
 
 /**
  * A private message to an occupant (XEP-0045 §7.5): it is kept by the archives of the two, not by the room's. Without
- * `source` nobody stores it. All sessions of the recipient get it; the newest of them the one that its archive has.
+ * `origin` nobody stores it. All sessions of the recipient get it; the newest of them the one that its archive has.
  */
 export function sendPrivate(
   unit: Joint,
@@ -20,7 +20,7 @@ export function sendPrivate(
   message: Element,
   from: Jid,
   to: Jid,
-  source: Source | undefined,
+  origin: Origin | undefined,
 ): void {
   const { type } = message.attrs;
   if (type === 'groupchat') throw new StanzaError('bad-request', 'what is said to all goes to the room');
@@ -39,8 +39,8 @@ export function sendPrivate(
       el('x', NS.mucUser),
     ]);
   const first = newest(recipients);
-  if (source !== undefined) sendLetter(unit, room, whispered, first.jid, source);
-  const others = recipients.filter((one) => source === undefined || one !== first).map(({ jid }) => jid.full);
+  if (origin !== undefined) sendLetter(unit, room, whispered, first.jid, origin);
+  const others = recipients.filter((one) => origin === undefined || one !== first).map(({ jid }) => jid.full);
   if (others.length > 0) unit.after(() => room.company.say(0, tailOf(whispered), others));
 }
 

@@ -1,11 +1,11 @@
-import type { Joint, Source } from '../entity/joint.ts';
+import type { Joint, Origin } from '../entity/joint.ts';
 import type { Element } from '../xmpp/element.ts';
 import { StanzaError } from '../xmpp/error.ts';
 import type { Jid } from '../xmpp/jid.ts';
 import { NS } from '../xmpp/namespaces.ts';
 import { retractedBy } from '../xmpp/retract.ts';
 import { errorReply } from '../xmpp/stanza.ts';
-import { dismissal } from './cast.ts';
+import { dismissal } from './face.ts';
 import { create } from './enter.ts';
 import { exorcise } from './ghost.ts';
 import { mediate } from './mediate.ts';
@@ -26,18 +26,18 @@ export function receive(
   stanza: Element,
   from: Jid,
   to: Jid,
-  source: Source,
+  origin: Origin,
 ): void | Promise<void> {
   const found = partition.rooms.get(to.bare);
   if (!(found instanceof Promise) && retractedBy(stanza) === undefined) {
-    unit.step(() => act(unit, partition, stanza, from, to, source, free));
+    unit.step(() => act(unit, partition, stanza, from, to, origin, free));
     return;
   }
   return Promise.resolve(found).then(async (room) => {
     const made = room === undefined && isJoin(stanza) ? await madeBy(partition, from) : free;
     const grave = room === undefined || to.resource !== '' ? undefined : await graveOf(room, stanza, from);
     unit.step(() => {
-      act(unit, partition, stanza, from, to, source, made);
+      act(unit, partition, stanza, from, to, origin, made);
       const there = partition.rooms.peek(to.bare);
       if (grave !== undefined && there !== undefined) bury(unit, there, grave, stanza.attrs['id']);
     });
@@ -50,7 +50,7 @@ function act(
   stanza: Element,
   from: Jid,
   to: Jid,
-  source: Source,
+  origin: Origin,
   made: () => number,
 ): void {
   const room = partition.rooms.peek(to.bare);
@@ -58,18 +58,18 @@ function act(
     if (room === undefined || isHidden(room, from))
       throw new StanzaError('item-not-found', 'there is no such room');
     unit.involve(room);
-    receiveMessage(unit, room, stanza, from, to, source);
+    receiveMessage(unit, room, stanza, from, to, origin);
     return;
   }
   try {
     if (room !== undefined) {
       unit.involve(room);
-      receivePresence(unit, room, stanza, from, to, source);
+      receivePresence(unit, room, stanza, from, to, origin);
     } else if (isJoin(stanza) && to.local !== '' && to.resource.trim() !== '') {
       const { roomsEach } = partition.env.limits;
       if (roomsEach !== 0 && made() >= roomsEach)
         throw new StanzaError('resource-constraint', 'you have made as many rooms as one may');
-      create(unit, partition, stanza, from, to, source);
+      create(unit, partition, stanza, from, to, origin);
     } else refuse(unit, partition, stanza, from, to);
   } catch (error) {
     if (!(error instanceof StanzaError)) throw error;
@@ -77,11 +77,11 @@ function act(
   }
 }
 
-function receiveMessage(unit: Joint, room: Room, message: Element, from: Jid, to: Jid, source: Source): void {
+function receiveMessage(unit: Joint, room: Room, message: Element, from: Jid, to: Jid, origin: Origin): void {
   const { type } = message.attrs;
-  if (to.resource !== '') sendPrivate(unit, room, message, from, to, source);
-  else if (type === 'groupchat') say(unit, room, message, from, source);
-  else mediate(unit, room, message, from, source);
+  if (to.resource !== '') sendPrivate(unit, room, message, from, to, origin);
+  else if (type === 'groupchat') say(unit, room, message, from, origin);
+  else mediate(unit, room, message, from, origin);
 }
 
 /** §7.2.10: before it is configured it does not exist for others. */

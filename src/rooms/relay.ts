@@ -2,9 +2,8 @@ import { el, type Element } from '../xmpp/element.ts';
 import { StanzaError } from '../xmpp/error.ts';
 import { Jid } from '../xmpp/jid.ts';
 import { NS } from '../xmpp/namespaces.ts';
-import { result } from '../xmpp/stanza.ts';
+import { payloadOf, result } from '../xmpp/stanza.ts';
 import { newest } from './company.ts';
-import { payloadOf } from './iq.ts';
 import type { Partition } from './partition.ts';
 
 /**

@@ -1,7 +1,7 @@
 import { fixed } from '../base/fixed.ts';
-import type { Said, ToRoom } from '../link/rooms.ts';
+import type { Said, ToHall, ToRoom } from '../link/rooms.ts';
 import type { Peer } from '../mesh/mesh.ts';
-import { dismissal, tailOf } from './cast.ts';
+import { dismissal, tailOf } from './face.ts';
 import { depart } from './leave.ts';
 import { stamped } from './message.ts';
 import type { Partition } from './partition.ts';
@@ -58,9 +58,14 @@ function dismiss(partition: Partition, from: Peer, frame: Extract<ToRoom, { t: '
     seats: [],
     shown: [],
   };
-  env.mesh.send(from, 'hall', { ...head, t: 'mirror', ...rest });
+  env.mesh.send(from, 'hall', { ...head, t: 'mirror', ...rest } satisfies ToHall);
   for (const { jid, nick } of frame.stays)
-    env.mesh.send(from, 'hall', { ...head, t: 'leave', jid, self: tailOf(dismissal(frame.room, nick)) });
+    env.mesh.send(from, 'hall', {
+      ...head,
+      t: 'leave',
+      jid,
+      self: tailOf(dismissal(frame.room, nick)),
+    } satisfies ToHall);
 }
 
 /** What was said behind a position, for a session that was held back: a slice at a time. */

@@ -1,5 +1,5 @@
 import type { Joint } from '../entity/joint.ts';
-import { faceOf, type Told } from './cast.ts';
+import { faceOf, type Told } from './face.ts';
 import { newest } from './company.ts';
 import { isShown } from './enter.ts';
 import type { Occupant, Room } from './room.ts';

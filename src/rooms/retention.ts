@@ -1,8 +1,8 @@
+import { inSlices } from '../entity/slices.ts';
 import type { Timer } from '../base/clock.ts';
 import { fixed } from '../base/fixed.ts';
 import { Rounds } from '../entity/rounds.ts';
 import { sql, type Statement } from '../store/store.ts';
-import { write } from '../store/write.ts';
 import { placeAt } from './archiverows.ts';
 import type { Partition } from './partition.ts';
 
@@ -116,29 +116,7 @@ async function emptyUnkept(partition: Retained, rounds: Rounds): Promise<void> {
   }
 }
 
-async function inSlices(
-  { id, env, lane, fences }: Retained,
-  rounds: Rounds,
-  room: number,
-  find: Statement,
-  statement: Statement,
-  below: number,
-): Promise<void> {
-  for (let above = -1; !rounds.over;) {
-    // oxlint-disable no-await-in-loop -- the next slice begins where this one ended
-    const params = [id, room, above, below, slice];
-    const [found] = await env.store.query<{ until: number | null; n: number }>(find, params);
-    if (found === undefined || found.until === null || rounds.over) return;
-    await write(lane, [{ statement, params: [id, room, above, found.until] }], fences);
-    if (found.n < slice) return;
-    above = found.until;
-    await rounds.pause();
-    // oxlint-enable no-await-in-loop
-  }
-}
-
 const second = 1000;
 const day = 24 * 60 * 60 * second;
-/** Rows in one commit, and rooms in one read. */
-const slice = fixed.retentionSlice.value;
+/** Rooms in one read. */
 const page = 100;

@@ -5,7 +5,7 @@ import { Jid } from '../xmpp/jid.ts';
 import { NS } from '../xmpp/namespaces.ts';
 import { parseStored } from '../xmpp/parser.ts';
 import { retractedBy } from '../xmpp/retract.ts';
-import { tailOf } from './cast.ts';
+import { tailOf } from './face.ts';
 import type { Feature } from './iq.ts';
 import type { Room } from './room.ts';
 import { messageRows, type MessageRow } from './rows.ts';

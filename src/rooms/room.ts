@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { Bucket } from '../base/bucket.ts';
 import { fixed } from '../base/fixed.ts';
-import type { Party, Joint, Source } from '../entity/joint.ts';
+import type { Party, Joint, Origin } from '../entity/joint.ts';
 import { domainOf } from '../placement/placement.ts';
 import { Jid } from '../xmpp/jid.ts';
 import type { Element } from '../xmpp/element.ts';
@@ -84,8 +84,6 @@ export class Room implements Party {
   readonly id: number;
   readonly address: string;
   readonly creator: string;
-  /** Milliseconds since the epoch. */
-  readonly created: number;
   /** Names this object to the halls (link/rooms.ts). */
   readonly run: number;
   config: Config;
@@ -124,7 +122,6 @@ export class Room implements Party {
     this.id = row.id;
     this.address = row.address;
     this.creator = row.creator;
-    this.created = row.created;
     this.locked = row.locked === 1;
     this.config = readConfig(row.config);
     this.subject = row.subject === null ? undefined : (JSON.parse(row.subject) as Subject);
@@ -328,7 +325,7 @@ export class Room implements Party {
   // ── what is said ────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** A message takes the next position; call it in the step in which the unit goes to the lane. */
-  append(unit: Joint, message: Omit<MessageRow, 'pos'>, { source, n, k }: Source): MessageRow {
+  append(unit: Joint, message: Omit<MessageRow, 'pos'>, { source, n, k }: Origin): MessageRow {
     this.pos += 1;
     const row = { ...message, pos: this.pos };
     const { jid, nick, kind, sent, xml } = row;

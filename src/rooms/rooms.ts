@@ -2,6 +2,7 @@ import { Failure } from '../base/failure.ts';
 import { fixed } from '../base/fixed.ts';
 import { Gate } from '../base/gate.ts';
 import type { Door, Neighbours } from '../entity/joint.ts';
+import { Owned } from '../entity/owned.ts';
 import type { ToRoom } from '../link/rooms.ts';
 import type { Peer } from '../mesh/mesh.ts';
 import type { Office } from '../post/post.ts';
@@ -10,7 +11,7 @@ import { openDoor } from './door.ts';
 import type { Env } from './env.ts';
 import { Makers } from './makers.ts';
 import { openOffice } from './office.ts';
-import { readLetters } from './outbox.ts';
+import { lettersOf } from './outbox.ts';
 import { Partition, type Shared } from './partition.ts';
 import { hearReport } from './reports.ts';
 import { roomRows } from './rows.ts';
@@ -19,7 +20,7 @@ import { roomRows } from './rows.ts';
 export class Rooms implements Neighbours {
   readonly env: Env;
   readonly office: Office;
-  readonly #partitions = new Map<number, Partition>();
+  readonly #partitions = new Owned<Partition>();
   readonly #shared: Shared;
   /** Partitions of accounts that changed hands in this tick. */
   #moved: Set<number> | undefined;
@@ -33,7 +34,7 @@ export class Rooms implements Neighbours {
       makers: new Makers(),
       keep: () => Math.ceil(limits.idle / Math.max(1, this.#partitions.size)),
     };
-    this.office = openOffice(env, (id) => this.#partitions.get(id));
+    this.office = openOffice(env, (id) => this.at(id));
     mesh.serve('room', (from, frame) => this.#receive(from, frame as ToRoom));
     mesh.onPeer((peer, state) => {
       if (state === 'down')
@@ -49,15 +50,12 @@ export class Rooms implements Neighbours {
 
   /** The partition, where it is served here. */
   at(id: number): Partition | undefined {
-    const partition = this.#partitions.get(id);
-    return partition?.ended === false ? partition : undefined;
+    return this.#partitions.at(id);
   }
 
   /** For announcements: what is served here. */
   owned(): { partition: number; epoch: number }[] {
-    return [...this.#partitions.values()]
-      .filter(({ serving }) => serving)
-      .map(({ id, epoch }) => ({ partition: id, epoch }));
+    return this.#partitions.announced();
   }
 
   /** Serves a partition; rooms with somebody in are read, and whoever is in is looked for. */
@@ -66,9 +64,9 @@ export class Rooms implements Neighbours {
     const partition = new Partition(env, id, epoch, lane, this.#shared);
     const [occupied, letters] = await Promise.all([
       env.store.query<{ address: string }>(roomRows.occupied, [id]),
-      readLetters(env.store, id),
+      lettersOf(env.store, id),
     ]);
-    this.#partitions.set(id, partition);
+    this.#partitions.add(partition);
     for (const letter of letters) env.post.queue(letter);
     void this.#wake(
       partition,
@@ -90,9 +88,8 @@ export class Rooms implements Neighbours {
   }
 
   forget(id: number): void {
-    const partition = this.#partitions.get(id);
+    const partition = this.#partitions.remove(id);
     if (partition === undefined) return;
-    this.#partitions.delete(id);
     partition.stop();
     this.env.post.forget(id);
   }
@@ -110,8 +107,8 @@ export class Rooms implements Neighbours {
   }
 
   #receive(from: Peer, frame: ToRoom): void {
-    const partition = this.at(frame.partition);
-    if (partition === undefined || partition.epoch !== frame.epoch) {
+    const partition = this.#partitions.in(frame);
+    if (partition === undefined) {
       this.env.count('stale-frame');
       return;
     }

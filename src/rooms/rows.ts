@@ -88,7 +88,6 @@ export const unkept = 2;
 export const messageRows = {
   add: sql`insert into room_message (partition, room, pos, source, n, k, jid, nick, kind, sent, xml)
     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
-  last: sql`select max(pos) as pos from room_message where partition = $1 and room = $2`,
   /** The newest stanza of a source that was said here. */
   newest: sql`select max(n) as n from room_message where partition = $1 and room = $2 and source = $3`,
   after: sql`select pos, jid, nick, kind, sent, xml from room_message

@@ -1,8 +1,8 @@
-import type { Joint, Source } from '../entity/joint.ts';
+import type { Joint, Origin } from '../entity/joint.ts';
 import type { Element } from '../xmpp/element.ts';
 import { StanzaError } from '../xmpp/error.ts';
 import type { Jid } from '../xmpp/jid.ts';
-import { tailOf } from './cast.ts';
+import { tailOf } from './face.ts';
 import { mention } from './mention.ts';
 import { append, reflected } from './message.ts';
 import { maySpeak } from './pace.ts';
@@ -11,15 +11,15 @@ import { said, unkept } from './rows.ts';
 import { changeSubject, isSubject } from './subject.ts';
 
 /** What is said to everybody (XEP-0045 §7.4). Throws `StanzaError` where it is not to be. */
-export function say(unit: Joint, room: Room, message: Element, from: Jid, source: Source): void {
+export function say(unit: Joint, room: Room, message: Element, from: Jid, origin: Origin): void {
   const occupant = speaker(room, from);
   mayNow(room, from);
   if (isSubject(message)) {
-    changeSubject(unit, room, occupant, message, source);
+    changeSubject(unit, room, occupant, message, origin);
     return;
   }
-  const row = append(unit, room, occupant, message, source, room.config.logging ? said : unkept);
-  mention(unit, room, row, message, source);
+  const row = append(unit, room, occupant, message, origin, room.config.logging ? said : unkept);
+  mention(unit, room, row, message, origin);
 }
 
 /** The same for what nobody stores: who is there hears it. */

@@ -26,7 +26,7 @@ const multiUser = 'xep-0045';
  * `$2`, `$3`, `$4`: are address, name and description looked into; `$5` to `$8`: patterns of words. `$9`: how many are in at
  * least. `$10` and `$11`: the page. The inner limit has SQLite count once who is in.
  */
-export const searchRows = {
+const searchRows = {
   byAddress: sql`select address, config, users from (select r.address, r.config,
       (select count(distinct o.nick) from room_occupant o
         where o.partition = r.partition and o.room = r.id and o.gone = 0) as users

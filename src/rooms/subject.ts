@@ -1,14 +1,14 @@
 import { attribute, textOf } from '../xmpp/serialise.ts';
 import { fixed } from '../base/fixed.ts';
 import { formatDate } from '../xmpp/datetime.ts';
-import type { Joint, Source } from '../entity/joint.ts';
+import type { Joint, Origin } from '../entity/joint.ts';
 import type { Element } from '../xmpp/element.ts';
 import { StanzaError } from '../xmpp/error.ts';
 import { NS } from '../xmpp/namespaces.ts';
 import { append } from './message.ts';
 import type { Occupant, Room } from './room.ts';
 import { subject as subjectKind } from './rows.ts';
-import { tailOf } from './cast.ts';
+import { tailOf } from './face.ts';
 
 /** XEP-0045 §7.2.15: a message with a subject and without a body or a thread changes it. */
 export function isSubject(message: Element): boolean {
@@ -25,7 +25,7 @@ export function changeSubject(
   room: Room,
   occupant: Occupant,
   message: Element,
-  source: Source,
+  origin: Origin,
 ): void {
   const may = occupant.role === 'moderator' || (occupant.role === 'participant' && room.config.changeSubject);
   if (!may) throw new StanzaError('forbidden', 'the subject is for moderators to change');
@@ -39,7 +39,7 @@ export function changeSubject(
   const bare = message.with({ id: undefined, from: undefined, to: undefined, type: 'groupchat' });
   const xml = tailOf(bare.withChildren(words));
   room.setSubject(unit, { nick, xml, sent });
-  append(unit, room, occupant, message, source, subjectKind);
+  append(unit, room, occupant, message, origin, subjectKind);
 }
 
 /** What who comes in is told last (§7.2.15): the subject, or that there is none. */

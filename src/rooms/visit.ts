@@ -1,9 +1,10 @@
+import { key } from '../entity/requests.ts';
 import type { Element } from '../xmpp/element.ts';
 import { StanzaError } from '../xmpp/error.ts';
 import type { Jid } from '../xmpp/jid.ts';
-import { errorReply, result } from '../xmpp/stanza.ts';
+import { errorReply, payloadOf, result } from '../xmpp/stanza.ts';
 import { aside, roomHandlers, serviceHandlers } from './features.ts';
-import { key, payloadOf, type Answer } from './iq.ts';
+import type { Answer } from './iq.ts';
 import type { Partition } from './partition.ts';
 import { relay } from './relay.ts';
 import { Work } from './work.ts';

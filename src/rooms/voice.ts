@@ -4,7 +4,7 @@ import { StanzaError } from '../xmpp/error.ts';
 import { buildForm, type Form } from '../xmpp/forms.ts';
 import { Jid } from '../xmpp/jid.ts';
 import { NS } from '../xmpp/namespaces.ts';
-import { tailOf } from './cast.ts';
+import { tailOf } from './face.ts';
 import { restate } from './restate.ts';
 import type { Occupant, Room } from './room.ts';
 

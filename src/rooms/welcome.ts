@@ -1,5 +1,5 @@
 import type { Joint } from '../entity/joint.ts';
-import { message as copyable } from '../post/kinds.ts';
+import { copied } from '../post/kinds.ts';
 import { el } from '../xmpp/element.ts';
 import type { Jid } from '../xmpp/jid.ts';
 import { NS } from '../xmpp/namespaces.ts';
@@ -25,6 +25,6 @@ export function welcome(unit: Joint, room: Room, to: Jid, from: Jid): void {
   const secret = password === '' ? [] : [el('password', NS.mucUser, {}, [password])];
   const invite = el('invite', NS.mucUser, { from: nameOf(room, from) });
   const x = el('x', NS.mucUser, {}, [invite, ...secret]);
-  const source = { source: room.id, n: room.nextV(), k: 0 };
-  sendLetter(unit, room, el('message', NS.client, { from: room.address }, [x]), to, source, copyable);
+  const origin = { source: room.id, n: room.nextV(), k: 0 };
+  sendLetter(unit, room, el('message', NS.client, { from: room.address }, [x]), to, origin, copied);
 }

@@ -42,7 +42,7 @@ export function blame(error: unknown): Blame {
 export const raised = (error: unknown): boolean => codeOf(error) === '22012';
 
 /** The five characters of an error that the server sent. */
-export function codeOf(error: unknown): string | undefined {
+function codeOf(error: unknown): string | undefined {
   if (!(error instanceof Error) || !('code' in error) || !('severity' in error)) return undefined;
   return typeof error.code === 'string' ? error.code : undefined;
 }

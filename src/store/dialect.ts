@@ -7,7 +7,7 @@ import type { Value } from './store.ts';
  * texts byte by byte (here `"C"`: the order of pages must not hang on a server's language), and a table without rowid is
  * a clustered one, which PostgreSQL does not have.
  */
-export function translate(text: string): string {
+function translate(text: string): string {
   return text
     .replaceAll(/\binteger\b/g, 'bigint')
     .replaceAll(/\bblob\b/g, 'bytea')

@@ -78,7 +78,7 @@ export interface LaneLimits {
   readonly patience: number;
 }
 
-export const laneLimits: LaneLimits = {
+const laneLimits: LaneLimits = {
   queue: defaultLimits.lane,
   units: defaultLimits.batch,
   ops: defaultLimits.batchOps,

@@ -111,7 +111,7 @@ async function* user({ store, partitionOf }: Exported, entry: Entry, reader: Rea
   const { id: account, address, created, closed } = entry;
   const partition = partitionOf(address);
   if (partition === undefined) throw new Failure('account-domain', 'that domain is not served here');
-  const source: Source = { store, partition, account, address, domain: domainOf(address), reader };
+  const source: Source = { store, partition, account, address, reader };
   const [row] = await store.query<{ admin: number }>(rows.admin, [partition, account]);
   const floor = await floorOf(source);
   const own =

@@ -1,23 +1,23 @@
 import { hash } from 'node:crypto';
 import { fixed } from '../base/fixed.ts';
 import {
+  copied,
   incoming,
-  message as copied,
   messageRows,
   outgoing,
   rowParams,
   uncopied,
-  type Kind,
   type Origin,
   type Row,
 } from '../account/rows.ts';
 import { mayBeCopied } from '../account/storing.ts';
+import { stamped } from '../account/view.ts';
 import { sql } from '../store/store.ts';
 import { formatDate, parseDate } from '../xmpp/datetime.ts';
 import type { Element } from '../xmpp/element.ts';
 import { Jid } from '../xmpp/jid.ts';
 import { NS } from '../xmpp/namespaces.ts';
-import { attribute, serialise } from '../xmpp/serialise.ts';
+import { serialise } from '../xmpp/serialise.ts';
 import type { Arrived, Intake } from './intake.ts';
 import type { Part } from './parts.ts';
 import { ARCHIVE, OWN } from './shapes.ts';
@@ -32,10 +32,10 @@ export const offline: Part = {
 export const archive: Part = { give: giveArchive, take: (intake, pieces) => takeAll(intake, pieces, result) };
 
 const rows = {
-  shown: sql`select id, kind, source, n, k, xml from message
+  shown: sql`select id, source, n, k, xml from message
     where partition = $1 and account = $2 and id > $3 and shown = 1 and xml <> '' and kind in (0, 3)
     order by id limit $4`,
-  pending: sql`select id, kind, source, n, k, shown, sent, xml from message
+  pending: sql`select id, source, n, k, shown, sent, xml from message
     where partition = $1 and account = $2 and id > $3 and pending = 1 and xml <> '' and kind in (0, 3)
     order by id limit $4`,
   taken: sql`select id, source, n, k from message
@@ -45,7 +45,6 @@ const rows = {
 
 interface Stored {
   readonly id: number;
-  readonly kind: Kind;
   readonly source: number;
   readonly n: number;
   readonly k: number;
@@ -75,15 +74,8 @@ async function* giveOffline(source: Source): AsyncGenerator<string> {
   for await (const row of pages<Stored & { shown: number; sent: number }>(source, rows.pending)) {
     if (!open) yield '<offline-messages>';
     open = true;
-    const { address, domain } = source;
-    const id =
-      row.shown === 1 ? `<stanza-id xmlns="${NS.sid}" by="${attribute(address)}" id="${row.id}"/>` : '';
-    const delay = `<delay xmlns="${NS.delay}" from="${attribute(domain)}" stamp="${formatDate(row.sent)}"/>`;
-    const head = `<message xmlns="${NS.client}"${own(row)}`;
-    const { xml } = row;
-    yield xml.endsWith('/>')
-      ? `${head}${xml.slice('<message'.length, -2)}>${id}${delay}</message>`
-      : `${head}${xml.slice('<message'.length, -'</message>'.length)}${id}${delay}</message>`;
+    const text = stamped(row, source.address, true);
+    yield `<message xmlns="${NS.client}"${own(row)}${text.slice('<message'.length)}`;
   }
   if (open) yield '</offline-messages>';
 }

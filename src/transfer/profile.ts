@@ -44,7 +44,7 @@ async function newest({ store, partition, account }: Place, node: string): Promi
 }
 
 /** The hash of the avatar that the account's nodes hold; '' where they say that there is none. */
-export async function avatarIn(place: Place): Promise<string | undefined> {
+async function avatarIn(place: Place): Promise<string | undefined> {
   const metadata = await newest(place, NS.avatarMetadata);
   if (metadata === undefined) return undefined;
   const hash = metadata

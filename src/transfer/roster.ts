@@ -1,6 +1,6 @@
 import { accountRows } from '../account/accountrows.ts';
-import { Item, type Subscription } from '../account/item.ts';
-import { rosterParams, rosterRows } from '../account/roster.ts';
+import { Item } from '../account/item.ts';
+import { rosterParams, rosterRows, type RosterRow } from '../account/roster.ts';
 import { el, type Element } from '../xmpp/element.ts';
 import { Jid } from '../xmpp/jid.ts';
 import { NS } from '../xmpp/namespaces.ts';
@@ -10,17 +10,6 @@ import type { Arrived, Intake } from './intake.ts';
 import type { Part } from './parts.ts';
 import { OWN } from './shapes.ts';
 import type { Source } from './source.ts';
-
-interface Row {
-  readonly contact: string;
-  readonly name: string;
-  readonly subscription: Subscription | 'removed';
-  readonly ask: number;
-  readonly pending: string | null;
-  readonly approved: number;
-  readonly groups: string;
-  readonly cn: number;
-}
 
 /**
  * The contacts (XEP-0227 §4.4). With each goes the change number of its last change, so that clients go on with the
@@ -41,17 +30,17 @@ export async function floorOf(source: Source): Promise<number> {
 }
 
 /** Three ask for them; an account has one roster, which is bounded. */
-function rowsOf(source: Source): Promise<readonly Row[]> {
+function rowsOf(source: Source): Promise<readonly RosterRow[]> {
   let read = known.get(source);
   if (read === undefined) {
     const { store, partition, account } = source;
-    read = store.query<Row>(rosterRows.load, [partition, account]);
+    read = store.query<RosterRow>(rosterRows.load, [partition, account]);
     known.set(source, read);
   }
   return read;
 }
 
-const known = new WeakMap<Source, Promise<readonly Row[]>>();
+const known = new WeakMap<Source, Promise<readonly RosterRow[]>>();
 
 async function* giveRoster(source: Source): AsyncGenerator<string> {
   const found = await rowsOf(source);
@@ -149,7 +138,7 @@ function itemOf(element: Element): Item | undefined {
 /** All contacts of the account with what this unit changes: a unit has one op a contact. */
 async function contactsOf(intake: Intake): Promise<Map<string, Item>> {
   if (intake.contacts !== undefined) return intake.contacts;
-  const found = await intake.store.query<Row>(rosterRows.load, [intake.partition, intake.account]);
+  const found = await intake.store.query<RosterRow>(rosterRows.load, [intake.partition, intake.account]);
   intake.contacts = new Map(
     found.map((row) => [
       row.contact,

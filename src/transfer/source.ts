@@ -9,6 +9,5 @@ export interface Source {
   readonly partition: number;
   readonly account: number;
   readonly address: string;
-  readonly domain: string;
   readonly reader: Reader;
 }

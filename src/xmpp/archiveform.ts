@@ -98,7 +98,7 @@ export function queryForm(): Element {
 const validation = 'http://jabber.org/protocol/xdata-validate';
 
 /** An archive id as clients see it; undefined for what cannot be one. */
-export function parseId(text: string): number | undefined {
+function parseId(text: string): number | undefined {
   if (!/^[1-9]\d{0,15}$/.test(text)) return undefined;
   const id = Number(text);
   return Number.isSafeInteger(id) ? id : undefined;

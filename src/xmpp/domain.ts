@@ -7,7 +7,7 @@ const label = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
  * The domain part of an address in its one form (RFC 7622 §3.2): small letters, U-labels, no final dot; or an
  * IPv4 address; or an IPv6 address in brackets. Returns undefined where it is none of these.
  */
-export function domainOf(text: string): string | undefined {
+export function normalDomain(text: string): string | undefined {
   if (text.startsWith('[')) return literal(text);
   const name = text.endsWith('.') ? text.slice(0, -1) : text;
   if (!/^[\x21-\x7e]+$/.test(name) || /(?:^|\.)xn--/i.test(name)) return international(name);

@@ -1,5 +1,5 @@
 import { fixed } from '../base/fixed.ts';
-import { domainOf } from './domain.ts';
+import { normalDomain } from './domain.ts';
 import { opaque, username } from './precis.ts';
 
 /** Each part, in bytes of UTF-8 (RFC 7622 §3.2 to §3.4). */
@@ -47,7 +47,7 @@ export class Jid {
   /** From parts that were not checked yet; '' leaves one out. */
   static of(local: string, domain: string, resource = ''): Jid | undefined {
     const l = localOf(local);
-    const d = domainOf(domain);
+    const d = normalDomain(domain);
     const r = resourceOf(resource);
     if (l === undefined || d === undefined || r === undefined || Buffer.byteLength(d) > longest)
       return undefined;
@@ -77,15 +77,6 @@ export class Jid {
   /** The address without resource. */
   toBare(): Jid {
     return this.resource === '' ? this : new Jid(this.local, this.domain, '');
-  }
-
-  /** True where both are the same account (or domain), whatever their resources. */
-  sameBare(other: Jid): boolean {
-    return this.bare === other.bare;
-  }
-
-  equals(other: Jid): boolean {
-    return this.full === other.full;
   }
 
   toString(): string {

@@ -15,7 +15,6 @@ export const NS = Object.freeze({
   /** RFC 7395. */
   framing: 'urn:ietf:params:xml:ns:xmpp-framing',
   xml: 'http://www.w3.org/XML/1998/namespace',
-  xmlns: 'http://www.w3.org/2000/xmlns/',
 
   roster: 'jabber:iq:roster',
   rosterver: 'urn:xmpp:features:rosterver',
@@ -55,11 +54,9 @@ export const NS = Object.freeze({
   /** XEP-0091 delay, obsolete, still seen. */
   legacyDelay: 'jabber:x:delay',
   /** XEP-0013. */
-  flexibleOffline: 'http://jabber.org/protocol/offline',
   vcard: 'vcard-temp',
   vcardUpdate: 'vcard-temp:x:update',
   vcard4: 'urn:ietf:params:xml:ns:vcard-4.0',
-  oob: 'jabber:x:oob',
   conference: 'jabber:x:conference',
   muc: 'http://jabber.org/protocol/muc',
   /** XEP-0317. */
@@ -92,12 +89,10 @@ export const NS = Object.freeze({
   bookmarksConversion: 'urn:xmpp:bookmarks-conversion:0',
   legacyBookmarks: 'storage:bookmarks',
   /** XEP-0145, in private storage. */
-  rosterNotes: 'storage:rosternotes',
   avatarData: 'urn:xmpp:avatar:data',
   avatarMetadata: 'urn:xmpp:avatar:metadata',
   pepVcardConversion: 'urn:xmpp:pep-vcard-conversion:0',
   /** XEP-0490. */
-  displayed: 'urn:xmpp:mds:displayed:0',
   blockingErrors: 'urn:xmpp:blocking:errors',
   upload: 'urn:xmpp:http:upload:0',
   /** XEP-0363 §5. */
@@ -115,7 +110,6 @@ export const NS = Object.freeze({
   search: 'urn:xmpp:channel-search:0:search',
   searchParams: 'urn:xmpp:channel-search:0:search-params',
   searchError: 'urn:xmpp:channel-search:0:error',
-  correct: 'urn:xmpp:message-correct:0',
   httpbind: 'http://jabber.org/protocol/httpbind',
   xbosh: 'urn:xmpp:xbosh',
   fast: 'urn:xmpp:fast:0',
@@ -127,5 +121,3 @@ export const NS = Object.freeze({
   /** XEP-0478. */
   limits: 'urn:xmpp:stream-limits:0',
 } as const);
-
-export type Namespace = (typeof NS)[keyof typeof NS];

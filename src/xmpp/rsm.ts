@@ -57,16 +57,6 @@ export function parsePage(query: Element, bounds: Bounds): Page {
   return page;
 }
 
-/** The `<set/>` of a request. */
-export function pageSet(page: Page): Element {
-  const children = [el('max', NS.rsm, {}, [String(page.max)])];
-  for (const name of ['after', 'before', 'index'] as const) {
-    const value = page[name];
-    if (value !== undefined) children.push(el(name, NS.rsm, {}, value === '' ? [] : [String(value)]));
-  }
-  return el('set', NS.rsm, {}, children);
-}
-
 /** The `<set/>` of an answer. */
 export function foundSet({ first, last, index, count }: Found): Element {
   const children: Element[] = [];

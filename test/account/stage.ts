@@ -1,3 +1,4 @@
+import { key } from '../../src/entity/requests.ts';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,7 +9,7 @@ import { systemRandom } from '../../src/base/random.ts';
 import type { Account } from '../../src/account/account.ts';
 import { archiveEverything, type Preferences } from '../../src/account/accountrows.ts';
 import { hostsOf } from '../../src/account/hosts.ts';
-import { key, type Feature } from '../../src/account/iq.ts';
+import type { Feature } from '../../src/account/iq.ts';
 import { Nodes } from '../../src/account/pubsub/nodes.ts';
 import { messageRows, rowParams } from '../../src/account/rows.ts';
 import type { Session } from '../../src/account/session.ts';

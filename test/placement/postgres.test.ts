@@ -3,7 +3,6 @@ import { after, before, describe, it } from 'node:test';
 import type { PostgresServer } from '../../cluster/postgres.ts';
 import { systemClock, type Timer } from '../../src/base/clock.ts';
 import { quiet } from '../../src/base/log.ts';
-import { systemRandom } from '../../src/base/random.ts';
 import { openMesh } from '../../src/mesh/channel.ts';
 import { Hub } from '../../src/mesh/local.ts';
 import type { Peer } from '../../src/mesh/mesh.ts';
@@ -53,7 +52,6 @@ async function start(peer: Peer, partitions: number, roles = ['accounts', 'rooms
     store,
     mesh,
     clock,
-    random: systemRandom,
     log: quiet,
     self: { peer, name: peer.split('/')[0]!, version: 'test', roles, health: peer },
     health: (at) => Promise.resolve(living.has(at) ? { peer: at } : 'refused'),

@@ -135,7 +135,6 @@ export class Rig {
       store,
       mesh,
       clock,
-      random: this.random,
       log: quiet,
       self: { peer, name, version: 'test', roles, health: at },
       host: this.#host(server),

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { readLetters } from '../../src/rooms/outbox.ts';
+import { lettersOf } from '../../src/rooms/outbox.ts';
 import { NS } from '../../src/xmpp/namespaces.ts';
 import { configure, open } from './forms.ts';
 import { cave, codes, refusal, type Client } from './rig.ts';
@@ -89,7 +89,7 @@ void describe('the end of a room (XEP-0045 §10.9)', () => {
     await bob.says(`<message to="${cave}/alice" type="chat"><body>psst</body></message>`);
     await alice.asks('set', ended('<destroy/>'));
     await rig.restart();
-    const [letter, ...more] = await readLetters(rig.volume, rig.partition.id);
+    const [letter, ...more] = await lettersOf(rig.volume, rig.partition.id);
     assert.equal(more.length, 0);
     assert.deepEqual([letter!.sender, letter!.to], [cave, 'alice@example.org/home']);
   });

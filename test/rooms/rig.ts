@@ -171,7 +171,6 @@ export class Rig {
         waiting: 1,
         close: () => undefined,
       },
-      domains: new Set(['example.org']),
       hosts: new Set(['conference.example.org']),
       limits: this.limits,
       version: '1.2.3',

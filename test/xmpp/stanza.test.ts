@@ -5,19 +5,7 @@ import type { Attrs } from '../../src/xmpp/element.ts';
 import { StanzaError } from '../../src/xmpp/error.ts';
 import { NS } from '../../src/xmpp/namespaces.ts';
 import { serialise } from '../../src/xmpp/serialise.ts';
-import {
-  answerable,
-  bodyOf,
-  delayed,
-  errorReply,
-  iqType,
-  kindOf,
-  messageType,
-  payload,
-  presenceType,
-  priorityOf,
-  result,
-} from '../../src/xmpp/stanza.ts';
+import { bodyOf, errorReply, messageType, payload, result } from '../../src/xmpp/stanza.ts';
 
 const stanza = (name: string, attrs: Attrs = {}) => el(name, NS.client, attrs);
 
@@ -40,23 +28,9 @@ test('a stanza without addresses is answered without', () => {
   );
 });
 
-test('errors and results are not answered', () => {
-  assert.ok(answerable(stanza('iq', { type: 'get' })));
-  assert.ok(answerable(stanza('message')));
-  assert.ok(!answerable(stanza('message', { type: 'error' })));
-  assert.ok(!answerable(stanza('iq', { type: 'result' })));
-});
-
-test('kinds and types', () => {
-  assert.equal(kindOf(stanza('message')), 'message');
-  assert.equal(kindOf(stanza('stream')), undefined);
-  assert.equal(kindOf(el('iq', NS.server)), undefined);
+test('types of messages', () => {
   assert.equal(messageType(stanza('message', { type: 'invented' })), 'normal');
   assert.equal(messageType(stanza('message', { type: 'groupchat' })), 'groupchat');
-  assert.equal(presenceType(stanza('presence')), 'available');
-  assert.equal(presenceType(stanza('presence', { type: 'available' })), undefined);
-  assert.equal(iqType(stanza('iq')), undefined);
-  assert.equal(iqType(stanza('iq', { type: 'set' })), 'set');
 });
 
 test('a request has one payload', () => {
@@ -66,23 +40,11 @@ test('a request has one payload', () => {
   assert.equal(payload(stanza('iq')), undefined);
 });
 
-test('priority', () => {
-  const of = (text: string) =>
-    priorityOf(el('presence', NS.client, {}, [el('priority', NS.client, {}, [text])]));
-  assert.equal(priorityOf(stanza('presence')), 0);
-  assert.deepEqual(['5', '-128', '127', ' +1\n'].map(of), [5, -128, 127, 1]);
-  assert.deepEqual(['', '128', '-129', '1.5', '0x1', 'a', '1e1'].map(of), Array(7).fill(undefined));
-});
-
-test('body and delay', () => {
+test('a body', () => {
   const message = el('message', NS.client, {}, [
     el('body', NS.chatstates),
     el('body', NS.client, {}, ['x', 'y']),
   ]);
   assert.equal(bodyOf(message), 'xy');
   assert.equal(bodyOf(stanza('message')), undefined);
-  assert.equal(
-    serialise(delayed(stanza('message'), 'example.org', 0)),
-    '<message><delay xmlns="urn:xmpp:delay" from="example.org" stamp="1970-01-01T00:00:00.000Z"/></message>',
-  );
 });

@@ -7,7 +7,7 @@ import { StanzaError } from '../../src/xmpp/error.ts';
 import { buildForm, parseForm } from '../../src/xmpp/forms.ts';
 import { NS } from '../../src/xmpp/namespaces.ts';
 import { parseFragment } from '../../src/xmpp/parser.ts';
-import { foundSet, pageSet, parsePage } from '../../src/xmpp/rsm.ts';
+import { foundSet, parsePage } from '../../src/xmpp/rsm.ts';
 import { serialise } from '../../src/xmpp/serialise.ts';
 
 const malformed = (error: unknown) => error instanceof StanzaError && error.condition === 'bad-request';
@@ -99,7 +99,13 @@ test('pages: ids come through whatever they contain', () => {
       fc.option(fc.oneof(id, fc.constant(''))),
       (max, after, before) => {
         const page = { max, after: after ?? undefined, before: before ?? undefined, index: undefined };
-        const wire = parseFragment(serialise(el('query', NS.mam, {}, [pageSet(page)]), ''));
+        const held = (name: string, text = '') => el(name, NS.rsm, {}, text === '' ? [] : [text]);
+        const set = el('set', NS.rsm, {}, [
+          held('max', String(max)),
+          ...(after === null ? [] : [held('after', after)]),
+          ...(before === null ? [] : [held('before', before)]),
+        ]);
+        const wire = parseFragment(serialise(el('query', NS.mam, {}, [set]), ''));
         assert.deepEqual(parsePage(wire, bounds), page);
       },
     ),

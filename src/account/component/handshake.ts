@@ -1,5 +1,6 @@
-import { hash, timingSafeEqual } from 'node:crypto';
-import type { Handshake } from '../../link/frames.ts';
+import { hash } from 'node:crypto';
+import { same } from '../../base/same.ts';
+import type { Down, Handshake } from '../../link/frames.ts';
 import type { Peer } from '../../mesh/mesh.ts';
 import type { Account } from '../account.ts';
 import { bind } from '../bind.ts';
@@ -26,7 +27,7 @@ export function shake(account: Account, from: Peer, frame: Handshake): Promise<v
       conn: frame.conn,
       condition: 'not-authorized',
       text,
-    };
+    } satisfies Down;
     env.mesh.send(from, 'mux', refused);
     return Promise.resolve();
   }
@@ -44,7 +45,5 @@ export function shake(account: Account, from: Peer, frame: Handshake): Promise<v
 }
 
 function holds({ stream, digest }: Handshake, secret: string): boolean {
-  const expected = Buffer.from(hash('sha1', `${stream}${secret}`, 'hex'));
-  const shown = Buffer.from(digest);
-  return expected.length === shown.length && timingSafeEqual(expected, shown);
+  return same(hash('sha1', `${stream}${secret}`, 'hex'), digest);
 }

@@ -1,15 +1,16 @@
+import { key } from '../../entity/requests.ts';
 import { fixed } from '../../base/fixed.ts';
 import type { Element } from '../../xmpp/element.ts';
 import { StanzaError, StreamError } from '../../xmpp/error.ts';
 import { Jid } from '../../xmpp/jid.ts';
 import { NS } from '../../xmpp/namespaces.ts';
 import { serialise, textOf } from '../../xmpp/serialise.ts';
-import { errorReply } from '../../xmpp/stanza.ts';
+import { errorReply, payloadOf } from '../../xmpp/stanza.ts';
 import { serverHandlers } from '../features.ts';
-import { key, payloadOf, resultOf } from '../iq.ts';
+import { resultOf } from '../iq.ts';
 import { reply } from '../iqroute.ts';
 import { placeOf, sendDurable, sendPassing, sharing, writeLetter } from '../route.ts';
-import { message, subscription, uncopied, type Kind, type Origin } from '../rows.ts';
+import { copied, subscription, uncopied, type Kind, type Origin } from '../rows.ts';
 import type { Session } from '../session.ts';
 import { isSubscription } from '../states.ts';
 import { classify, mayBeCopied } from '../storing.ts';
@@ -62,7 +63,7 @@ function sendMessage(work: Work, stanza: Element, to: Jid): void | Promise<void>
 function store(work: Work, stanza: Element, to: Jid, byPost: boolean): void | Promise<void> {
   const { account, partition, session } = work;
   const origin: Origin = { source: session!.id, n: work.n, k: 0 };
-  const kind: Kind = mayBeCopied(stanza) ? message : uncopied;
+  const kind: Kind = mayBeCopied(stanza) ? copied : uncopied;
   const back = (error: unknown) => {
     if (!(error instanceof StanzaError)) throw error;
     keepForComponent(work, account, errorReply(stanza, error), to.bare, { ...origin, k: 1 }, false);

@@ -1,13 +1,28 @@
-import { fixed } from '../../base/fixed.ts';
-import type { Enter, Leave, Mirror, Past, Say, Seat, Show, Shown, ToHall } from '../../link/rooms.ts';
+import type { Bare, Head } from '../../link/frames.ts';
+import type {
+  Absent,
+  Enter,
+  Leave,
+  Mirror,
+  Past,
+  Say,
+  Seat,
+  Show,
+  Shown,
+  ToHall,
+  ToRoom,
+} from '../../link/rooms.ts';
 import type { Peer } from '../../mesh/mesh.ts';
-import { attribute } from '../../xmpp/serialise.ts';
-import { NS } from '../../xmpp/namespaces.ts';
 import type { Env } from '../env.ts';
-import { hasRoom } from '../room.ts';
+import { hasSpace } from '../space.ts';
 import type { Session } from '../session.ts';
+import { catchUp } from './catchup.ts';
+import { Crowd } from './crowd.ts';
 import { addressed, Fan } from './fan.ts';
-import { feedOver, messageFeed, presenceFeed, Stay } from './stay.ts';
+import { feedOver, messageFeed, presenceFeed, Stay, tailOf } from './stay.ts';
+
+/** What a room is told. */
+export type Asked = Bare<Exclude<ToRoom, Absent>, keyof Head | 'room'>;
 
 /** What a hall needs of the server that it is at. */
 export interface Floor {
@@ -17,7 +32,7 @@ export interface Floor {
   /** A session that is in may have come here a moment ago, and what its client knows with it. */
   adopt(jid: string, room: string): void;
   /** Sends to the room's owner. */
-  ask(hall: Hall, frame: { readonly t: string; readonly [key: string]: unknown }): void;
+  ask(hall: Hall, frame: Asked): void;
   /** The room says that a session is in, or out. */
   in(session: Session, room: string, nick: string): void;
   out(room: string): void;
@@ -32,20 +47,17 @@ export interface Floor {
 export class Hall {
   readonly room: string;
   /** The room's partition. */
-  readonly place: number | undefined;
+  readonly home: number | undefined;
   readonly feeds: { readonly message: string; readonly presence: string };
   readonly stays = new Map<string, Stay>();
   /** Who speaks for the room. */
   owner: Peer | undefined;
   run = 0;
   pos = 0;
-  v = 0;
+  readonly crowd: Crowd;
   readonly #floor: Floor;
   /** The stays by their nicknames. */
   readonly #nicks = new Map<string, Set<Stay>>();
-  /** Who is shown, and who went of late, each in the order of `v`. */
-  #shown = new Map<string, Shown>();
-  #gone = new Map<string, Shown>();
   /** Number of the report that is not answered; 0: none. */
   #reporting = 0;
   #reports = 0;
@@ -54,9 +66,10 @@ export class Hall {
 
   constructor(room: string, floor: Floor) {
     this.room = room;
+    this.crowd = new Crowd(room);
     this.feeds = { message: messageFeed(room), presence: presenceFeed(room) };
     this.#floor = floor;
-    this.place = floor.env.partitionOf(room);
+    this.home = floor.env.partitionOf(room);
   }
 
   // ── the owner ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -149,9 +162,9 @@ export class Hall {
     this.owner = from;
     this.run = frame.run;
     this.pos = frame.pos;
-    this.#replace(
+    this.crowd.replace(
       parts.flatMap(({ shown }) => shown),
-      frame,
+      frame.v,
     );
     const known = new Set<string>();
     for (const { seats } of parts)
@@ -180,31 +193,6 @@ export class Hall {
       else stay.known = false;
     }
     this.introduce();
-  }
-
-  /** Everybody who is there, as of now. Whoever was shown and is not among them has gone, whether or not anybody saw it. */
-  #replace(list: readonly Shown[], { v }: Mirror): void {
-    const before = this.#shown;
-    this.#shown = new Map();
-    const gone = this.#gone;
-    this.#gone = new Map();
-    for (const one of list) (one.gone === true ? this.#gone : this.#shown).set(one.nick, one);
-    const unseen = Math.max(v, this.v + 1);
-    this.v = Math.max(v, this.v);
-    for (const nick of before.keys())
-      if (!this.#shown.has(nick) && !this.#gone.has(nick)) {
-        this.v = unseen;
-        this.#gone.set(nick, { nick, v: unseen, gone: true, open: this.#vanished(nick) });
-      }
-    for (const [nick, one] of gone)
-      if (!this.#shown.has(nick) && !this.#gone.has(nick)) this.#gone.set(nick, one);
-    const all = [...this.#gone].toSorted((a, b) => a[1].v - b[1].v);
-    this.#gone = new Map(all.slice(-fixed.departures.value));
-  }
-
-  #vanished(nick: string): string {
-    const from = attribute(`${this.room}/${nick}`);
-    return ` from="${from}" type="unavailable"><x xmlns="${NS.mucUser}"><item affiliation="none" role="none"/></x></presence>`;
   }
 
   // ── sessions ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -273,7 +261,6 @@ export class Hall {
   #tellAll({ session }: Stay, seat: Seat, subject: string): void {
     const stay = new Stay(session, seat, seat.joined, 0, 0);
     stay.known = true;
-    stay.visit = seat.visit;
     stay.entering = { self: seat.self, history: [], subject };
     stay.ackedPos = stay.savedPos = -1;
     this.#add(stay);
@@ -281,7 +268,7 @@ export class Hall {
 
   #enter({ seat, history, subject, pos }: Enter): void {
     // Who enters again has lost what it knew (XEP-0045 §7.2): it is told everything, and no departures.
-    this.#begin(seat, { self: seat.self, history, subject }, pos, this.v);
+    this.#begin(seat, { self: seat.self, history, subject }, pos, this.crowd.v);
   }
 
   #begin(
@@ -294,7 +281,6 @@ export class Hall {
     if (session === undefined) return;
     const stay = new Stay(session, seat, pos, 0, from);
     stay.known = true;
-    stay.visit = seat.visit;
     stay.entering = entering;
     stay.ackedPos = stay.savedPos = -1;
     this.#add(stay);
@@ -316,7 +302,7 @@ export class Hall {
 
   #show({ shown, self, except, sees, renames, hidden }: Show): void {
     const { nick, v } = shown;
-    this.v = Math.max(this.v, v);
+    this.crowd.v = Math.max(this.crowd.v, v);
     const own = this.#nicks.get(nick);
     const learning = [...(own ?? [])].filter((stay) => sees && !stay.sees);
     for (const stay of own ?? []) stay.sees = sees;
@@ -334,16 +320,7 @@ export class Hall {
   #showOthers(shown: Shown, except: string | undefined): void {
     const { nick, v } = shown;
     const { env } = this.#floor;
-    this.#shown.delete(nick);
-    this.#gone.delete(nick);
-    if (shown.gone === true) {
-      this.#gone.set(nick, shown);
-      if (this.#gone.size > fixed.departures.value)
-        for (const oldest of this.#gone.keys()) {
-          this.#gone.delete(oldest);
-          break;
-        }
-    } else this.#shown.set(nick, shown);
+    this.crowd.put(shown);
     const open = new Fan(env, 'presence', shown.open, this.feeds.presence, v);
     const full =
       shown.full === undefined ? open : new Fan(env, 'presence', shown.full, this.feeds.presence, v);
@@ -413,7 +390,7 @@ export class Hall {
 
   /** The client owes too much: it gets what comes when it has acknowledged. */
   #hold(stay: Stay): boolean {
-    if (hasRoom(stay.session)) return false;
+    if (hasSpace(stay.session)) return false;
     stay.live = false;
     return true;
   }
@@ -424,11 +401,14 @@ export class Hall {
   pump(stay: Stay): void {
     const { session } = stay;
     if (stay.live || !stay.known || this.#reporting > 0 || session.ended || session.dormant) return;
-    if (!this.#pumpPresence(stay) || !this.#pumpEntering(stay) || !this.#pumpMessages(stay)) {
-      session.want();
-      return;
-    }
-    stay.live = true;
+    if (catchUp(this, stay)) stay.live = true;
+    else session.want();
+  }
+
+  /** It wants what was said behind its position. */
+  askAfter(stay: Stay): void {
+    stay.asked = true;
+    this.#floor.ask(this, { t: 'after', jid: stay.session.full, pos: stay.pos });
   }
 
   /** What was asked of an owner that went, or could not read it, is asked once more. */
@@ -439,66 +419,4 @@ export class Hall {
       this.pump(stay);
     }
   }
-
-  /** Everything above `stay.v`; false where the client has to acknowledge first. */
-  #pumpPresence(stay: Stay): boolean {
-    if (stay.v >= this.v) return true;
-    const { session } = stay;
-    const floor = Math.max(stay.v, stay.from);
-    const rest: Shown[] = [];
-    for (const one of this.#shown.values()) if (one.v > stay.v) rest.push(one);
-    const came = rest.length;
-    for (const one of this.#gone.values()) if (one.v > floor) rest.push(one);
-    if (rest.length > came) rest.sort((a, b) => a.v - b.v);
-    for (const one of rest) {
-      if (!hasRoom(session)) return false;
-      stay.v = one.v;
-      const own = one.nick === stay.nick;
-      // Its own is told at the end of its entering, and once.
-      if (own && (stay.entering !== undefined || one.gone === true || one.v <= stay.told)) continue;
-      const tail = own ? selfOf(one) : tailOf(one, stay);
-      session.send(addressed('presence', session, tail), 0, this.feeds.presence, one.v);
-    }
-    stay.v = this.v;
-    return true;
-  }
-
-  #pumpEntering(stay: Stay): boolean {
-    const { session, entering } = stay;
-    if (entering === undefined) return true;
-    if (!hasRoom(session)) return false;
-    stay.entering = undefined;
-    session.send(addressed('presence', session, entering.self), 0, this.feeds.presence, stay.v);
-    for (const tail of entering.history) session.send(addressed('message', session, tail));
-    // XEP-0045 §7.2.15: the subject ends it, also where there is none. It moves the position to where the session came in.
-    session.send(addressed('message', session, entering.subject), 0, this.feeds.message, stay.pos);
-    return true;
-  }
-
-  #pumpMessages(stay: Stay): boolean {
-    const { session } = stay;
-    while (stay.past.length > 0) {
-      if (!hasRoom(session)) return false;
-      const [pos, tail] = stay.past.shift()!;
-      stay.pos = pos;
-      session.send(addressed('message', session, tail), 0, this.feeds.message, pos);
-    }
-    if (stay.pos >= this.pos) return true;
-    if (!hasRoom(session)) return false;
-    if (!stay.asked) {
-      stay.asked = true;
-      this.#floor.ask(this, { t: 'after', jid: session.full, pos: stay.pos });
-    }
-    return false;
-  }
-}
-
-/** As its own sessions see it: with status 110 (XEP-0045 §7.2.2), which stands in the last element. */
-function selfOf({ open, full = open }: Shown): string {
-  const end = '</x></presence>';
-  return full.endsWith(end) ? `${full.slice(0, -end.length)}<status code="110"/>${end}` : full;
-}
-
-function tailOf({ open, full }: Shown, { sees }: Stay): string {
-  return sees ? (full ?? open) : open;
 }

@@ -1,6 +1,6 @@
 import type { Timer } from '../../base/clock.ts';
 import { fixed } from '../../base/fixed.ts';
-import type { Seek, ToHall } from '../../link/rooms.ts';
+import type { Seek, ToHall, ToRoom } from '../../link/rooms.ts';
 import type { Peer } from '../../mesh/mesh.ts';
 import type { Route } from '../../placement/routes.ts';
 import { Jid } from '../../xmpp/jid.ts';
@@ -8,7 +8,8 @@ import type { Env } from '../env.ts';
 import type { Partition } from '../partition.ts';
 import { keep } from '../record.ts';
 import type { Session } from '../session.ts';
-import { Hall, type Floor } from './hall.ts';
+import { forgetRoom, rememberRoom } from './directed.ts';
+import { Hall, type Asked, type Floor } from './hall.ts';
 import { feedOver, messageFeed, presenceFeed, type Stay } from './stay.ts';
 
 /**
@@ -43,7 +44,7 @@ export class Halls {
     env.mesh.onPeer((peer, state) => {
       if (state === 'up') this.#report((hall) => this.#route(hall)?.server === peer);
     });
-    env.routes.onChange(({ partition }) => this.#report((hall) => hall.place === partition));
+    env.routes.onChange(({ partition }) => this.#report((hall) => hall.home === partition));
   }
 
   /**
@@ -209,22 +210,28 @@ export class Halls {
     }
     if (found.length > 0) this.#hall(room).sought(from, run, found);
     if (absent.length > 0)
-      this.#env.mesh.send(from, 'room', { t: 'absent', partition, epoch, room, sessions: absent });
+      this.#env.mesh.send(from, 'room', {
+        t: 'absent',
+        partition,
+        epoch,
+        room,
+        sessions: absent,
+      } satisfies ToRoom);
   }
 
   // ── to the rooms ────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** What is told is told again by whoever owns the room next: a report lost with its owner needs no memory. */
-  #ask(hall: Hall, frame: { readonly t: string; readonly [key: string]: unknown }): void {
+  #ask(hall: Hall, frame: Asked): void {
     const route = this.#route(hall);
     this.#watch(hall);
     if (route === undefined) return;
     const { partition, epoch, server } = route;
-    this.#env.mesh.send(server, 'room', { ...frame, partition, epoch, room: hall.room });
+    this.#env.mesh.send(server, 'room', { ...frame, partition, epoch, room: hall.room } satisfies ToRoom);
   }
 
-  #route({ place }: Hall): Route | undefined {
-    return place === undefined ? undefined : this.#env.routes.partition(place);
+  #route({ home }: Hall): Route | undefined {
+    return home === undefined ? undefined : this.#env.routes.partition(home);
   }
 
   #report(of: (hall: Hall) => boolean): void {
@@ -263,28 +270,5 @@ function isLeaving({ unacked, outs }: Session, room: string): boolean {
   return false;
 }
 
-/** What the session's record says of rooms: it is in this one, also where it had left and came again meanwhile. */
-function rememberRoom(session: Session, room: string, nick: string): void {
-  const directed = (session.directed ??= new Set());
-  for (const address of directed) if (isOf(address, room)) return;
-  directed.add(`${room}/${nick}`);
-  keep(session);
-  session.partition.touch(session);
-}
-
-/** It is not in this one any more. */
-function forgetRoom(session: Session, room: string): void {
-  const { directed } = session;
-  if (directed === undefined) return;
-  for (const address of directed) if (isOf(address, room)) directed.delete(address);
-  if (directed.size === 0) session.directed = undefined;
-  keep(session);
-  session.partition.touch(session);
-}
-
-function isOf(address: string, room: string): boolean {
-  return address.startsWith(room) && address.charCodeAt(room.length) === slash;
-}
-const slash = 0x2f;
 /** The client's place in a room is not known: it begins where the room says that it came in. */
-export const unknown = -1;
+const unknown = -1;

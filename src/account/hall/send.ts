@@ -11,6 +11,7 @@ import type { Session } from '../session.ts';
 import { isSaid } from '../storing.ts';
 import { unstored } from '../unstored.ts';
 import { Work } from '../work.ts';
+import { addressIn, refusedBy } from './directed.ts';
 
 /** Is it an address of a room, or of somebody in one? */
 export function isRoom(env: Pick<Env, 'roomHosts'>, to: Jid): boolean {
@@ -139,22 +140,3 @@ export function leaveRoom(session: Session, presence: Element, to: Jid): void {
   writeLetter(work, to, presence, forRoom, { source: session.id, n: session.taken + 1, k: 0 });
   work.commit();
 }
-
-/** The room refused the session: it does not count as one that is in. */
-export function refusedBy(session: Session, room: string): void {
-  if (session.stays?.has(room) === true) return;
-  const known = addressIn(session, room);
-  if (known === undefined) return;
-  session.directed!.delete(known);
-  keep(session);
-  session.partition.touch(session);
-}
-
-/** The address by which the session is in a room; undefined where it is not. */
-function addressIn({ directed }: Session, room: string): string | undefined {
-  for (const address of directed ?? [])
-    if (address.startsWith(room) && address.charCodeAt(room.length) === slash) return address;
-  return undefined;
-}
-
-const slash = 0x2f;

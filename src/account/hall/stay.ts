@@ -1,4 +1,4 @@
-import type { Said, Seat } from '../../link/rooms.ts';
+import type { Said, Seat, Shown } from '../../link/rooms.ts';
 import type { Session } from '../session.ts';
 
 /** Where a session stands in a room. */
@@ -23,8 +23,6 @@ export class Stay {
   known = false;
   /** Its client has said that it goes. */
   leaving = false;
-  /** Its client was told of this entering (link/rooms.ts, Seat); 0: of none here. */
-  visit = 0;
   /** What it still has to be told of its entering. */
   entering: Entering | undefined;
   /** It has been sent everything up to these (link/rooms.ts). */
@@ -58,6 +56,11 @@ export class Stay {
     if (feed.startsWith('m')) this.ackedPos = position;
     else this.ackedV = position;
   }
+}
+
+/** How somebody is shown to it. */
+export function tailOf({ open, full }: Shown, { sees }: Stay): string {
+  return sees ? (full ?? open) : open;
 }
 
 /** The room that a feed belongs to; undefined where it is none of a room. */

@@ -61,12 +61,3 @@ export async function seenBy(account: Account, nodes: Nodes, jid: Jid): Promise<
   const item = (await rosterOf(account)).get(jid.bare);
   return item === undefined ? undefined : { from: item.from, groups: item.groups };
 }
-
-/** The node, for who may see it; for all others it may as well not be there where its existence is a secret. */
-export function visible(nodes: Nodes, name: string, owner: string, jid: Jid, seen: Seen | undefined): Node {
-  const node = nodes.get(name);
-  if (node === undefined) throw new StanzaError('item-not-found');
-  const barred = barrier(node, owner, jid, seen);
-  if (barred !== undefined) throw barred;
-  return node;
-}

@@ -34,7 +34,7 @@ function ownersOf(account: Account, nodes: Nodes, node: Node): string[] {
 }
 
 /** One request, to one owner. */
-export function sendRequest(account: Account, owner: string, node: string, subscriber: string): void {
+function sendRequest(account: Account, owner: string, node: string, subscriber: string): void {
   const to = Jid.parse(owner);
   if (to === undefined) return;
   const form = buildForm(

@@ -1,9 +1,9 @@
 import type { Element } from '../../xmpp/element.ts';
 import type { Account } from '../account.ts';
 import type { Work } from '../work.ts';
-import { admitNode, createNode, putItem, removeItem } from './change.ts';
+import { admitNode, createNode, putItem } from './change.ts';
 import { defaults, type Config } from './config.ts';
-import { itemOf, newestItems } from './retrieve.ts';
+import { newestItems } from './retrieve.ts';
 import { nodesOf } from './shelf.ts';
 
 /**
@@ -29,24 +29,6 @@ export async function publish(
     createNode(work, account, nodes, node, { ...defaults.pep, ...settings });
   }
   putItem(work, account, nodes, node, { ...item, publisher: account.address });
-}
-
-/** Takes an item away, and tells so; false where there is none. */
-export async function retract(work: Work, account: Account, node: string, id: string): Promise<boolean> {
-  const nodes = await nodesOf(account);
-  const held = nodes.get(node);
-  if (held === undefined || (await itemOf(account, held, id)) === undefined) return false;
-  const newest = held.last?.id === id ? await newestItems(account, held, 2) : [];
-  removeItem(
-    work,
-    account,
-    nodes,
-    held,
-    id,
-    newest.find((one) => one.id !== id),
-    true,
-  );
-  return true;
 }
 
 /** The newest items of a node, newest first; none where there is no such node. `max`: at most so many. */

@@ -1,4 +1,5 @@
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac } from 'node:crypto';
+import { same } from '../../base/same.ts';
 import type { Random } from '../../base/random.ts';
 
 /**
@@ -25,8 +26,7 @@ export function uploadKey(secret: Uint8Array, token: string): string {
 }
 
 export function keyHolds(secret: Uint8Array, token: string, key: string): boolean {
-  const [right, given] = [Buffer.from(uploadKey(secret, token)), Buffer.from(key)];
-  return right.length === given.length && timingSafeEqual(right, given);
+  return same(uploadKey(secret, token), key);
 }
 
 function mask(secret: Uint8Array, bytes: Uint8Array): number {

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { TLSSocket } from 'node:tls';
 import { fixed } from '../../base/fixed.ts';
 import { token } from '../../base/random.ts';
-import { domainOf } from '../../xmpp/domain.ts';
+import { normalDomain } from '../../xmpp/domain.ts';
 import { StreamError } from '../../xmpp/error.ts';
 import type { Mux } from '../mux.ts';
 import { count, readBody, sidIn, type Body, type Condition } from './body.ts';
@@ -74,7 +74,7 @@ export function openBosh(mux: Mux, { plain }: BoshOptions): Bosh {
     const { attrs } = body;
     const { to, newkey } = attrs;
     if (to === undefined || to === '') return refuse(exchange, 'improper-addressing');
-    const domain = domainOf(to);
+    const domain = normalDomain(to);
     if (domain === undefined || !mux.domains.has(domain)) return refuse(exchange, 'host-unknown');
     const version = versionOf(attrs['ver']);
     const content = contentOf(attrs['content']);

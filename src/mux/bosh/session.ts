@@ -59,7 +59,6 @@ export class BoshSession implements Transport {
   readonly upgradable = false;
   readonly address: string;
   readonly tls: string | undefined;
-  readonly sid: string;
   readonly #clock: Clock;
   readonly #terms: Terms;
   readonly #requests: number;
@@ -100,7 +99,6 @@ export class BoshSession implements Transport {
     this.#clock = clock;
     this.#terms = terms;
     this.#ended = ended;
-    this.sid = sid;
     this.address = address;
     this.tls = tls;
     this.#next = rid + 1;

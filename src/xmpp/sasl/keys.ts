@@ -1,4 +1,5 @@
-import { createHmac, createSecretKey, hash as hashed, pbkdf2, timingSafeEqual } from 'node:crypto';
+import { createHmac, createSecretKey, hash as hashed, pbkdf2 } from 'node:crypto';
+import { same } from '../../base/same.ts';
 import { promisify } from 'node:util';
 import { Failure } from '../../base/failure.ts';
 import { prepare } from './password.ts';
@@ -100,9 +101,4 @@ export function hmac(hash: Hash, key: Uint8Array, data: string | Uint8Array): Bu
 
 export function digest(hash: Hash, data: Uint8Array): Buffer {
   return hashed(names[hash], data, 'buffer');
-}
-
-/** Compares in a time that depends on the lengths only. */
-export function same(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && timingSafeEqual(a, b);
 }

@@ -1,8 +1,9 @@
 import { isUtf8 } from 'node:buffer';
+import { same } from '../../base/same.ts';
 import { decode } from './base64.ts';
 import { offeredTypes } from './binding.ts';
 import { identify } from './identity.ts';
-import { decoy, digest, hmac, same, sizeOf } from './keys.ts';
+import { decoy, digest, hmac, sizeOf } from './keys.ts';
 import type { Hash, Keys } from './keys.ts';
 import { refuse } from './sasl.ts';
 import type { Credentials, Exchange, Step } from './sasl.ts';

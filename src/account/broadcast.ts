@@ -13,7 +13,7 @@ import { withSessions } from './route.ts';
 import type { Session } from './session.ts';
 
 /** A presence stanza on its way to many: encoded once, only `to` differs (DESIGN §9). */
-export class Cast {
+export class Broadcast {
   readonly stanza: Element;
   readonly #behind: string;
 
@@ -41,49 +41,49 @@ export class Cast {
 }
 
 /** "Gone", in the name of a session or, where none is there, of an account. */
-export function unavailable(from: string): Cast {
-  return new Cast(el('presence', NS.client, { type: 'unavailable', from }));
+export function unavailable(from: string): Broadcast {
+  return new Broadcast(el('presence', NS.client, { type: 'unavailable', from }));
 }
 
 /** The presence that an available session sent last, as others see it. */
-export function castOf(session: Session): Cast {
-  return new Cast(adorned(session.presence!, session.account.avatar));
+export function broadcastOf(session: Session): Broadcast {
+  return new Broadcast(adorned(session.presence!, session.account.avatar));
 }
 
 /** Shows it to all available resources of an account (RFC 6121 §8.5.2.1.2); `except` is the one that it is about. */
-export function show(account: Account, cast: Cast, except?: Session): void {
-  if (account.blocks !== undefined && blocksAddress(account, cast.from)) return;
+export function show(account: Account, broadcast: Broadcast, except?: Session): void {
+  if (account.blocks !== undefined && blocksAddress(account, broadcast.from)) return;
   let text: string | undefined;
   for (const session of account.sessions) {
     if (!session.available || session === except) continue;
-    if (session.dormant) missed(session, cast.from, cast.gone);
-    else if (session.lull === undefined) session.send((text ??= cast.text(account.address)));
-    else session.sendLater(cast.from, (text ??= cast.text(account.address)));
+    if (session.dormant) missed(session, broadcast.from, broadcast.gone);
+    else if (session.lull === undefined) session.send((text ??= broadcast.text(account.address)));
+    else session.sendLater(broadcast.from, (text ??= broadcast.text(account.address)));
   }
 }
 
 /** Hands it to the account of a bare address, which is never read from the store for presence. */
-export function hand(partition: Partition, address: string, cast: Cast): void {
+export function hand(partition: Partition, address: string, broadcast: Broadcast): void {
   const known = partition.accounts.peek(address);
   if (known !== undefined) {
     // Nobody there: who comes next asks for what there is now.
     if (known.sessions.length === 0 && !known.component) return;
   } else if (partition.env.partitionOf(address) !== partition.id) {
     if (partition.env.partitionOf(address) !== undefined)
-      partition.post.pass(partition, address, cast.element(address));
+      partition.post.pass(partition, address, broadcast.element(address));
     return;
   }
   withSessions(partition, address, (account) => {
     const to = account.component ? Jid.parse(address) : undefined;
-    if (to === undefined) show(account, cast);
-    else partition.arrivals.passing(account, cast.element(address), to);
+    if (to === undefined) show(account, broadcast);
+    else partition.arrivals.passing(account, broadcast.element(address), to);
   });
 }
 
 /** RFC 6121 §4.2.2, §4.4.2, §4.5.2: to everybody who sees this account's presence. */
-export function toSubscribers(account: Account, roster: Roster, cast: Cast): void {
+export function toSubscribers(account: Account, roster: Roster, broadcast: Broadcast): void {
   for (const item of roster)
-    if (item.from && !blocksAddress(account, item.contact)) hand(account.partition, item.contact, cast);
+    if (item.from && !blocksAddress(account, item.contact)) hand(account.partition, item.contact, broadcast);
 }
 
 /** What all available resources of an account say, to one address that begins or ceases to see it. */
@@ -91,5 +91,9 @@ export function tell(account: Account, address: string, what: 'available' | 'una
   if (what === 'available') offerLast(account, address);
   for (const session of account.sessions)
     if (session.available)
-      hand(account.partition, address, what === 'available' ? castOf(session) : unavailable(session.full));
+      hand(
+        account.partition,
+        address,
+        what === 'available' ? broadcastOf(session) : unavailable(session.full),
+      );
 }

@@ -2,19 +2,19 @@ import { sleep } from '../base/clock.ts';
 import type { Session } from './session.ts';
 
 /** Is the session below the soft limit of what its client has not acknowledged (DESIGN §5, sessions)? */
-export function hasRoom(session: Session): boolean {
+export function hasSpace(session: Session): boolean {
   const { unacked, partition } = session;
   const { limits } = partition.env;
   return unacked.size < limits.unacked && unacked.bytes < limits.unackedBytes;
 }
 
-/** Waits until there is room for more, at most `patience` ms; false where it never came. */
-export async function waitForRoom(session: Session, patience: number): Promise<boolean> {
+/** Waits until there is space for more, at most `patience` ms; false where it never came. */
+export async function waitForSpace(session: Session, patience: number): Promise<boolean> {
   const { clock } = session.partition.env;
   const until = clock.mono() + patience;
   for (let pause = 5; ; pause = Math.min(pause * 2, 100)) {
     if (session.ended) return false;
-    if (hasRoom(session)) return true;
+    if (hasSpace(session)) return true;
     if (clock.mono() >= until) return false;
     session.want();
     // oxlint-disable-next-line no-await-in-loop -- looks again after each pause
