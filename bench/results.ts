@@ -39,8 +39,7 @@ const introduction = [
   [
     'Written by `npm run bench`: of each bench the newest run in full; where none was made, the newest one, marked as such.',
     'Cells: median (min–max) over the rounds. All of it on one machine: clients, servers, peers, NATS and PostgreSQL share its',
-    'cores and its loopback. What a bench does, and how to read it, is in [README.md](README.md); faults are in',
-    '[docs/faults.md](../docs/faults.md).',
+    'cores and its loopback. What a bench does, and how to read it, is in [README.md](README.md).',
   ].join('\n'),
 ];
 
