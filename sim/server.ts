@@ -2,6 +2,7 @@ import { Accounts } from '../src/account/accounts.ts';
 import type { Env } from '../src/account/env.ts';
 import { defaultLimits } from '../src/base/limits.ts';
 import { openEmbeddedDirectory } from '../src/directory/embedded.ts';
+import { openKnownMuxes } from '../src/mesh/muxes.ts';
 import { openPool, type Host, type Pool } from '../src/placement/pool.ts';
 import { openAnnouncer, openTable, type Announcer } from '../src/placement/table.ts';
 import { domainOf } from '../src/placement/placement.ts';
@@ -74,11 +75,7 @@ export async function openServer(world: World, process: Server): Promise<Opened>
     version: 'sim',
     secret,
     newId: () => ids.next(),
-    muxes: () =>
-      mesh
-        .members()
-        .filter(({ roles }) => roles.includes('mux'))
-        .map(({ peer }) => peer),
+    muxes: openKnownMuxes(mesh, clock),
     lost,
     count: () => {},
   };

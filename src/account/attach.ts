@@ -80,11 +80,14 @@ export function adoptRecord(session: Session, frame: Carried['record']): void {
   // Handled stanzas will not be replayed, also where no batch has written their n yet.
   session.taken = session.inN = Math.max(session.committedN, frame.handled);
   if (session.inN > session.committedN) session.partition.touch(session);
+  // What the client acknowledged, says the row; of that nothing is taken back.
+  const stored = session.places;
   // Whether the spool is done is what the mux has been sent; the row may already know more than that.
   cursor.spoolPos = 0;
   const known = session.record();
   // A record comes before the `handled` of its stanza: the row's is the newer one where its n is.
-  if (frame.record !== '' && (frame.record === known || frame.handled >= session.committedN)) {
+  const newer = frame.record === known || frame.handled >= session.committedN;
+  if (frame.record !== '' && newer) {
     restore(session, frame.record);
     if (frame.record !== known) {
       session.recordDirty = true;
@@ -106,7 +109,21 @@ export function adoptRecord(session: Session, frame: Carried['record']): void {
   // How far its client came in rooms, and that it is in them no more, the feeds say and not the record, which may be older.
   session.places = undefined;
   cursor.adopt(frame.feeds, frame.unacked);
+  if (stored !== undefined) session.places = joined(stored, session.places, newer);
   account.settleDelivered(session, held);
   // Somebody has to ask for the rest.
   session.partition.touchLazily(account);
+}
+
+/**
+ * Places in rooms from the row and from a mux's record, which may be that of a link before the last (the higher ones). In
+ * which rooms it is, says the newer of the two.
+ */
+function joined(
+  stored: ReadonlyMap<string, number>,
+  shown: ReadonlyMap<string, number> | undefined,
+  newer: boolean,
+): Map<string, number> {
+  const [rooms, other] = newer ? [shown ?? new Map(), stored] : [stored, shown ?? new Map()];
+  return new Map([...rooms].map(([feed, at]) => [feed, Math.max(at, other.get(feed) ?? at)]));
 }

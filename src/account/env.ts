@@ -6,7 +6,8 @@ import type { Log } from '../base/log.ts';
 import type { Random } from '../base/random.ts';
 import type { Blobs } from '../blobs/blobs.ts';
 import type { Directory } from '../directory/directory.ts';
-import type { Mesh, Peer } from '../mesh/mesh.ts';
+import type { Mesh } from '../mesh/mesh.ts';
+import type { KnownMuxes } from '../mesh/muxes.ts';
 import type { Policy } from './mechanisms.ts';
 import type { PartitionOf } from '../placement/placement.ts';
 import type { Neighbours } from '../entity/joint.ts';
@@ -55,7 +56,7 @@ export interface Env {
   /** A new integer id, never given out before (DESIGN §5, names and numbers). */
   newId(): number;
   /** The processes that may hold clients' connections: a new owner waits for their reports before it says "unknown". */
-  muxes(): readonly Peer[];
+  readonly muxes: KnownMuxes;
   /** This server can take no more: new sessions wait, what runs goes on (DESIGN §6, availability). */
   readonly constrained?: () => boolean;
   /** The store says that a partition is not ours any more. */

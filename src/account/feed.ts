@@ -119,15 +119,15 @@ export class Cursor {
     }
     const before = (one: string, other: string, pos: number) =>
       (unacked.find(({ feed }) => feed === one || feed === other)?.pos ?? pos + 1) - 1;
-    this.ackedPos = before('a', 'c', this.pos);
+    this.ackedPos = Math.max(this.ackedPos, before('a', 'c', this.pos));
     this.#ackedSpool = before('s', 's', this.spoolPos);
-    this.ackedRpos = before('r', 'r', this.rpos);
+    this.ackedRpos = Math.max(this.ackedRpos, before('r', 'r', this.rpos));
   }
 
   /** The client acknowledged this stanza. */
   acked(sent: Rolled): void {
-    if (sent.feed === 'a' || sent.feed === 'c') this.ackedPos = sent.pos;
-    else if (sent.feed === 'r') this.ackedRpos = sent.pos;
+    if (sent.feed === 'a' || sent.feed === 'c') this.ackedPos = Math.max(this.ackedPos, sent.pos);
+    else if (sent.feed === 'r') this.ackedRpos = Math.max(this.ackedRpos, sent.pos);
     else if (sent.feed === 's') this.#ackedSpool = sent.pos;
     else {
       const room = sent.feed === undefined ? undefined : roomOf(sent.feed);

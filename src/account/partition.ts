@@ -153,7 +153,8 @@ export class Partition {
    * nobody knows the newest state of a session that comes to be resumed, or that it is unknown.
    */
   async reports(): Promise<void> {
-    const complete = () => this.env.muxes().every((mux) => this.reported.has(mux));
+    const { muxes } = this.env;
+    const complete = () => muxes.settled() && muxes.list().every((mux) => this.reported.has(mux));
     // oxlint-disable-next-line no-await-in-loop -- looks again after each pause
     while (!complete() && this.env.clock.mono() < this.began + reportMs)
       await sleep(this.env.clock, reportPause);

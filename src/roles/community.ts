@@ -11,6 +11,7 @@ import { openEmbeddedDirectory, type EmbeddedDirectory } from '../directory/embe
 import { Lacks } from '../directory/lacks.ts';
 import { openAsk } from '../mesh/ask.ts';
 import type { Mesh } from '../mesh/mesh.ts';
+import { openKnownMuxes } from '../mesh/muxes.ts';
 import type { Pool } from '../placement/pool.ts';
 import { domainOf, roomHosts } from '../placement/placement.ts';
 import { officesOf } from '../post/offices.ts';
@@ -148,11 +149,7 @@ export async function openCommunity(
       services: config.services,
       contact: config.contact,
       newId,
-      muxes: () =>
-        mesh
-          .members()
-          .filter(({ roles }) => roles.includes('mux'))
-          .map(({ peer }) => peer),
+      muxes: openKnownMuxes(mesh, clock),
       constrained: () => ownership.constrained(),
       lost: (partition) => ownership.lost(partition),
       count: counts.account,

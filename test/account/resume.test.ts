@@ -101,6 +101,44 @@ void describe('a session that is resumed (XEP-0198 §5)', () => {
     assert.deepEqual(answers(), ['resumed 8', 'unresumed 9'], 'now it is known what was sent');
   });
 
+  // A mux shows the link before the last, whose mux and owner died: its client acknowledged more since.
+  void it('keeps what its row knows to be acknowledged, whatever an older record says', () => {
+    const { session } = phone;
+    session.dormant = true;
+    session.generation = 2;
+    session.committedN = 9;
+    session.cursor.pos = session.cursor.ackedPos = 70;
+    session.cursor.rpos = session.cursor.ackedRpos = 71;
+    session.places = new Map([
+      ['m:attic@conference.example.org', 72],
+      ['p:attic@conference.example.org', 73],
+    ]);
+    const shown = (generation: number, handled: number, feeds: [string, number][]) =>
+      adoptRecord(session, {
+        ...{ generation, handled, feeds, record: '{}', m: 5, acked: 4, enabled: session.enabled },
+        unacked: [{ m: 5, text: '<message/>', feed: 'a', pos: 60 }],
+      });
+    shown(1, 8, [
+      ['a', 60],
+      ['r', 61],
+      ['m:attic@conference.example.org', 62],
+      ['p:attic@conference.example.org', 63],
+      ['m:cellar@conference.example.org', 64],
+    ]);
+    const known = [
+      ['a', 70],
+      ['s', 0],
+      ['r', 71],
+      ['m:attic@conference.example.org', 72],
+      ['p:attic@conference.example.org', 73],
+    ];
+    assert.deepEqual(session.cursor.feeds(), known, 'nothing is taken back, and it left the cellar since');
+    session.acknowledge(5);
+    assert.equal(session.cursor.ackedPos, 70, 'nor by the acknowledgement of what came before');
+    shown(2, 9, [['m:attic@conference.example.org', 80]]);
+    assert.deepEqual(session.cursor.feeds().slice(3), [['m:attic@conference.example.org', 80]]);
+  });
+
   void it('that reads what its mux brings has no other one: it has not had more than it was sent', async () => {
     const { session } = phone;
     const { m } = session.unacked;

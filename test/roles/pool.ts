@@ -196,7 +196,7 @@ async function openServer({ hub, store, pool, fence, peer }: ServerOptions) {
     version: 'test',
     secret: new Uint8Array(32).fill(7),
     newId: () => ids.next(),
-    muxes: () => [mesh.self],
+    muxes: { list: () => [mesh.self], settled: () => true },
     count: () => {},
   };
   const accounts = new Accounts(env);
