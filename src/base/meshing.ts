@@ -36,6 +36,18 @@ export const meshing = {
     of: 'bytes given to NATS that it has not acknowledged',
     overflow: 'packets are dropped until it does; the channel sends their frames again',
   },
+  meshPacket: {
+    value: 64 * 1024,
+    unit: 'characters',
+    of: 'frames in one packet to a process, where they leave this one',
+    overflow: 'further ones go in the next packet; a single bigger one goes alone',
+  },
+  meshTurn: {
+    value: 20,
+    unit: 'ms',
+    of: 'time that packets of other processes take in one turn of the event loop',
+    overflow: 'the rest waits for the next turn, behind timers and other sockets',
+  },
   meshMembers: {
     value: 1000,
     unit: 'processes',

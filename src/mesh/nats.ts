@@ -10,6 +10,7 @@ import { Failure } from '../base/failure.ts';
 import { fixed } from '../base/fixed.ts';
 import type { Log } from '../base/log.ts';
 import type { Random } from '../base/random.ts';
+import { Turns } from '../base/turns.ts';
 import type { Codec, Member, Packet, Peer, Probe, Returned, Wire } from './mesh.ts';
 import { beaconOf, farewell, Roster, type Heard } from './roster.ts';
 import { answers, here, heres, inboxes, probe, sideOf, whose, type End } from './subjects.ts';
@@ -89,6 +90,8 @@ class NatsWire implements Wire {
   readonly #address: NatsAddress;
   readonly #options: NatsOptions;
   readonly #roster: Roster;
+  /** Packets and news of others, in the order in which they came. */
+  readonly #inbound: Turns<Inbound>;
   readonly #count: (event: NatsEvent) => void;
   readonly #beacon: string;
   #handlers: Handlers | undefined;
@@ -109,6 +112,7 @@ class NatsWire implements Wire {
     this.#options = options;
     this.#count = options.count ?? (() => {});
     this.#beacon = beaconOf(self, codec.versions);
+    this.#inbound = new Turns(clock, fixed.meshTurn.value, (one) => this.#take(one));
     this.#roster = new Roster({
       self: this.#me,
       clock,
@@ -158,7 +162,18 @@ class NatsWire implements Wire {
       if (frame !== undefined && frame.text === undefined) this.weigh(frame);
       return frame?.text ?? hole;
     });
-    this.#publish(link, entry.to, packet, texts);
+    // A packet is taken in one piece at the other end (turns.ts).
+    let first = 0;
+    let bytes = 0;
+    for (let next = 0; next < texts.length; next++) {
+      bytes += texts[next]!.length;
+      if (bytes < fixed.meshPacket.value || next === texts.length - 1) continue;
+      this.#publish(link, entry.to, { ...packet, first: packet.first + first }, texts.slice(first, next + 1));
+      first = next + 1;
+      bytes = 0;
+    }
+    const rest = first === 0 ? texts : texts.slice(first);
+    this.#publish(link, entry.to, { ...packet, first: packet.first + first }, rest);
   }
 
   async probe(peer: Peer): Promise<Probe> {
@@ -230,6 +245,18 @@ class NatsWire implements Wire {
     this.#options.log.error({ service: frame.service, frame: t }, `a frame is not sent: ${why}`);
   }
 
+  /** What a beacon repeats counts at once, however much waits: its sender is not silent. */
+  #hear(subject: string, body: string): void {
+    const end = whose(subject);
+    if (end !== undefined && !this.#roster.again(end, body)) this.#inbound.push({ end, body });
+  }
+
+  #take(inbound: Inbound): void {
+    if (this.#closed) return;
+    if ('body' in inbound) this.#news(inbound.end, inbound.body);
+    else this.#packet(inbound.subject, inbound.data);
+  }
+
   #packet(subject: string, data: Uint8Array): void {
     const from = this.#roster.sender(subject);
     const packet = from === undefined ? undefined : this.#options.codec.decode(data);
@@ -243,9 +270,8 @@ class NatsWire implements Wire {
       this.#name(from, { from, bytes: data.length }, 'a packet does not parse and is dropped');
   }
 
-  #heard(subject: string, body: string): void {
-    const end = whose(subject);
-    if (end === undefined || this.#handlers === undefined) return;
+  #news(end: End, body: string): void {
+    if (this.#handlers === undefined) return;
     const news = this.#roster.hear(end, body);
     if (news === undefined) return;
     if (news === 'new') this.#greet();
@@ -367,8 +393,8 @@ class NatsWire implements Wire {
           else if (!this.#closed) heard(message);
         },
       });
-    listen(inboxes(this.#me), ({ subject, data }) => this.#packet(subject, data));
-    listen(heres(this.#me.side), (message) => this.#heard(message.subject, message.string()));
+    listen(inboxes(this.#me), ({ subject, data }) => this.#inbound.push({ subject, data }));
+    listen(heres(this.#me.side), (message) => this.#hear(message.subject, message.string()));
     listen(probe(this.#me), (message) => {
       // A reply is sent with our permissions: to nothing but an inbox for replies.
       if (message.reply?.startsWith('_INBOX_') === true) message.respond();
@@ -444,6 +470,11 @@ class NatsWire implements Wire {
     this.#options.log.warn(fields, text);
   }
 }
+
+/** A packet, or a beacon that says something new. */
+type Inbound =
+  | { readonly subject: string; readonly data: Uint8Array }
+  | { readonly end: End; readonly body: string };
 
 /** Milliseconds between two rounds through the list of servers. */
 const pause = 100;

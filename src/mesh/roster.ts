@@ -75,15 +75,19 @@ export class Roster {
     return this.#entries.get(peer)?.side ?? this.#former.get(peer);
   }
 
+  /** It repeats what is known of it. */
+  again({ side, peer }: End, body: string): boolean {
+    const known = this.#entries.get(peer);
+    if (known?.side !== side || known.body !== body) return false;
+    known.heard = this.#options.clock.mono();
+    return true;
+  }
+
   /** A beacon or a farewell. True where somebody came, went or told something new; `new`: it has not heard of us either. */
   hear(end: End, body: string): 'new' | 'changed' | undefined {
-    const { self, clock } = this.#options;
-    if (end.peer === self.peer) return undefined;
+    const { self } = this.#options;
+    if (end.peer === self.peer || this.again(end, body)) return undefined;
     const before = this.#entries.get(end.peer);
-    if (before?.side === end.side && before.body === body) {
-      before.heard = clock.mono();
-      return undefined;
-    }
     // The server vouches for the side: who says it is a mux cannot take an owner's name, nor say farewell for it.
     if (before !== undefined && before.side !== end.side && end.side === 'm')
       return this.#refuse(end, 'side');

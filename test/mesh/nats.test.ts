@@ -101,6 +101,36 @@ describe('processes on a NATS of three nodes', () => {
     await m.mesh.close();
   });
 
+  test('who has much to take in looks at its clock meanwhile, and takes a farewell for the last word', async () => {
+    const a = await rig.end('a/4', 'accounts');
+    const b = await rig.end('b/4', 'accounts');
+    await until(() => a.mesh.peers().length === 1 && b.mesh.peers().length === 1);
+    let got = 0;
+    let ticks = 0;
+    let turn = 0;
+    b.mesh.serve('post', (_from, frame) => {
+      assert.equal((frame as { i: number }).i, got++);
+      const end = performance.now() + 1;
+      while (performance.now() < end);
+    });
+    const timer = setInterval(() => {
+      if (got === turn || got === frames) return;
+      turn = got;
+      ticks += 1;
+    }, 1);
+    const frames = 1000;
+    const text = 'x'.repeat(1900);
+    for (let i = 0; i < frames; i++) a.mesh.send('b/4', 'post', { t: 'x', i, text });
+    await until(() => got > 0);
+    void a.mesh.close();
+    await until(() => b.mesh.peers().length === 0);
+    clearInterval(timer);
+    assert.equal(got, frames, 'what came before the farewell was taken in before it');
+    assert.ok(ticks >= 15, `${ticks} turns for what takes a second`);
+    assert.deepEqual(b.states, ['a/4 up', 'a/4 down']);
+    await b.mesh.close();
+  });
+
   test('NATS away for ten seconds: nobody is declared gone, and what was said meanwhile arrives', async () => {
     const a = await rig.end('a/3', 'accounts');
     const m = await rig.end('m/3', 'mux');
