@@ -20,6 +20,7 @@ import type { Halls } from './hall/halls.ts';
 import { Loads, reload } from './load.ts';
 import type { Refresher } from './refresher.ts';
 import { openRetention } from './retention.ts';
+import { RosterReads } from './rosterreads.ts';
 import type { Session } from './session.ts';
 import { inboundOp, recordOp, sessionRows } from './sessionrows.ts';
 import { openSweep } from './upload/sweep.ts';
@@ -59,6 +60,7 @@ export class Partition {
   readonly lane: Lane;
   readonly fences: readonly Fence[];
   readonly accounts: Entities<Account>;
+  readonly rosterReads = new RosterReads(this);
   readonly sessions = new Map<number, Session>();
   readonly arrivals: Arrivals;
   readonly post: Post;

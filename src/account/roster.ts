@@ -208,7 +208,7 @@ async function read(account: Account): Promise<Roster> {
   const { partition } = account;
   // After `reset` changes may still be on their way to the store: they must be there before we look.
   await settled(account);
-  const rows = await partition.env.store.query<RosterRow>(rosterRows.load, [partition.id, account.id]);
+  const rows = await partition.rosterReads.read(account.id);
   const groups = new Map<string, readonly string[]>();
   const items = rows.map((row) => {
     let list = row.groups === '' ? ungrouped : groups.get(row.groups);
