@@ -40,7 +40,7 @@ export async function bind(account: Account, from: Peer, frame: Bind): Promise<v
       });
       holder.mux = undefined;
       // oxlint-disable-next-line no-await-in-loop -- nearly always one
-      await endSession(holder);
+      endSession(holder);
     }
     await makeRoom(account);
     const found = bind2 === undefined ? undefined : await lookAround(account);
@@ -73,7 +73,7 @@ export async function bind(account: Account, from: Peer, frame: Bind): Promise<v
         return;
       }
       if (from !== env.mesh.self && !env.mesh.peers().includes(from)) {
-        void endSession(session);
+        endSession(session);
         return;
       }
       // Only now, so that nothing reaches the mux before `bound` does; what came meanwhile follows.
@@ -135,7 +135,7 @@ async function makeRoom(account: Account): Promise<void> {
     .filter((session) => session.mux === undefined)
     .sort((a, b) => a.expires - b.expires)[0];
   if (oldest === undefined) throw new StanzaError('resource-constraint', 'too many sessions of this account');
-  await endSession(oldest);
+  endSession(oldest);
 }
 
 function forget(session: Session): void {

@@ -8,7 +8,7 @@ export function endSessions(account: Account, text: string, which = account.sess
   for (const session of [...which]) {
     session.frame({ t: 'close', condition: 'not-authorized', text });
     session.mux = undefined;
-    void endSession(session);
+    endSession(session);
   }
 }
 

@@ -112,13 +112,30 @@ export class Loads {
   }
 }
 
-/** Reads again what `Account.reset` made doubtful. */
+/** Accounts that are to be read again, until that begins. */
+const doubtful = new WeakSet<Account>();
+
+/** Reads again what `Account.reset` made doubtful; where the store does not answer, when it does again. */
 export function reload(account: Account): void {
-  const { id, env } = account.partition;
+  if (doubtful.has(account)) return;
+  doubtful.add(account);
+  const { partition } = account;
+  const { id, env } = partition;
   account.mailbox.run(async () => {
     // Changes behind it in the lane must be there before we look, or what they say would be forgotten.
     await settled(account);
-    const [row] = await env.store.query<AccountRow>(accountRows.load, [id, account.address]);
+    doubtful.delete(account);
+    let row: AccountRow | undefined;
+    try {
+      [row] = await env.store.query<AccountRow>(accountRows.load, [id, account.address]);
+    } catch (error) {
+      if (partition.ended) return;
+      env.log.warn({ err: error }, 'an account could not be read again: later');
+      env.clock.after(fixed.accountPause.value, () => {
+        if (!partition.ended) reload(account);
+      });
+      return;
+    }
     if (row === undefined) return;
     account.preferences = readPreferences(row.prefs);
     account.admin = row.admin === 1;

@@ -8,7 +8,7 @@ import { bind, enable } from './bind.ts';
 import { isComponent } from './component/known.ts';
 import { shake } from './component/handshake.ts';
 import { indicate } from './csi.ts';
-import { detachSession, endSession } from './end.ts';
+import { detachSession, endInTurn, endSession } from './end.ts';
 import type { Env } from './env.ts';
 import { addGuest, isGuest } from './guests.ts';
 import { receiveStanza } from './inbound.ts';
@@ -121,7 +121,7 @@ export class Muxes {
         return;
       case 'end':
         session.mux = undefined;
-        mailbox.run(() => endSession(session));
+        mailbox.run(() => endInTurn(session));
     }
   }
 
@@ -137,7 +137,7 @@ export class Muxes {
       () => {},
       async (account) => {
         const session = account.sessions.find(({ id }) => id === frame.session);
-        if (session?.dormant === true && session.generation <= frame.generation) await endSession(session);
+        if (session?.dormant === true && session.generation <= frame.generation) endSession(session);
       },
     );
   }

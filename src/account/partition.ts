@@ -1,7 +1,7 @@
 import type { Bucket } from '../base/bucket.ts';
 import { sleep, type Timer } from '../base/clock.ts';
 import { fixed } from '../base/fixed.ts';
-import type { Gate } from '../base/gate.ts';
+import { Gate } from '../base/gate.ts';
 import { Entities } from '../entity/entities.ts';
 import { rest } from '../entity/rest.ts';
 import type { Up } from '../link/frames.ts';
@@ -14,7 +14,7 @@ import type { Read } from './ahead.ts';
 import type { receiveDurable, receivePassing } from './arrive.ts';
 import type { Carried } from './carry.ts';
 import { entityOf } from './component/known.ts';
-import { endSession, removeRows } from './end.ts';
+import { endInTurn, endSession, removeRows } from './end.ts';
 import type { Env } from './env.ts';
 import type { Halls } from './hall/halls.ts';
 import { Loads, reload } from './load.ts';
@@ -61,6 +61,8 @@ export class Partition {
   readonly fences: readonly Fence[];
   readonly accounts: Entities<Account>;
   readonly rosterReads = new RosterReads(this);
+  /** Sessions whose end is being stored (end.ts). */
+  readonly ends = new Gate(fixed.ends.value, Infinity, '');
   readonly sessions = new Map<number, Session>();
   readonly arrivals: Arrivals;
   readonly post: Post;
@@ -189,12 +191,25 @@ export class Partition {
     this.#lazy.add(account);
     this.#lazyTimer ??= this.env.clock.after(this.env.limits.lazy, () => {
       this.#lazyTimer = undefined;
-      this.flushLazily();
+      this.#flushSlice();
     });
   }
 
-  flushLazily(): void {
+  /** A room of thousands acknowledges in the same moment: that is written bit by bit, between all the rest. */
+  #flushSlice(): void {
+    this.flushLazily(fixed.lazySlice.value);
+    if (this.#lazy.size === 0) return;
+    this.#lazyTimer = this.env.clock.after(fixed.lazyPause.value, () => {
+      this.#lazyTimer = undefined;
+      this.#flushSlice();
+    });
+  }
+
+  flushLazily(most = Infinity): void {
+    let left = most;
     for (const account of this.#lazy) {
+      if (left-- <= 0) return;
+      this.#lazy.delete(account);
       const work = new Work(account);
       account.flush(work);
       for (const session of account.sessions) {
@@ -206,7 +221,6 @@ export class Partition {
       }
       if (work.ops.length > 0) work.commit();
     }
-    this.#lazy.clear();
     for (const [session, n] of this.#answered) {
       const work = new Work(session.account);
       work.write(sessionRows.removeAnswer, [this.id, session.id, n]);
@@ -283,7 +297,7 @@ export class Partition {
         if (session.mux !== undefined) continue;
         detached = true;
         if (session.expires <= now)
-          session.account.mailbox.run(() => (session.mux === undefined ? endSession(session) : undefined));
+          session.account.mailbox.run(() => (session.mux === undefined ? endInTurn(session) : undefined));
       }
       if (detached) this.watchExpiry();
     });

@@ -53,7 +53,7 @@ export async function resume(account: Account, from: Peer, frame: Resume): Promi
     settled();
     fail('item-not-found');
     // Its client has been told that it is over.
-    if (session.generation === generation) void endSession(session);
+    if (session.generation === generation) endSession(session);
   });
   work.after(() => {
     settled();

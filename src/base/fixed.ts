@@ -213,6 +213,30 @@ export const fixed = {
     of: 'time after which presence that could not be handed over is said again',
     overflow: 'none',
   },
+  ends: {
+    value: 32,
+    unit: 'sessions',
+    of: 'sessions of a partition whose end is being stored',
+    overflow: 'further ones, and what comes for their accounts, wait their turn',
+  },
+  lazySlice: {
+    value: 50,
+    unit: 'accounts',
+    of: 'accounts of a partition whose lazy writes begin in one go',
+    overflow: 'the next ones follow after `lazyPause`',
+  },
+  lazyPause: {
+    value: 20,
+    unit: 'ms',
+    of: 'time between two slices of lazy writes',
+    overflow: 'what is acknowledged meanwhile waits with the rest',
+  },
+  sweepSlice: {
+    value: 500,
+    unit: 'accounts or rooms',
+    of: 'entities of a partition that are looked at in one go to see which are idle',
+    overflow: 'the next ones are looked at next time',
+  },
   accountPause: {
     value: 250,
     unit: 'ms',

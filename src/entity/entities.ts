@@ -1,3 +1,4 @@
+import { fixed } from '../base/fixed.ts';
 import type { Gate } from '../base/gate.ts';
 
 export interface Loader<E> {
@@ -18,6 +19,8 @@ export class Entities<E> {
   readonly #loader: Loader<E>;
   readonly #loaded = new Map<string, E>();
   readonly #loading = new Map<string, Promise<E | undefined>>();
+  /** Where `sweep` goes on. */
+  #sweeping = this.#loaded.entries();
 
   constructor(loader: Loader<E>) {
     this.#loader = loader;
@@ -66,11 +69,16 @@ export class Entities<E> {
     this.#loaded.delete(key);
   }
 
-  /** Forgets idle entities above the number kept, oldest first. Call it now and then. */
+  /** Forgets idle entities above the number kept, oldest first. Call it now and then: it looks at some each time. */
   sweep(): void {
     let excess = this.#loaded.size - this.#loader.keep();
-    for (const [key, entity] of this.#loaded) {
-      if (excess <= 0) return;
+    for (let looks = 0; looks < fixed.sweepSlice.value && excess > 0; looks++) {
+      const next = this.#sweeping.next();
+      if (next.done === true) {
+        this.#sweeping = this.#loaded.entries();
+        return;
+      }
+      const [key, entity] = next.value;
       if (!this.#loader.idle(entity)) continue;
       this.#loaded.delete(key);
       excess -= 1;

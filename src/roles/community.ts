@@ -6,6 +6,7 @@ import { sleep } from '../base/clock.ts';
 import type { Config } from '../base/config.ts';
 import { Failure } from '../base/failure.ts';
 import { fixed } from '../base/fixed.ts';
+import { sparing } from '../base/sparing.ts';
 import { version } from '../base/version.ts';
 import { openEmbeddedDirectory, type EmbeddedDirectory } from '../directory/embedded.ts';
 import { Lacks } from '../directory/lacks.ts';
@@ -75,12 +76,14 @@ export interface Community {
  */
 export async function openCommunity(
   config: Config,
-  around: Surroundings,
+  surroundings: Surroundings,
   mesh: Mesh,
   counts: Pick<Counts, 'account' | 'room'>,
   port: () => number | undefined = () => undefined,
 ): Promise<Community> {
-  const { clock, random, log } = around;
+  const { clock, random } = surroundings;
+  const log = sparing(surroundings.log, clock);
+  const around = { clock, random, log };
   const { store, volume, closed, evict } = await openStore(config, around, mesh.self);
   try {
     const policy = await policyOf(config, clock);

@@ -56,9 +56,9 @@ describe('presence (RFC 6121 §4)', () => {
     await set('alice', 'friend@far.example', 'from');
     const alice = await rig.login('alice', 'one');
     const other = await rig.login('alice', 'two');
-    await endSession(alice.session);
+    endSession(alice.session);
     await rig.still();
-    await endSession(other.session);
+    endSession(other.session);
     await rig.still();
     await rig.login('alice', 'two');
     await rig.crash();

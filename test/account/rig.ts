@@ -160,7 +160,7 @@ export class Rig {
       newId: () => ++this.#ids,
       limits: this.limits,
       count: () => undefined,
-      muxes: () => [],
+      muxes: { list: () => [], settled: () => true },
     } as unknown as Env;
     const post = {
       queue: (letter: Letter) => void this.letters.push(letter),
