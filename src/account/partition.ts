@@ -206,7 +206,7 @@ export class Partition {
   }
 
   flushLazily(most = Infinity): void {
-    let left = most;
+    let left = Math.min(most, this.#lazy.size);
     for (const account of this.#lazy) {
       if (left-- <= 0) return;
       this.#lazy.delete(account);
