@@ -97,8 +97,9 @@ export class Partition {
   /** Sessions whose `in_n` or record the store does not know. */
   readonly #touched = new Set<Session>();
   #touchTimer: Timer | undefined;
-  /** Accounts whose spool, or sessions' positions, the store does not know. */
-  readonly #lazy = new Set<Account>();
+  /** Accounts whose spool, or sessions' positions, the store does not know; `#due`: those that are being written. */
+  #lazy = new Set<Account>();
+  #due = new Set<Account>();
   #lazyTimer: Timer | undefined;
   #expiryTimer: Timer | undefined;
   readonly #answered = new Map<Session, number>();
@@ -189,27 +190,41 @@ export class Partition {
   /** The spool of this account, and how far its sessions came, is written within `limits.lazy`. */
   touchLazily(account: Account): void {
     this.#lazy.add(account);
-    this.#lazyTimer ??= this.env.clock.after(this.env.limits.lazy, () => {
-      this.#lazyTimer = undefined;
-      this.#flushSlice();
+    if (this.#lazyTimer === undefined) this.#writeLater();
+  }
+
+  #writeLater(): void {
+    this.#lazyTimer = this.env.clock.after(this.env.limits.lazy, () => {
+      this.#due = this.#lazy;
+      this.#lazy = new Set();
+      this.#writeSlice();
     });
   }
 
-  /** A room of thousands acknowledges in the same moment: that is written bit by bit, between all the rest. */
-  #flushSlice(): void {
-    this.flushLazily(fixed.lazySlice.value);
-    if (this.#lazy.size === 0) return;
-    this.#lazyTimer = this.env.clock.after(fixed.lazyPause.value, () => {
-      this.#lazyTimer = undefined;
-      this.#flushSlice();
-    });
+  /**
+   * A room of thousands acknowledges in the same moment: that is written bit by bit, between all the rest. What comes
+   * meanwhile is for the next time.
+   */
+  #writeSlice(): void {
+    this.#writeDue(fixed.lazySlice.value);
+    this.#lazyTimer = undefined;
+    if (this.#due.size > 0)
+      this.#lazyTimer = this.env.clock.after(fixed.lazyPause.value, () => this.#writeSlice());
+    else if (this.#lazy.size > 0) this.#writeLater();
   }
 
-  flushLazily(most = Infinity): void {
-    let left = Math.min(most, this.#lazy.size);
-    for (const account of this.#lazy) {
+  /** All of it now. */
+  flushLazily(): void {
+    for (const account of this.#lazy) this.#due.add(account);
+    this.#lazy.clear();
+    this.#writeDue(Infinity);
+  }
+
+  #writeDue(most: number): void {
+    let left = most;
+    for (const account of this.#due) {
       if (left-- <= 0) return;
-      this.#lazy.delete(account);
+      this.#due.delete(account);
       const work = new Work(account);
       account.flush(work);
       for (const session of account.sessions) {

@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import { systemClock, type Clock } from '../../src/base/clock.ts';
+import { fixed } from '../../src/base/fixed.ts';
+import { Rig } from './rig.ts';
+
+it('what thousands acknowledge in one moment is written bit by bit, and what comes meanwhile the next time', async () => {
+  const later: { ms: number; run: () => void }[] = [];
+  const clock: Clock = {
+    ...systemClock,
+    after: (ms, run) => {
+      const timer = { ms, run };
+      later.push(timer);
+      return { cancel: () => void later.splice(later.indexOf(timer), 1) };
+    },
+  };
+  const people = Array.from({ length: 120 }, (_, n) => `p${n}`);
+  const rig = await Rig.open({}, people, clock);
+  try {
+    const clients = [];
+    for (const local of people) clients.push(await rig.bind(local, 'phone'));
+    await rig.partition.flush();
+    later.length = 0;
+    let written = 0;
+    const submit = rig.lane.submit.bind(rig.lane);
+    rig.lane.submit = (unit) => {
+      written += 1;
+      submit(unit);
+    };
+    const acknowledge = (from: number, to: number) => {
+      for (const { session } of clients.slice(from, to)) {
+        session.token = new Uint8Array(32);
+        session.cursor.unsaved = true;
+        rig.partition.touchLazily(session.account);
+      }
+    };
+    const passes = async (ms: number) => {
+      const due = later.findIndex((timer) => timer.ms === ms);
+      assert.ok(due >= 0, `a timer of ${ms} ms`);
+      later.splice(due, 1)[0]!.run();
+      await rig.still();
+      return written;
+    };
+    acknowledge(0, 120);
+    assert.equal(await passes(rig.limits.lazy), fixed.lazySlice.value);
+    acknowledge(0, 10);
+    assert.equal(await passes(fixed.lazyPause.value), 2 * fixed.lazySlice.value);
+    assert.equal(await passes(fixed.lazyPause.value), 120);
+    assert.equal(await passes(rig.limits.lazy), 130);
+    acknowledge(0, 120);
+    await rig.partition.flush();
+    assert.equal(written, 250, 'who hands over writes all at once');
+  } finally {
+    await rig.close();
+  }
+});
