@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { systemClock, type Clock } from '../../src/base/clock.ts';
 import { fixed } from '../../src/base/fixed.ts';
-import { Rig } from './rig.ts';
+import { Rig, type Client } from './rig.ts';
 
 it('what thousands acknowledge in one moment is written bit by bit, and what comes meanwhile the next time', async () => {
   const later: { ms: number; run: () => void }[] = [];
@@ -17,7 +17,7 @@ it('what thousands acknowledge in one moment is written bit by bit, and what com
   const people = Array.from({ length: 120 }, (_, n) => `p${n}`);
   const rig = await Rig.open({}, people, clock);
   try {
-    const clients = [];
+    const clients: Client[] = [];
     for (const local of people) clients.push(await rig.bind(local, 'phone'));
     await rig.partition.flush();
     later.length = 0;
