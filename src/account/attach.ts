@@ -2,6 +2,7 @@ import type { Attach, Unattached } from '../link/frames.ts';
 import type { Peer } from '../mesh/mesh.ts';
 import type { Account } from './account.ts';
 import type { Carried } from './carry.ts';
+import { feedOver, roomOf } from './hall/stay.ts';
 import { answerAgain } from './inbound.ts';
 import { restore } from './record.ts';
 import type { Session } from './session.ts';
@@ -99,7 +100,12 @@ export function adoptRecord(session: Session, frame: Carried['record']): void {
   for (const { settles } of unacked) if (settles > 0) account.putBack(settles);
   unacked.begin(frame.m, frame.acked);
   const held = new Set<number>();
+  session.outs = undefined;
   for (const sent of frame.unacked) {
+    const room = sent.feed === undefined ? undefined : roomOf(sent.feed);
+    // Its last word there, unless it came in again behind it.
+    if (room !== undefined && sent.pos === feedOver) (session.outs ??= new Set()).add(room);
+    else if (room !== undefined) session.outs?.delete(room);
     const itself = sent.feed === 'a' || sent.feed === 's';
     const settles = itself ? account.handOut(sent.pos) : 0;
     if (itself) held.add(sent.pos);

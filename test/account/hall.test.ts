@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Scheduler } from '../../sim/scheduler.ts';
-import { attach } from '../../src/account/attach.ts';
+import { adoptRecord, attach } from '../../src/account/attach.ts';
 import type { Env } from '../../src/account/env.ts';
 import { Halls } from '../../src/account/hall/halls.ts';
 import { ticketFor } from '../../src/account/ticket.ts';
@@ -110,5 +110,31 @@ void test('what waited for an acknowledgement in a room comes behind what a mux 
   );
   assert.deepEqual(client.take().slice(0, 2), ['<message id="lost"/>', '<message id="waited"/>']);
   session.stays = undefined;
+  await rig.close();
+});
+
+// Else the next owner asks the room about it, and tells the client that it is out after it has come in again.
+void test('a new owner, too, forgets a room once the client knows that it is out', async () => {
+  const rig = await Rig.open();
+  const { session } = await rig.login('alice', 'phone');
+  const mesh = { ...rig.partition.env.mesh, serve: () => {}, onPeer: () => {} };
+  const env = { ...rig.partition.env, mesh, routes: { onChange: () => {} } } as unknown as Env;
+  const halls = new Halls(env, () => undefined);
+  Object.assign(rig.partition, { halls });
+  const [attic, cellar] = ['attic@conference.example.org', 'cellar@conference.example.org'];
+  const m = 10;
+  const out = (room: string, at: number) => ({ m: at, text: '<presence/>', feed: `p:${room}`, pos: -1 });
+  adoptRecord(session, {
+    ...{ generation: 1, handled: session.committedN, m, acked: 7, enabled: session.enabled, feeds: [] },
+    record: JSON.stringify({ p: '<presence/>', d: [`${attic}/alice`, `${cellar}/alice`] }),
+    // It left both, and came into the cellar again.
+    unacked: [out(attic, 8), out(cellar, 9), { m, text: '<presence/>', feed: `p:${cellar}`, pos: 5 }],
+  });
+  session.acknowledge(7);
+  assert.equal(session.directed?.size, 2, 'it may have to be told again');
+  session.acknowledge(m);
+  assert.deepEqual([...session.directed!], [`${cellar}/alice`]);
+  assert.doesNotMatch(session.record(), /attic/);
+  halls.close();
   await rig.close();
 });

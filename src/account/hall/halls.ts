@@ -81,7 +81,7 @@ export class Halls {
 
   /** Its client knows that it is out: only then its record may forget that it was in (it may have to be told again). */
   left(session: Session, room: string): void {
-    if (session.outs?.delete(room) === true) forgetRoom(session, room);
+    if (session.outs?.delete(room) === true && session.stays?.has(room) !== true) forgetRoom(session, room);
   }
 
   /** The session is over. */
