@@ -213,6 +213,12 @@ export const fixed = {
     of: 'time after which presence that could not be handed over is said again',
     overflow: 'none',
   },
+  ackGather: {
+    value: 10,
+    unit: 'ms',
+    of: 'time in which a mux gathers what clients acknowledge, before it tells their owners',
+    overflow: 'an owner that has sent a client all that it may waits as long before it goes on',
+  },
   ends: {
     value: 32,
     unit: 'sessions',

@@ -33,6 +33,8 @@ export interface Bounds {
   readonly answerTime: number;
   /** No `<a/>` this long after `<r/>`: the client is gone, the session waits to be resumed. */
   readonly ackTime: number;
+  /** What clients acknowledge within this time is told to their owners together. */
+  readonly ackGather: number;
   /** A session whose connection went while nobody could be told is kept this long for the next owner, then forgotten. */
   readonly orphanTime: number;
   /** Ends of sessions that a lost owner did not receive; above, the new owner notices by the resume window. */
@@ -66,6 +68,7 @@ export function boundsOf(limits: Limits): Bounds {
     outStall: limits.stall * 1000,
     answerTime: fixed.answerTime.value,
     ackTime: limits.ackWait * 1000,
+    ackGather: fixed.ackGather.value,
     orphanTime: Math.max(1, limits.resume) * 1000,
     farewells: fixed.farewells.value,
     farewellTime: fixed.farewellTime.value,

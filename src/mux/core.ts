@@ -57,11 +57,17 @@ export interface Core {
   locate(address: string): Route | undefined;
   /** Asks for a `flush()` of `who` at the end of this tick; once however often. */
   touch(who: Flushed): void;
+  /** Tells the owner of this session soon, together with others, what its client acknowledged. */
+  acknowledge(session: Acknowledging): void;
   wait(wait: Wait, who: Waiter): void;
   /** A connection is closed, and nothing of it is left. */
   closed(): void;
   /** True where it waited. */
   unwait(wait: Wait, who: Waiter): boolean;
+}
+
+export interface Acknowledging {
+  tellAcknowledged(): void;
 }
 
 export interface Flushed {

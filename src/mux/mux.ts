@@ -1,4 +1,4 @@
-import type { Clock } from '../base/clock.ts';
+import type { Clock, Timer } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { Random } from '../base/random.ts';
 import type { Cast, Down, End, Up } from '../link/frames.ts';
@@ -11,7 +11,7 @@ import type { Bounds } from './bounds.ts';
 import { componentVerbs } from './component.ts';
 import { Connection } from './connection.ts';
 import type { Verbs } from './connection.ts';
-import type { Core, Count, Flushed, Wait, Waiter } from './core.ts';
+import type { Acknowledging, Core, Count, Flushed, Wait, Waiter } from './core.ts';
 import { Deadlines } from './deadlines.ts';
 import { Guard } from './guard.ts';
 import { usual as usualOffering, without, type Offering } from './offering.ts';
@@ -82,6 +82,8 @@ export class Mux implements Core {
   #routing = false;
 
   #dirty: Flushed[] = [];
+  readonly #acknowledging = new Set<Acknowledging>();
+  #acknowledgeTimer: Timer | undefined;
   #closing: (() => void) | undefined;
   #draining: Promise<void> | undefined;
 
@@ -169,6 +171,7 @@ export class Mux implements Core {
     some(0);
     if (this.#alive > 0) await new Promise<void>((resolve) => (this.#closing = resolve));
     for (const wait of Object.values(this.#waits)) wait.close();
+    this.#acknowledgeTimer?.cancel();
     this.#orphans.close();
     this.#farewells.close();
   }
@@ -196,6 +199,16 @@ export class Mux implements Core {
     if (who.dirty) return;
     who.dirty = true;
     if (this.#dirty.push(who) === 1) this.clock.soon(this.#flush);
+  }
+
+  /** Acknowledgements of many clients make few packets: nobody waits for a single one of them. */
+  acknowledge(session: Acknowledging): void {
+    this.#acknowledging.add(session);
+    this.#acknowledgeTimer ??= this.clock.after(this.bounds.ackGather, () => {
+      this.#acknowledgeTimer = undefined;
+      for (const one of this.#acknowledging) one.tellAcknowledged();
+      this.#acknowledging.clear();
+    });
   }
 
   /** One write per connection and tick. */
@@ -244,6 +257,7 @@ export class Mux implements Core {
 
   #forget(session: Session): void {
     this.#orphans.delete(session);
+    this.#acknowledging.delete(session);
     const { session: id } = session.link;
     if (this.#sessions.get(id) === session) this.#sessions.delete(id);
   }

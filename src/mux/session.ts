@@ -284,6 +284,11 @@ export class Session implements Waiter {
       this.#acknowledged(m);
     }
     if (this.#inactiveDue) this.requestCsi();
+    if (this.#ackDue) this.core.acknowledge(this);
+  }
+
+  /** Tells the owner what the client acknowledged since it was told. */
+  tellAcknowledged(): void {
     if (!this.#ackDue) return;
     this.#ackDue = false;
     const { partition, epoch, acked } = this;
@@ -400,6 +405,7 @@ export class Session implements Waiter {
    */
   leave(how: 'detach' | 'end'): boolean {
     this.settle(false);
+    this.tellAcknowledged();
     this.leaving = how;
     this.expelled();
     if (this.owner === undefined) return false;

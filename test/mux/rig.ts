@@ -7,6 +7,7 @@ import type { Member, Probe, Mesh, Returned } from '../../src/mesh/mesh.ts';
 import { openMux } from '../../src/mux/mux.ts';
 import type { Mux, MuxOptions } from '../../src/mux/mux.ts';
 import type { Transport, TransportHandlers } from '../../src/mux/transport.ts';
+import { bounds } from '../../src/mux/bounds.ts';
 import type { Route, Routes } from '../../src/placement/routes.ts';
 
 /** A clock that stands still until `run`. */
@@ -281,6 +282,8 @@ export class Rig {
 
   /** The frames of one kind, the others being dropped. */
   only<T extends Up['t']>(t: T, to = 'a/1'): Extract<Up, { t: T }>[] {
+    // They are gathered.
+    if (t === 'ack') this.clock.run(bounds.ackGather);
     return this.frames(to).filter((frame): frame is Extract<Up, { t: T }> => frame.t === t);
   }
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { bounds } from '../../src/mux/bounds.ts';
 import { out, Rig } from './rig.ts';
 
 test('stanzas are numbered from bind and go to the owner with the session as it is', () => {
@@ -91,7 +92,7 @@ test('a stanza above 256 KiB ends the stream', () => {
   assert.match(client.read(), /<policy-violation /);
 });
 
-test('one write and one ack a tick, however many stanzas', () => {
+test('one write a tick and one ack a moment, however many stanzas', () => {
   const rig = new Rig();
   const client = rig.login();
   client.writes = 0;
@@ -102,6 +103,27 @@ test('one write and one ack a tick, however many stanzas', () => {
     rig.only('ack').map(({ m }) => m),
     [10],
   );
+});
+
+test('what several clients acknowledge is told together, and before one of them is gone', () => {
+  const rig = new Rig();
+  const [one, two] = [rig.login(100), rig.login(200)];
+  rig.only('ack');
+  rig.say(out(100, 1));
+  rig.say(out(200, 1));
+  assert.deepEqual(rig.frames(), [], 'others may follow');
+  rig.clock.run(bounds.ackGather - 1);
+  rig.say(out(100, 2));
+  assert.deepEqual(rig.frames(), []);
+  rig.clock.run(1);
+  const told = () =>
+    rig.frames().map((frame) => ('m' in frame ? `${frame.t} ${frame.session} ${frame.m}` : frame.t));
+  assert.deepEqual(told(), ['ack 100 2', 'ack 200 1']);
+  rig.say(out(200, 2));
+  two.cut();
+  assert.deepEqual(told(), ['ack 200 2', 'detach']);
+  one.cut();
+  assert.deepEqual(told(), ['detach']);
 });
 
 test('without stream management a stanza is acknowledged when the socket took it', () => {
