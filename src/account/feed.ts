@@ -219,7 +219,8 @@ export class Cursor {
 
   #send(row: Row, spooled: boolean): void {
     const session = this.#session;
-    const seen = view(row, session, spooled);
+    // It may have ended while rows were read for it: what it is not sent is in nobody's hand.
+    const seen = session.ended ? undefined : view(row, session, spooled);
     if (seen === undefined) return;
     const settles = seen.copy ? 0 : session.account.handOut(row.id);
     session.send(seen.text, 0, spooled ? 's' : seen.copy ? 'c' : 'a', row.id, settles);

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
-import { endInTurn } from '../../src/account/end.ts';
+import { endInTurn, endSession } from '../../src/account/end.ts';
+import { messageRows } from '../../src/account/rows.ts';
 import { Failure } from '../../src/base/failure.ts';
 import { fixed } from '../../src/base/fixed.ts';
 import type { Unit } from '../../src/store/lane.ts';
+import type { Statement, Value } from '../../src/store/store.ts';
 import { Rig, type Client } from './rig.ts';
 
 describe('the end of a session', () => {
@@ -46,5 +48,24 @@ describe('the end of a session', () => {
     assert.equal(rig.partition.sessions.size, 0);
     const rows = rig.model.rows<{ n: number }>('select count(*) as n from session');
     assert.equal(rows[0]!.n, 0, 'each is stored in the end');
+  });
+
+  it('in the midst of reading what waits for it leaves all of that to the next one', async () => {
+    const bob = await rig.login('bob', 'desk');
+    await bob.says('<message to="alice@example.org" type="chat" id="1"><body>1</body></message>');
+    const phone = await rig.bind('alice', 'phone');
+    const { store } = rig.partition.env;
+    const query = store.query.bind(store);
+    store.query = async <Row extends object>(statement: Statement, params: readonly Value[]) => {
+      const rows = await query<Row>(statement, params);
+      if (statement === messageRows.spooled) endSession(phone.session);
+      return rows;
+    };
+    await phone.says('<presence/>');
+    assert.doesNotMatch(phone.take().join(), /<body>/);
+    store.query = query;
+    const next = await rig.bind('alice', 'next');
+    await next.says('<presence/>');
+    assert.match(next.take().join(), /<body>1<\/body>/);
   });
 });

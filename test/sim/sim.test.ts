@@ -17,11 +17,11 @@ const catching: Readonly<Record<string, number>> = {
   'hall-keeps-owner': 1,
   'untold-departures': 1,
   'restart-n': 1,
-  'fence-without-lock': 10,
+  'fence-without-lock': 2,
   'ignore-epochs': 1,
   'stale-generation': 1,
-  'renew-when-cut-off': 41,
-  'steal-after-database-outage': 1,
+  'renew-when-cut-off': 5,
+  'steal-after-database-outage': 2,
 };
 
 test('every planted fault has a pinned seed', () => {
