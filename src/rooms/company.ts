@@ -70,6 +70,17 @@ export class Company {
     this.#remember({ jid: '', nick, v, gone: true, open, hidden: !shown });
   }
 
+  /** What is remembered of a session that comes in again under another nickname: its departure is nobody's from here on. */
+  returned(jid: string, nick: string): Departure | undefined {
+    for (const departure of this.#departures.values())
+      if (departure.jid === jid) {
+        if (departure.nick === nick) return undefined;
+        this.#departures.set(departure.nick, { ...departure, jid: '' });
+        return departure;
+      }
+    return undefined;
+  }
+
   #remember(departure: Departure): void {
     const { nick, v } = departure;
     this.#faces.delete(nick);

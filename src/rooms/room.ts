@@ -256,6 +256,13 @@ export class Room implements Party {
 
   /** Comes in, or changes: stored as it is now. */
   seat(unit: Joint, occupant: Occupant): void {
+    const { full } = occupant.jid;
+    const left = this.occupants.has(full) ? undefined : this.company.returned(full, occupant.nick);
+    // Its row is needed now: that nobody goes by its old nickname any more is kept as when it is renamed.
+    if (left !== undefined) {
+      const { nick, v, hidden, open } = left;
+      this.vacate(unit, { ...occupant, nick, v, shown: !hidden }, open);
+    }
     this.#seat(occupant);
     this.#write(unit, occupant, false, textOf(occupant.presence));
   }

@@ -21,6 +21,20 @@ void describe('departures', () => {
     assert.ok(told.some((text) => text.includes('/robert"') && !text.includes('unavailable')));
   });
 
+  void it('of one that came in again by another nickname are known to the next owner', async () => {
+    await using rig = await open();
+    const [alice, bob] = (await rig.gather('alice', 'bob')) as [Client, Client];
+    await bob.says(`<presence to="${cave}/bob" type="unavailable"/>`);
+    await bob.says(`<presence to="${cave}/robert"><x xmlns="http://jabber.org/protocol/muc"/></presence>`);
+    assert.equal(await retold(rig, alice), 1);
+    await rig.restart();
+    assert.equal(await retold(rig, alice), 1);
+    await bob.says(`<presence to="${cave}/robert" type="unavailable"/>`);
+    await bob.says(`<presence to="${cave}/bob"><x xmlns="http://jabber.org/protocol/muc"/></presence>`);
+    await rig.restart();
+    assert.equal(await retold(rig, alice), 1, 'robert, and bob no more');
+  });
+
   // Else nobody tells it that it is out, once the server that speaks for it is not heard of any more.
   void it('are told where the session is, whatever its last owner says that does not know better', async () => {
     await using rig = await open();
