@@ -87,8 +87,7 @@ export function adoptRecord(session: Session, frame: Carried['record']): void {
   cursor.spoolPos = 0;
   const known = session.record();
   // A record comes before the `handled` of its stanza: the row's is the newer one where its n is.
-  const newer = frame.record === known || frame.handled >= session.committedN;
-  if (frame.record !== '' && newer) {
+  if (frame.record !== '' && (frame.record === known || frame.handled >= session.committedN)) {
     restore(session, frame.record);
     if (frame.record !== known) {
       session.recordDirty = true;
@@ -115,15 +114,16 @@ export function adoptRecord(session: Session, frame: Carried['record']): void {
   // How far its client came in rooms, and that it is in them no more, the feeds say and not the record, which may be older.
   session.places = undefined;
   cursor.adopt(frame.feeds, frame.unacked);
-  if (stored !== undefined) session.places = joined(stored, session.places, newer);
+  if (stored !== undefined)
+    session.places = joined(stored, session.places, frame.generation >= session.stored);
   account.settleDelivered(session, held);
   // Somebody has to ask for the rest.
   session.partition.touchLazily(account);
 }
 
 /**
- * Places in rooms from the row and from a mux's record, which may be that of a link before the last (the higher ones). In
- * which rooms it is, says the newer of the two.
+ * Places in rooms from the row and from a mux's record: the higher ones. In which rooms it is, says the record, unless it is
+ * that of a link before the one that the row knows of.
  */
 function joined(
   stored: ReadonlyMap<string, number>,

@@ -92,7 +92,7 @@ export class Loads {
   #wake(account: Account, row: SessionRow): void {
     const { env, began, sessions, carried } = this.#partition;
     const session = new Session(account, row.id, row.resource, row.started, row.pos);
-    session.generation = row.generation;
+    session.generation = session.stored = row.generation;
     session.taken = session.inN = session.committedN = row.n;
     session.cursor.rpos = session.cursor.ackedRpos = row.rpos;
     session.cursor.live = false;

@@ -33,6 +33,8 @@ export class Session {
   readonly full: string;
   /** Raised by each resume; frames of a lower one are ignored. */
   generation = 1;
+  /** The generation that its row had when this owner read it. */
+  stored = 0;
   mux: Peer | undefined;
   info: ConnInfo | undefined;
   readonly started: number;

@@ -105,7 +105,7 @@ void describe('a session that is resumed (XEP-0198 §5)', () => {
   void it('keeps what its row knows to be acknowledged, whatever an older record says', () => {
     const { session } = phone;
     session.dormant = true;
-    session.generation = 2;
+    session.generation = session.stored = 2;
     session.committedN = 9;
     session.cursor.pos = session.cursor.ackedPos = 70;
     session.cursor.rpos = session.cursor.ackedRpos = 71;
