@@ -25,6 +25,8 @@ export class Muxes {
   readonly #partitions: Owned<Partition>;
   readonly #logins: Logins;
   readonly #registration: Registration;
+  /** Connections that wait to resume, with their mux. */
+  readonly #resuming = new Set<string>();
 
   constructor(env: Env, partitions: Owned<Partition>) {
     this.#env = env;
@@ -57,6 +59,7 @@ export class Muxes {
         return;
       case 'gone':
         this.#logins.gone(from, frame.conn);
+        this.#resuming.delete(`${frame.conn} ${from}`);
         return;
       case 'register':
         this.#register(from, frame);
@@ -201,8 +204,12 @@ export class Muxes {
           ? bind(account, from, frame).finally(() => partition.vacated?.(account))
           : resume(account, from, frame),
       );
-    if (frame.t !== 'bind') void partition.reports().then(enter);
-    else if (guest)
+    // One that was given up meanwhile must not take the session from the connection that came after it.
+    const resuming = `${conn} ${from}`;
+    if (frame.t !== 'bind') {
+      this.#resuming.add(resuming);
+      void partition.reports().then(() => this.#resuming.delete(resuming) && enter());
+    } else if (guest)
       addGuest(partition, frame.account).then(enter, (error: unknown) => {
         this.#env.log.warn({ err: error }, 'an anonymous account could not be made');
         refuse();
@@ -285,6 +292,7 @@ export class Muxes {
   /** What it holds is nobody's until it comes back. */
   peerGone(peer: Peer): void {
     this.#logins.peerGone(peer);
+    for (const resuming of this.#resuming) if (resuming.endsWith(` ${peer}`)) this.#resuming.delete(resuming);
     for (const partition of this.#partitions.values()) partition.claims.delete(peer);
     for (const partition of this.#partitions.values())
       for (const session of partition.sessions.values())

@@ -112,7 +112,7 @@ function acknowledged(session: Session, h: number): number | 'freed' | undefined
   if (session.enabled === undefined) return undefined;
   if (session.dormant && session.mirrored === 0) {
     session.enabled = { n: session.enabled.n, m: 0 };
-    unacked.m = unacked.acked = h;
+    session.startAt(h);
     cursor.startAgain(account.head);
     return h;
   }

@@ -203,10 +203,21 @@ export class Session {
   lift(m: number): void {
     const { takenOver, unacked } = this;
     if (m <= takenOver || (this.linked && m <= unacked.m)) return;
-    const by = m - takenOver;
-    unacked.lift(takenOver, by);
-    for (const [n, at] of this.answers ?? []) if (at > takenOver) this.answers!.set(n, at + by);
+    this.#raise(takenOver, m - takenOver);
     this.takenOver = m;
+  }
+
+  /** Its row knows nothing of what was sent: ours begins where the client's count ends, with what it was sent meanwhile. */
+  startAt(h: number): void {
+    const { unacked } = this;
+    if (h <= unacked.acked) return;
+    this.#raise(unacked.acked, h - unacked.acked);
+    unacked.acked = h;
+  }
+
+  #raise(above: number, by: number): void {
+    this.unacked.lift(above, by);
+    for (const [n, at] of this.answers ?? []) if (at > above) this.answers!.set(n, at + by);
   }
 
   /** Everything up to n has been acted on; `h` waits for the batch that writes n (DESIGN §5, sessions). */

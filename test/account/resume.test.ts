@@ -101,6 +101,28 @@ void describe('a session that is resumed (XEP-0198 §5)', () => {
     assert.deepEqual(answers(), ['resumed 8', 'unresumed 9'], 'now it is known what was sent');
   });
 
+  // Else it is numbered like what the client had from the link that died, and dropped as that.
+  void it('of which only the row is left is sent what was meant for it since, behind what its client counted', async () => {
+    const { session } = phone;
+    session.mux = undefined;
+    session.dormant = true;
+    session.unacked.begin(0, 0);
+    session.send('<message id="one"/>');
+    session.send('<message id="two"/>');
+    ask(7, 40);
+    ask(8, 40);
+    await rig.still();
+    const [resumed] = said.filter(({ t }) => t === 'resumed');
+    assert.equal(resumed?.m, 40);
+    assert.deepEqual(
+      said.filter(({ t }) => t === 'out').map(({ m, text }) => [m, text]),
+      [
+        [41, '<message id="one"/>'],
+        [42, '<message id="two"/>'],
+      ],
+    );
+  });
+
   // A mux shows the link before the last, whose mux and owner died: its client acknowledged more since.
   void it('keeps what its row knows to be acknowledged, whatever an older record says', () => {
     const { session } = phone;

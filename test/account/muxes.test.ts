@@ -1,0 +1,59 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { systemClock } from '../../src/base/clock.ts';
+import { defaultLimits } from '../../src/base/limits.ts';
+import type { Env } from '../../src/account/env.ts';
+import { Muxes } from '../../src/account/muxes.ts';
+import type { Partition } from '../../src/account/partition.ts';
+import { proofFor } from '../../src/account/ticket.ts';
+import type { Owned } from '../../src/entity/owned.ts';
+import type { Up } from '../../src/link/frames.ts';
+
+// Else it takes the session from the connection that its client has come back with.
+test('a connection that goes while the muxes report does not resume any more', async () => {
+  const env = {
+    secret: new Uint8Array(32),
+    domains: new Set(),
+    count: () => {},
+    limits: defaultLimits,
+    clock: systemClock,
+  } as unknown as Env;
+  const sought: string[] = [];
+  let report = () => {};
+  const reported = new Promise<void>((resolve) => (report = resolve));
+  const partition = {
+    closing: false,
+    reports: () => reported,
+    account: (address: string) => {
+      sought.push(address);
+      return undefined;
+    },
+  } as unknown as Partition;
+  const sent: number[] = [];
+  Object.assign(env, {
+    mesh: { send: (_: string, __: string, { conn }: { conn: number }) => void sent.push(conn) },
+  });
+  const muxes = new Muxes(env, { in: () => partition, at: () => partition } as unknown as Owned<Partition>);
+  const account = 'alice@example.org';
+  const ask = (mux: string, conn: number) => {
+    const proof = proofFor(env, mux, conn, account);
+    muxes.receive(mux, {
+      t: 'resume',
+      partition: 1,
+      epoch: 1,
+      conn,
+      account,
+      proof,
+      previd: '',
+      h: 0,
+    } as unknown as Up);
+  };
+  ask('mux1/1', 5);
+  ask('mux1/1', 6);
+  ask('mux2/1', 5);
+  muxes.receive('mux1/1', { t: 'gone', partition: 1, epoch: 1, conn: 5 } as Up);
+  report();
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(sought.length, 2);
+  assert.deepEqual(sent, [6, 5], 'in the order in which they came');
+});
