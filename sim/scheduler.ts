@@ -94,6 +94,9 @@ const epoch = 1_700_000_000_000;
 /** One thread for a whole community: events in the order of virtual time, those of one moment in the order they came. */
 export class Scheduler {
   #heap: Entry[] = [];
+  /** What was due when it came, in the order in which it came: no need to sort it. */
+  #soon: Entry[] = [];
+  #taken = 0;
   #order = 0;
   #now = 0;
 
@@ -149,9 +152,8 @@ export class Scheduler {
   /** Runs the next event; false where none is due any more. */
   #step(until: number): boolean {
     for (;;) {
-      const entry = this.#heap[0];
-      if (entry === undefined || entry.at > until) break;
-      this.#pop();
+      const entry = this.#next(until);
+      if (entry === undefined) break;
       if (entry.cancelled) continue;
       this.#now = Math.max(this.#now, entry.at);
       entry.run();
@@ -161,8 +163,27 @@ export class Scheduler {
     return false;
   }
 
+  /** Takes the first entry out, unless it is not due by `until`. */
+  #next(until: number): Entry | undefined {
+    const soon = this.#soon[this.#taken];
+    const first = this.#heap[0];
+    if (soon === undefined || (first !== undefined && before(first, soon))) {
+      if (first === undefined || first.at > until) return undefined;
+      this.#pop();
+      return first;
+    }
+    if (soon.at > until) return undefined;
+    this.#taken += 1;
+    if (this.#taken === this.#soon.length) this.#taken = this.#soon.length = 0;
+    return soon;
+  }
+
   #push(at: number, run: () => void): Entry {
     const entry: Entry = { at, order: this.#order++, run, cancelled: false };
+    if (at === this.#now) {
+      this.#soon.push(entry);
+      return entry;
+    }
     const heap = this.#heap;
     let i = heap.push(entry) - 1;
     while (i > 0) {
