@@ -93,7 +93,9 @@ export class History {
   acked(message: Message): void {
     message.acked = true;
     this.note(`${message.id} is acknowledged`);
-    const stored = isRoom(message.to) ? this.#kept(message.to, message.id) : this.#stored(message.from, message.id) === 1;
+    const stored = isRoom(message.to)
+      ? this.#kept(message.to, message.id)
+      : this.#stored(message.from, message.id) === 1;
     if (!stored && !message.bounced) this.early.add(message);
   }
 
@@ -130,7 +132,8 @@ export class History {
     this.#places.set(id, pos);
     if (before !== undefined && before !== pos)
       this.fault(4, `${client.name} heard ${id} at ${pos}, and others at ${before}`);
-    if (!this.#placed(room, id, pos)) this.fault(3, `${client.name} heard ${id} in ${room}, which is not stored there`);
+    if (!this.#placed(room, id, pos))
+      this.fault(3, `${client.name} heard ${id} in ${room}, which is not stored there`);
   }
 
   bounced(id: string): void {
@@ -230,8 +233,7 @@ export class History {
         text,
       ).length > 0 ||
       ['room_message', 'outbox'].some(
-        (table) =>
-          database.rows(`select 1 from ${table} where instr(xml, ?1) > 0 limit 1`, text).length > 0,
+        (table) => database.rows(`select 1 from ${table} where instr(xml, ?1) > 0 limit 1`, text).length > 0,
       )
     );
   }
