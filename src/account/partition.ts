@@ -150,9 +150,16 @@ export class Partition {
 
   /**
    * Resolves when every live mux has handed over its sessions, at most `reportMs` from the owner's beginning: before that
-   * nobody knows the newest state of a session that comes to be resumed, or that it is unknown.
+   * nobody knows the newest state of a session that comes to be resumed, or that it is unknown. Those who wait go on in the
+   * order in which they came: the last connection that asks for a session has it.
    */
-  async reports(): Promise<void> {
+  reports(): Promise<void> {
+    this.#reports ??= this.#reporting().finally(() => (this.#reports = undefined));
+    return this.#reports;
+  }
+  #reports: Promise<void> | undefined;
+
+  async #reporting(): Promise<void> {
     const { muxes } = this.env;
     const complete = () => muxes.settled() && muxes.list().every((mux) => this.reported.has(mux));
     // oxlint-disable-next-line no-await-in-loop -- looks again after each pause
