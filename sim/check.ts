@@ -145,8 +145,10 @@ function atRest(world: World, people: readonly Client[], history: History): void
     if (person.waiting > 0)
       history.fault(2, `${person.waiting} stanzas of ${person.name} are not acknowledged`);
     const waiting = world.database.rows<{ id: number; target: string; kind: number; posted: number }>(
-      `select m.id, m.target, m.kind, m.posted from message m join account a on a.id = m.account
-        where a.address = ?1 and m.pending = 1 and m.id > a.watermark and m.kind in (0, 3)`,
+      `select m.id, m.target, m.kind, m.posted from account a
+        join message m on m.partition = a.partition and m.account = a.id and m.id > a.watermark
+        where a.partition = ?1 and a.address = ?2 and m.pending = 1 and m.kind in (0, 3)`,
+      world.partitionOf(person.address)!,
       person.address,
     );
     if (waiting.length > 0)

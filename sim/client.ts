@@ -2,10 +2,11 @@ import { createHash, createHmac, pbkdf2Sync } from 'node:crypto';
 import type { Clock, Timer } from '../src/base/clock.ts';
 import type { Element } from '../src/xmpp/element.ts';
 import { NS } from '../src/xmpp/namespaces.ts';
-import { parseFragment } from '../src/xmpp/parser.ts';
+
 import { Habits } from './habits.ts';
 import { Guest } from './guest.ts';
 import type { History, Message } from './history.ts';
+import { read } from './reading.ts';
 import { connect, type Line } from './wire.ts';
 import { domain, roomsHost, type MuxProcess, type World } from './world.ts';
 
@@ -215,7 +216,7 @@ export class Client {
       (transport) => mux.mux.accept(transport, true),
       {
         frame: (text) => {
-          if (number === this.#connection && this.#line !== undefined) this.#frame(parseFragment(text));
+          if (number === this.#connection && this.#line !== undefined) this.#frame(read(text));
         },
         closed: () => {
           if (number !== this.#connection || this.#line === undefined) return;

@@ -93,7 +93,9 @@ export class History {
   acked(message: Message): void {
     message.acked = true;
     this.note(`${message.id} is acknowledged`);
-    const stored = isRoom(message.to) ? this.#kept(message.id) : this.#stored(message.from, message.id) === 1;
+    const stored = isRoom(message.to)
+      ? this.#kept(message.to, message.id)
+      : this.#stored(message.from, message.id) === 1;
     if (!stored && !message.bounced) this.early.add(message);
   }
 
@@ -102,7 +104,8 @@ export class History {
     this.received += 1;
     this.note(`${client.name} gets ${id} (${stanzaId})${delayed ? ' late' : ''}`);
     const found = this.#world.database.rows(
-      'select 1 from message m join account a on a.id = m.account where a.address = ?1 and m.id = ?2',
+      `select 1 from message where partition = ?1 and account = ${accountAt} and id = ?3`,
+      this.#world.partitionOf(client.address)!,
       client.address,
       stanzaId,
     );
@@ -129,13 +132,8 @@ export class History {
     this.#places.set(id, pos);
     if (before !== undefined && before !== pos)
       this.fault(4, `${client.name} heard ${id} at ${pos}, and others at ${before}`);
-    const [row] = this.#world.database.rows<{ xml: string }>(
-      'select xml from room_message where partition = ?1 and pos = ?2 and xml like ?3',
-      this.#world.roomPartitionOf(room)!,
-      pos,
-      `%<body>${id}</body>%`,
-    );
-    if (row === undefined) this.fault(3, `${client.name} heard ${id} in ${room}, which is not stored there`);
+    if (!this.#placed(room, id, pos))
+      this.fault(3, `${client.name} heard ${id} in ${room}, which is not stored there`);
   }
 
   bounced(id: string): void {
@@ -193,16 +191,50 @@ export class History {
 
   #stored(address: string, body: string): number {
     return this.#world.database.rows(
-      `select 1 from message m join account a on a.id = m.account where a.address = ?1 and m.xml like ?2 and m.kind <> 1`,
+      `select 1 from message where partition = ?1 and account = ${accountAt} and instr(xml, ?3) > 0 and kind <> 1`,
+      this.#world.partitionOf(address)!,
       address,
-      `%<body>${body}</body>%`,
+      written(body),
     ).length;
   }
 
-  #kept(body: string): boolean {
-    const like = `%<body>${body}</body>%`;
-    return ['room_message', 'outbox'].some(
-      (table) => this.#world.database.rows(`select 1 from ${table} where xml like ?1`, like).length > 0,
+  /** In the room that has the address now, or in one that had it and is gone. */
+  #placed(room: string, body: string, pos: number): boolean {
+    const partition = this.#world.roomPartitionOf(room)!;
+    const { database } = this.#world;
+    const text = written(body);
+    return (
+      database.rows(
+        `select 1 from room_message where partition = ?1 and room = ${roomAt} and pos = ?3 and instr(xml, ?4) > 0`,
+        partition,
+        room,
+        pos,
+        text,
+      ).length > 0 ||
+      database.rows(
+        'select 1 from room_message where partition = ?1 and pos = ?2 and instr(xml, ?3) > 0',
+        partition,
+        pos,
+        text,
+      ).length > 0
+    );
+  }
+
+  /** In the room that has the address now, where it is one of the last; in one that is gone; or on its way. */
+  #kept(room: string, body: string): boolean {
+    const { database } = this.#world;
+    const text = written(body);
+    return (
+      database.rows(
+        `select 1 from room_message where partition = ?1 and room = ${roomAt} and instr(xml, ?3) > 0
+          order by pos desc limit 1`,
+        this.#world.roomPartitionOf(room)!,
+        room,
+        text,
+      ).length > 0 ||
+      ['room_message', 'outbox'].some(
+        (table) => database.rows(`select 1 from ${table} where instr(xml, ?1) > 0 limit 1`, text).length > 0,
+      )
     );
   }
 
@@ -215,6 +247,15 @@ export class History {
     }
     return seen;
   }
+}
+
+/** The id of the account or the room at the address ?2 in the partition ?1, by key. */
+const accountAt = '(select id from account where partition = ?1 and address = ?2)';
+const roomAt = '(select id from room where partition = ?1 and address = ?2)';
+
+/** A message's text as it stands in what is stored. */
+function written(body: string): string {
+  return `<body>${body}</body>`;
 }
 
 function isRoom(to: string): boolean {

@@ -1,7 +1,6 @@
 import type { Clock } from '../src/base/clock.ts';
 import { Failure } from '../src/base/failure.ts';
 import type { Log } from '../src/base/log.ts';
-import { decodePacket, encodePacket } from '../src/link/codec.ts';
 import { openMesh } from '../src/mesh/channel.ts';
 import type { Mesh, Packet } from '../src/mesh/mesh.ts';
 import { openMux, type Mux } from '../src/mux/mux.ts';
@@ -9,6 +8,7 @@ import type { Health } from '../src/mesh/health.ts';
 import { placeInRange, roomHost, type Ranges } from '../src/placement/placement.ts';
 import { openTable, type Table } from '../src/placement/table.ts';
 import { passing, type Break } from './breaks.ts';
+import { openCopier } from './copy.ts';
 import { Net, type Process } from './net.ts';
 import { Owners } from './owners.ts';
 import { Life, Scheduler, Seeded } from './scheduler.ts';
@@ -68,6 +68,7 @@ export class World {
   readonly broken: Break;
   /** When each machine was last seen to be sick. */
   readonly #sick = new Map<string, number>();
+  readonly #copier = openCopier();
   #incarnations = 0;
 
   constructor(seed: number, log: Log, broken: Break) {
@@ -211,10 +212,10 @@ export class World {
 
   /** As it comes out of a wire that leaves the process. */
   #copied(packet: Packet): Packet {
-    const copy = decodePacket(encodePacket(packet));
-    const lost = packet.frames.findIndex((frame, i) => frame !== undefined && copy?.frames[i] === undefined);
+    const copy = this.#copier.copy(packet);
+    const lost = packet.frames.findIndex((frame, i) => frame !== undefined && copy.frames[i] === undefined);
     if (lost >= 0) this.fault(11, `a frame cannot be carried: ${JSON.stringify(packet.frames[lost])}`);
-    return copy ?? { ...packet, frames: [] };
+    return copy;
   }
 
   #process(name: string, roles: readonly string[]): Process & { readonly clock: Clock } {

@@ -155,16 +155,16 @@ export class Partition {
 
   /**
    * Resolves when every live mux has handed over its sessions, at most `reportMs` from the owner's beginning: before that
-   * nobody knows the newest state of a session that comes to be resumed, or that it is unknown.
+   * nobody knows the newest state of a session that comes to be resumed, or that it is unknown. Those who wait go on in the
+   * order in which they came: the last connection that asks for a session has it.
    */
   reports(): Promise<void> {
-    // One promise: who asks first goes on first.
-    this.#reports ??= this.#complete().finally(() => (this.#reports = undefined));
+    this.#reports ??= this.#reporting().finally(() => (this.#reports = undefined));
     return this.#reports;
   }
   #reports: Promise<void> | undefined;
 
-  async #complete(): Promise<void> {
+  async #reporting(): Promise<void> {
     const { muxes } = this.env;
     const complete = () => muxes.settled() && muxes.list().every((mux) => this.reported.has(mux));
     // oxlint-disable-next-line no-await-in-loop -- looks again after each pause

@@ -114,7 +114,7 @@ export function flat(fences: readonly Fence[]): number[] {
 
 /** A core's counts in the order of the batch. */
 export function spread(counts: readonly number[] | undefined, order: readonly number[]): number[] {
-  const spread = Array.from<number>({ length: order.length }).fill(1);
+  const spread = order.map(() => 1);
   if (counts !== undefined) order.forEach((index, at) => (spread[index] = counts[at]!));
   return spread;
 }

@@ -5,6 +5,7 @@ import { resume } from '../../src/account/resume.ts';
 import { systemRandom, token } from '../../src/base/random.ts';
 import { hashOf, previdOf } from '../../src/account/ticket.ts';
 import type { Resume } from '../../src/link/frames.ts';
+import { Scheduler } from '../../sim/scheduler.ts';
 import { NS } from '../../src/xmpp/namespaces.ts';
 import { Rig, type Client } from './rig.ts';
 
@@ -65,6 +66,25 @@ void describe('a session that is resumed (XEP-0198 §5)', () => {
     ask(8);
     await rig.still();
     assert.deepEqual(answers(), ['unresumed 7', 'resumed 8']);
+  });
+
+  // The later one may look just when the last mux has reported, and the earlier one a moment after.
+  void it('waits for the muxes in the order of the connections that ask', async () => {
+    const { partition } = phone.session;
+    const scheduler = new Scheduler();
+    let reported = false;
+    const muxes = { settled: () => reported, list: () => [] };
+    Object.assign(partition.env, { clock: scheduler.clock(), muxes });
+    Object.assign(partition, { began: 0 });
+    const went: number[] = [];
+    const come = (number: number) => void partition.reports().then(() => went.push(number));
+    come(1);
+    await scheduler.run(10);
+    come(2);
+    await scheduler.run(25);
+    reported = true;
+    await scheduler.run(100);
+    assert.deepEqual(went, [1, 2]);
   });
 
   // Else its h, which counts what a lost link brought, acknowledges what nobody has sent it.
