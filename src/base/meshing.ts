@@ -66,6 +66,12 @@ export const meshing = {
     of: 'silence of a process while this one can hear others',
     overflow: 'it is gone: frames that it has not received return to their senders',
   },
+  muxMissed: {
+    value: 30_000,
+    unit: 'ms',
+    of: 'time for which a mux that is not heard any more may have records of sessions',
+    overflow: 'new owners do not wait for it',
+  },
   meshAnswer: {
     value: 2500,
     unit: 'ms',
