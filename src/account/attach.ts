@@ -78,8 +78,10 @@ export function adoptRecord(session: Session, frame: Carried['record']): void {
   session.mirrored = frame.generation;
   session.takenOver = frame.m;
   session.linked = false;
-  // Handled stanzas will not be replayed, also where no batch has written their n yet.
-  session.taken = session.inN = Math.max(session.committedN, frame.handled);
+  // Handled stanzas will not be replayed, also where no batch has written their n yet. Nor is what an older link brought
+  // here a moment ago taken again: its client has sent the same ones on the newer.
+  session.inN = Math.max(session.inN, session.committedN, frame.handled);
+  session.taken = Math.max(session.taken, session.inN);
   if (session.inN > session.committedN) session.partition.touch(session);
   // What the client acknowledged, says the row; of that nothing is taken back.
   const stored = session.places;

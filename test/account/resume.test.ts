@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { adoptRecord } from '../../src/account/attach.ts';
+import { receiveStanza } from '../../src/account/inbound.ts';
 import { resume } from '../../src/account/resume.ts';
+import { parseStored } from '../../src/xmpp/parser.ts';
 import { systemRandom, token } from '../../src/base/random.ts';
 import { hashOf, previdOf } from '../../src/account/ticket.ts';
 import type { Resume } from '../../src/link/frames.ts';
@@ -179,6 +181,31 @@ void describe('a session that is resumed (XEP-0198 §5)', () => {
     assert.equal(session.cursor.ackedPos, 70, 'nor by the acknowledgement of what came before');
     shown(2, 9, [['m:attic@conference.example.org', 80]]);
     assert.deepEqual(session.cursor.feeds().slice(3), [['m:attic@conference.example.org', 80]]);
+  });
+
+  // Two muxes show their links one after the other: what the first one brought is under way when the second one comes.
+  void it('takes nothing twice that two links of it bring', async () => {
+    const { session } = phone;
+    const { committedN } = session;
+    await rig.still();
+    phone.send('<message to="bob@example.org" type="chat" id="1"><body>1</body></message>');
+    adoptRecord(session, {
+      ...{
+        generation: session.generation + 1,
+        handled: committedN,
+        record: session.record(),
+        m: 0,
+        acked: 0,
+      },
+      ...{ enabled: session.enabled, feeds: [], unacked: [] },
+    });
+    const again = parseStored('<message to="bob@example.org" type="chat" id="1"><body>1</body></message>');
+    session.account.mailbox.run(() => receiveStanza(session, committedN + 1, again));
+    await rig.still();
+    const [rows] = rig.model.rows<{ n: number }>(
+      `select count(*) as n from message where xml like '%<body>1<%'`,
+    );
+    assert.equal(rows!.n, 2, 'at Alice’s and at Bob’s');
   });
 
   void it('that reads what its mux brings has no other one: it has not had more than it was sent', async () => {
