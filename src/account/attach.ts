@@ -53,6 +53,7 @@ export async function attach(
   session.expires = Infinity;
   session.wanted = false;
   // Frames to it may have been lost with the last link, the record's among them.
+  const answered = known ? [] : [...session.unacked].filter(({ answers }) => answers > frame.handled);
   if (known) session.shown(frame.record);
   else adoptRecord(session, frame);
   session.dormant = false;
@@ -65,6 +66,8 @@ export async function attach(
     // Behind that: what waited in rooms for the client's acknowledgement follows at once.
     session.acknowledge(frame.acked);
   }
+  // What the link before was given for requests that come again with this one, which does not have it.
+  for (const { text, answers } of answered) session.send(text, answers);
   for (const { n, stanza } of frame.open) await answerAgain(session, n, stanza);
   session.partition.refresher.refresh(session);
   if (session.directed !== undefined) session.partition.halls?.adopt(session);
@@ -77,8 +80,10 @@ export function adoptRecord(session: Session, frame: Carried['record']): void {
   session.mirrored = frame.generation;
   session.takenOver = frame.m;
   session.linked = false;
-  // Handled stanzas will not be replayed, also where no batch has written their n yet.
-  session.taken = session.inN = Math.max(session.committedN, frame.handled);
+  // Handled stanzas will not be replayed, also where no batch has written their n yet. Nor is what another mux brought from
+  // the link before and is on its way to the store: that comes again with this one.
+  session.taken = Math.max(session.taken, session.committedN, frame.handled);
+  session.inN = Math.max(session.inN, session.committedN, frame.handled);
   if (session.inN > session.committedN) session.partition.touch(session);
   // What the client acknowledged, says the row; of that nothing is taken back.
   const stored = session.places;
