@@ -4,6 +4,7 @@ import type { Account } from './account.ts';
 import type { Carried } from './carry.ts';
 import { answerAgain } from './inbound.ts';
 import { restore } from './record.ts';
+import { isResumed } from './resume.ts';
 import type { Session } from './session.ts';
 import { ticketHolds } from './ticket.ts';
 
@@ -29,8 +30,10 @@ export async function attach(
   const session = account.sessions.find((one) => one.id === frame.session);
   if (session === undefined) return refused('over');
   if (frame.generation < session.generation) {
-    // It was resumed since. If that link died with the last owner, this is the newest record there is of it.
-    if (session.dormant && frame.generation > session.mirrored) adoptRecord(session, frame);
+    // It was resumed since. If that link died with the last owner, this is the newest record there is of it; but not behind a
+    // client that has come to resume it and told how far it is.
+    if (session.dormant && !isResumed(session) && frame.generation > session.mirrored)
+      adoptRecord(session, frame);
     return refused('superseded');
   }
   if (

@@ -127,6 +127,11 @@ function acknowledged(session: Session, h: number): number | 'freed' | undefined
 /** Connections whose resumption waits for its commit, by their session. */
 const claims = new WeakMap<Session, string>();
 
+/** A connection has come for it, and its numbers go on from what that one said. */
+export function isResumed(session: Session): boolean {
+  return claims.has(session);
+}
+
 /** Whoever had the session so far has nothing to say any more; the next link begins with `resumed`. */
 function takeOver(session: Session, mux: Peer): void {
   session.generation += 1;

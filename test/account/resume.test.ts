@@ -141,6 +141,29 @@ void describe('a session that is resumed (XEP-0198 §5)', () => {
     });
   });
 
+  // A mux that was frozen shows its record late: the numbers go on from what the client has said.
+  void it('does not go back to an older record that comes while it is resumed', async () => {
+    const { session } = phone;
+    const { account, partition, resource, id } = session;
+    Object.assign(session, { dormant: true, mirrored: 0, generation: 2, mux: undefined });
+    session.taken = session.inN = session.committedN + 1;
+    ask(7, 150);
+    const frame = {
+      ...{ t: 'attach', partition: partition.id, epoch: partition.epoch, session: id, generation: 1 },
+      ticket: ticketFor(partition.env, 'mux/2', id, account.address, 1),
+      ...{ account: account.address, resource, handled: 0, record: '', m: 140, acked: 140 },
+      ...{ enabled: { n: 0, m: 0 }, feeds: [], unacked: [], open: [] },
+    } as unknown as Attach;
+    account.mailbox.run(() => attach(account, 'mux/2', frame, () => {}));
+    await rig.still();
+    said = [];
+    session.send('<message id="next"/>');
+    assert.deepEqual(
+      said.map(({ t, m }) => [t, m]),
+      [['out', 151]],
+    );
+  });
+
   // Else its h, which counts what a lost link brought, acknowledges what nobody has sent it.
   void it('whose newest record died with its mux and owner is sent what was meant for it meanwhile', async () => {
     const { session } = phone;
