@@ -95,7 +95,7 @@ export async function resume(account: Account, from: Peer, frame: Resume): Promi
     if (session.dormant) {
       session.dormant = false;
       partition.refresher.refresh(session);
-      if (session.directed !== undefined) partition.halls?.adopt(session);
+      if (session.directed !== undefined) partition.halls?.adoptLater(session);
     }
     cursor.pump();
   });
