@@ -5,6 +5,7 @@ import type { Carried } from './carry.ts';
 import { feedOver, roomOf } from './hall/stay.ts';
 import { answerAgain } from './inbound.ts';
 import { restore } from './record.ts';
+import { isResumed } from './resume.ts';
 import type { Session } from './session.ts';
 import { ticketHolds } from './ticket.ts';
 
@@ -30,8 +31,10 @@ export async function attach(
   const session = account.sessions.find((one) => one.id === frame.session);
   if (session === undefined) return refused('over');
   if (frame.generation < session.generation) {
-    // It was resumed since. If that link died with the last owner, this is the newest record there is of it.
-    if (session.dormant && frame.generation > session.mirrored) adoptRecord(session, frame);
+    // It was resumed since. If that link died with the last owner, this is the newest record there is of it; but not behind a
+    // client that has come to resume it and told how far it is.
+    if (session.dormant && !isResumed(session) && frame.generation > session.mirrored)
+      adoptRecord(session, frame);
     return refused('superseded');
   }
   if (
@@ -54,6 +57,7 @@ export async function attach(
   session.expires = Infinity;
   session.wanted = false;
   // Frames to it may have been lost with the last link, the record's among them.
+  const answered = known ? [] : [...session.unacked].filter(({ answers }) => answers > frame.handled);
   if (known) session.shown(frame.record);
   else adoptRecord(session, frame);
   session.dormant = false;
@@ -66,6 +70,8 @@ export async function attach(
     // Behind that: what waited in rooms for the client's acknowledgement follows at once.
     session.acknowledge(frame.acked);
   }
+  // What the link before was given for requests that come again with this one, which does not have it.
+  for (const { text, answers } of answered) session.send(text, answers);
   for (const { n, stanza } of frame.open) await answerAgain(session, n, stanza);
   session.partition.refresher.refresh(session);
   if (session.directed !== undefined) session.partition.halls?.adopt(session);
@@ -78,10 +84,10 @@ export function adoptRecord(session: Session, frame: Carried['record']): void {
   session.mirrored = frame.generation;
   session.takenOver = frame.m;
   session.linked = false;
-  // Handled stanzas will not be replayed, also where no batch has written their n yet. Nor is what an older link brought
-  // here a moment ago taken again: its client has sent the same ones on the newer.
+  // Handled stanzas will not be replayed, also where no batch has written their n yet. Nor is what another mux brought from
+  // the link before and is on its way to the store: that comes again with this one.
+  session.taken = Math.max(session.taken, session.committedN, frame.handled);
   session.inN = Math.max(session.inN, session.committedN, frame.handled);
-  session.taken = Math.max(session.taken, session.inN);
   if (session.inN > session.committedN) session.partition.touch(session);
   // What the client acknowledged, says the row; of that nothing is taken back.
   const stored = session.places;

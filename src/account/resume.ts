@@ -95,7 +95,7 @@ export async function resume(account: Account, from: Peer, frame: Resume): Promi
     if (session.dormant) {
       session.dormant = false;
       partition.refresher.refresh(session);
-      if (session.directed !== undefined) partition.halls?.adopt(session);
+      if (session.directed !== undefined) partition.halls?.adoptLater(session);
     }
     cursor.pump();
   });
@@ -126,6 +126,11 @@ function acknowledged(session: Session, h: number): number | 'freed' | undefined
 
 /** Connections whose resumption waits for its commit, by their session. */
 const claims = new WeakMap<Session, string>();
+
+/** A connection has come for it, and its numbers go on from what that one said. */
+export function isResumed(session: Session): boolean {
+  return claims.has(session);
+}
 
 /** Whoever had the session so far has nothing to say any more; the next link begins with `resumed`. */
 function takeOver(session: Session, mux: Peer): void {

@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { describe, it, test } from 'node:test';
 import { Scheduler } from '../../sim/scheduler.ts';
 import { adoptRecord, attach } from '../../src/account/attach.ts';
 import type { Env } from '../../src/account/env.ts';
 import { Halls } from '../../src/account/hall/halls.ts';
+import type { Partition } from '../../src/account/partition.ts';
+import type { Session } from '../../src/account/session.ts';
 import { ticketFor } from '../../src/account/ticket.ts';
+import type { ToRoom } from '../../src/link/rooms.ts';
 import { Rig } from './rig.ts';
 
 // Else a room stops for it at the soft limit, and goes on when the lazy question comes: a pause of seconds.
@@ -137,4 +140,84 @@ void test('a new owner, too, forgets a room once the client knows that it is out
   assert.doesNotMatch(session.record(), /attic/);
   halls.close();
   await rig.close();
+});
+
+void describe('a session whose record says that it is in rooms', () => {
+  const conferences = 'conference.example.org';
+  const [garden, cellar] = [`garden@${conferences}`, `cellar@${conferences}`];
+  const open = () => {
+    const scheduler = new Scheduler();
+    const asked: string[] = [];
+    const told: string[] = [];
+    let hear: (from: string, frame: unknown) => void = () => {};
+    const mesh = {
+      serve: (_service: string, handler: typeof hear) => void (hear = handler),
+      onPeer: () => {},
+      send: (_to: string, _service: string, { t, room, stays }: ToRoom & { stays?: readonly object[] }) =>
+        void (t === 'report' && stays!.length > 0 && asked.push(room)),
+    };
+    const env = {
+      mesh,
+      clock: scheduler.clock(),
+      roomHosts: new Set([conferences]),
+      partitionOf: (address: string) => (address.endsWith(conferences) ? 20 : 1),
+      routes: {
+        partition: () => ({ partition: 20, epoch: 1, server: 'one/1' }),
+        epoch: () => 1,
+        onChange: () => {},
+      },
+      count: () => {},
+    };
+    const account = { quiet: true, detoured: () => false, session: () => session };
+    const partition = { serving: true, epoch: 1, accounts: { peek: () => account } };
+    const session = {
+      ...{ full: 'alice@example.org/phone', account, partition, unacked: [] },
+      directed: new Set([`${garden}/alice`, `${cellar}/alice`]),
+      places: new Map([[`m:${cellar}`, 5]]),
+      send: (text: string) => void told.push(text),
+    } as unknown as Session;
+    const halls = new Halls(env as unknown as Env, () => partition as unknown as Partition);
+    const head = { partition: 20, epoch: 1, run: 7 };
+    return {
+      scheduler,
+      halls,
+      session,
+      asked,
+      told,
+      hear: (frame: object) => hear('one/1', { ...head, ...frame }),
+    };
+  };
+
+  // Else the room, which answers to what was asked before, puts it out of what it has just come into.
+  void it('is not told that it is out once it comes in again', async () => {
+    const { scheduler, halls, session, asked, told, hear } = open();
+    halls.adopt(session, true);
+    await scheduler.run(10);
+    assert.deepEqual(asked, [garden, cellar]);
+    halls.returns(session, garden);
+    const nobody = { first: true, last: true, pos: 1, v: 1, subject: '', seats: [], shown: [] };
+    for (const room of [garden, cellar]) {
+      hear({ t: 'mirror', answers: 1, room, ...nobody });
+      hear({ t: 'leave', room, jid: session.full, self: '/>' });
+    }
+    assert.equal(told.length, 1, 'out of the cellar alone');
+    halls.close();
+  });
+
+  // Of the others its client may be about to say that it comes in.
+  void it('and is sought by one room is not asked for in the others', async () => {
+    const { scheduler, halls, session, asked, hear } = open();
+    halls.adoptLater(session);
+    hear({ t: 'seek', room: garden, jids: [session.full] });
+    await scheduler.run(10);
+    assert.deepEqual(asked, [garden]);
+    halls.returns(session, cellar);
+    await scheduler.run(2_010);
+    assert.equal(
+      session.stays?.get(cellar)?.pos,
+      undefined,
+      'what was known of an earlier visit is forgotten',
+    );
+    halls.close();
+  });
 });

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
-import { adoptRecord } from '../../src/account/attach.ts';
+import { adoptRecord, attach } from '../../src/account/attach.ts';
 import { receiveStanza } from '../../src/account/inbound.ts';
 import { resume } from '../../src/account/resume.ts';
 import { parseStored } from '../../src/xmpp/parser.ts';
 import { systemRandom, token } from '../../src/base/random.ts';
-import { hashOf, previdOf } from '../../src/account/ticket.ts';
-import type { Resume } from '../../src/link/frames.ts';
+import { hashOf, previdOf, ticketFor } from '../../src/account/ticket.ts';
+import type { Attach, Resume } from '../../src/link/frames.ts';
 import { Scheduler } from '../../sim/scheduler.ts';
 import { NS } from '../../src/xmpp/namespaces.ts';
 import { Rig, type Client } from './rig.ts';
@@ -87,6 +87,81 @@ void describe('a session that is resumed (XEP-0198 §5)', () => {
     reported = true;
     await scheduler.run(100);
     assert.deepEqual(went, [1, 2]);
+  });
+
+  // Both have what the client sent and nobody accepted: the one that had it last comes a moment later.
+  void describe('and is shown by two muxes to a new owner', () => {
+    let sent: string[];
+    beforeEach(async () => {
+      await rig.crash();
+      sent = [];
+      const send = (to: string, _: string, { t, text }: Said) =>
+        void (t === 'out' && sent.push(`${to} ${text}`));
+      const mesh = { self: 'one/1', peers: () => ['mux/1', 'mux/2'], send };
+      Object.assign(rig.partition.env, { mesh, secret: new Uint8Array(32) });
+    });
+
+    const show = async (mux: string, generation: number, xml: string) => {
+      const { partition } = rig;
+      const account = await rig.account('alice');
+      const [session] = account.sessions;
+      const { id, resource } = session!;
+      const frame = {
+        ...{ t: 'attach', partition: partition.id, epoch: partition.epoch, session: id, generation },
+        ticket: ticketFor(partition.env, mux, id, account.address, generation),
+        ...{ account: account.address, resource, handled: shown, record: '', m: 0, acked: 0 },
+        ...{ enabled: { n: 0, m: 0 }, feeds: [], unacked: [], open: [] },
+      } as unknown as Attach;
+      account.mailbox.run(() => attach(account, mux, frame, assert.fail));
+      account.mailbox.run(() => receiveStanza(session!, shown + 1, parseStored(xml)));
+    };
+    let shown = 0;
+    beforeEach(async () => (shown = (await rig.account('alice')).sessions[0]!.committedN));
+
+    void it('takes once what it sent', async () => {
+      const xml = '<message to="bob@example.org" type="chat" id="1"><body>hello</body></message>';
+      await show('mux/1', 1, xml);
+      await show('mux/2', 2, xml);
+      await rig.still();
+      const kept = rig.model.rows(`select 1 from message where xml like '%hello%' and direction = 1`);
+      assert.equal(kept.length, 1);
+    });
+
+    void it('gives the last one what it had answered the other', async () => {
+      const xml = `<iq type="get" id="2"><ping xmlns="${NS.ping}"/></iq>`;
+      await show('mux/1', 1, xml);
+      await rig.still();
+      await show('mux/2', 2, xml);
+      await rig.still();
+      const answers = sent.filter((text) => text.includes('id="2"'));
+      assert.deepEqual(
+        answers.map((text) => text.slice(0, 5)),
+        ['mux/1', 'mux/2'],
+      );
+    });
+  });
+
+  // A mux that was frozen shows its record late: the numbers go on from what the client has said.
+  void it('does not go back to an older record that comes while it is resumed', async () => {
+    const { session } = phone;
+    const { account, partition, resource, id } = session;
+    Object.assign(session, { dormant: true, mirrored: 0, generation: 2, mux: undefined });
+    session.taken = session.inN = session.committedN + 1;
+    ask(7, 150);
+    const frame = {
+      ...{ t: 'attach', partition: partition.id, epoch: partition.epoch, session: id, generation: 1 },
+      ticket: ticketFor(partition.env, 'mux/2', id, account.address, 1),
+      ...{ account: account.address, resource, handled: 0, record: '', m: 140, acked: 140 },
+      ...{ enabled: { n: 0, m: 0 }, feeds: [], unacked: [], open: [] },
+    } as unknown as Attach;
+    account.mailbox.run(() => attach(account, 'mux/2', frame, () => {}));
+    await rig.still();
+    said = [];
+    session.send('<message id="next"/>');
+    assert.deepEqual(
+      said.map(({ t, m }) => [t, m]),
+      [['out', 151]],
+    );
   });
 
   // Else its h, which counts what a lost link brought, acknowledges what nobody has sent it.

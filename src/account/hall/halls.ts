@@ -49,15 +49,15 @@ export class Halls {
 
   /**
    * A session lives here now whose client is in rooms already: it hears what it missed. `certain`: a room whose place in the
-   * client is not known is asked, too. `sought`: one that believes it to be in.
+   * client is not known is asked, too. `sought`: one that believes it to be in, and that one alone.
    */
   adopt(session: Session, certain = false, sought?: string): void {
     const { places } = session;
-    session.places = undefined;
+    if (sought === undefined) session.places = undefined;
     let waits = false;
     for (const address of session.directed ?? []) {
       const occupant = this.#occupant(address);
-      if (occupant === undefined) continue;
+      if (occupant === undefined || (sought !== undefined && occupant.bare !== sought)) continue;
       const pos = places?.get(messageFeed(occupant.bare));
       // Another mux may have had an older record of it, which came first.
       if (pos === undefined && session.stays?.has(occupant.bare) === true) continue;
@@ -70,6 +70,7 @@ export class Halls {
       }
       const hall = this.#hall(occupant.bare);
       const v = places?.get(presenceFeed(hall.room)) ?? 0;
+      forgetPlace(places, hall.room);
       hall.adopt(session, occupant.resource, pos ?? unknown, v);
       hall.introduce();
     }
@@ -77,6 +78,28 @@ export class Halls {
     this.#env.clock.after(fixed.reportAgain.value, () => {
       if (!session.ended && !session.dormant && !session.partition.ended) this.adopt(session, true);
     });
+  }
+
+  /**
+   * The same a moment later, for one that no mux has handed over: what its client says again comes first, that it comes in
+   * again among it.
+   */
+  adoptLater(session: Session): void {
+    this.#env.clock.after(fixed.reportAgain.value, () => {
+      if (!session.ended && !session.dormant && !session.partition.ended) this.adopt(session);
+    });
+  }
+
+  /**
+   * Its client comes in, and so counts as out: what was thought of an earlier visit, and asked of the room, is over. Else the
+   * answer would put it out of the new one.
+   */
+  returns(session: Session, room: string): void {
+    forgetPlace(session.places, room);
+    const stay = session.stays?.get(room);
+    if (stay === undefined || stay.known) return;
+    this.#halls.get(room)?.drop(session);
+    this.#tidy(room);
   }
 
   /** Its client knows that it is out: only then its record may forget that it was in (it may have to be told again). */
@@ -256,6 +279,11 @@ export class Halls {
       }
     });
   }
+}
+
+function forgetPlace(places: Map<string, number> | undefined, room: string): void {
+  places?.delete(messageFeed(room));
+  places?.delete(presenceFeed(room));
 }
 
 /** What brings it in, or takes it out, may not be stored yet. */

@@ -1,6 +1,7 @@
 import type { Element } from '../../xmpp/element.ts';
 import { StanzaError } from '../../xmpp/error.ts';
 import type { Jid } from '../../xmpp/jid.ts';
+import { NS } from '../../xmpp/namespaces.ts';
 import { textOf } from '../../xmpp/serialise.ts';
 import { errorReply } from '../../xmpp/stanza.ts';
 import type { Env } from '../env.ts';
@@ -95,6 +96,7 @@ export function sendRoomPresence(
   const gone = stanza.attrs['type'] === 'unavailable';
   if (to.resource !== '') {
     if (!gone) {
+      if (stanza.child('x', NS.muc) !== undefined) partition.halls?.returns(session, to.bare);
       session.outs?.delete(to.bare);
       if (known !== undefined && known !== to.full) session.directed!.delete(known);
       remember(to.full);
