@@ -146,6 +146,7 @@ void describe('a session that is resumed (XEP-0198 §5)', () => {
     const { session } = phone;
     const { account, partition, resource, id } = session;
     Object.assign(session, { dormant: true, mirrored: 0, generation: 2, mux: undefined });
+    session.unacked.begin(0, 0);
     session.taken = session.inN = session.committedN + 1;
     ask(7, 150);
     const frame = {
