@@ -21,7 +21,7 @@ const catching: Readonly<Record<string, number>> = {
   'ignore-epochs': 1,
   'stale-generation': 1,
   'renew-when-cut-off': 5,
-  'steal-after-database-outage': 2,
+  'steal-after-database-outage': 12,
 };
 
 test('every planted fault has a pinned seed', () => {
