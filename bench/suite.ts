@@ -8,6 +8,7 @@ import { large } from './large.ts';
 import { login } from './login.ts';
 import { message } from './message.ts';
 import { room } from './room.ts';
+import { startup } from './startup.ts';
 import { storm } from './storm.ts';
 import { merged, type Report } from './table.ts';
 
@@ -122,6 +123,16 @@ export const suite: readonly Bench[] = [
     rounds: 5,
     muxes: 3,
     run: rounds(storm),
+  },
+  {
+    name: 'startup',
+    about:
+      'starts with 1,000,000 accounts in the directory, standalone and in a pool: until ready, until the first login',
+    pool: true,
+    minutes: 8,
+    rounds: 5,
+    muxes: 1,
+    run: startup,
   },
   {
     name: 'city',

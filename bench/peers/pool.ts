@@ -70,17 +70,22 @@ export function running(opened: Pool): Running {
  */
 export async function accounts(opened: Pool, count: number, password: string): Promise<void> {
   const file = `${opened.directory}/accounts.csv`;
-  const first = `u0@${opened.domain}`;
-  writeFileSync(file, `${first},${password}\n`);
+  writeFileSync(file, `u0@${opened.domain},${password}\n`);
   await opened.muster(['user', 'import', file]);
+  await copies(opened, count);
+}
+
+/** `u1`…`u<count-1>`, once there is `u0`. */
+export async function copies(opened: Pool, count: number): Promise<void> {
+  const first = `u0@${opened.domain}`;
   const { primary } = opened.postgres;
   const run = (script: string) => primary.psql(script, 'muster');
   const place = `(select min(id) from partition where name like 'account/%') +
     ('x' || substr(encode(sha256(convert_to(who.address, 'UTF8')), 'hex'), 1, 12))::bit(48)::bigint %
     (select count(*) from partition where name like 'account/%')`;
   await run(
-    `insert into account (partition, id, local, address, created, disabled, watermark, roster_ver)
-     select ${place}, a.id + 1000000000 + who.n, 'u' || who.n, who.address, a.created, 0, 0, 0
+    `insert into account (partition, id, local, address, created, disabled, watermark, roster_ver, keyed)
+     select ${place}, a.id + 1000000000 + who.n, 'u' || who.n, who.address, a.created, 0, 0, 0, a.keyed
      from account a, (select n, 'u' || n || '@${opened.domain}' as address from generate_series(1, ${count - 1}) n) who
      where a.address = '${first}'`,
   );
