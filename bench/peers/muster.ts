@@ -54,7 +54,7 @@ async function open(place: Place, root: string): Promise<Running> {
     'tls.cert': cert,
     'tls.key': key,
     // A build from before there were rooms has no such keys.
-    ...(existsSync(`${root}src/rooms`) && unlimited),
+    ...(existsSync(`${root}src/rooms`) && place.usual !== true && unlimited),
   };
   const set = Object.entries(settings).flatMap(([name, value]) => ['--set', `${name}=${value}`]);
   const server = new Process(process.execPath, [main, 'start', '--data', data, ...set], {});

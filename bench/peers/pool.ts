@@ -30,7 +30,9 @@ export function pool(shape: Shape): Peer {
 }
 
 async function open(shape: Shape, place: Place): Promise<Running> {
-  const limits = Object.entries(unlimited).map(([name, value]) => `${name}=${value}`);
+  const limits = Object.entries(place.usual === true ? {} : unlimited).map(
+    ([name, value]) => `${name}=${value}`,
+  );
   const set = [`tls.cert=${place.cert}`, `tls.key=${place.key}`, ...limits];
   const opened = await openPool({ directory: `${place.dir}/pool`, ...shape, set });
   await balanced(opened, 120);
@@ -89,11 +91,17 @@ export async function copies(opened: Pool, count: number): Promise<void> {
      from account a, (select n, 'u' || n || '@${opened.domain}' as address from generate_series(1, ${count - 1}) n) who
      where a.address = '${first}'`,
   );
-  await run(
-    `insert into credential (partition, account, mechanism, salt, iterations, stored_key, server_key)
-     select b.partition, b.id, c.mechanism, c.salt, c.iterations, c.stored_key, c.server_key
-     from account b, account a join credential c on c.partition = a.partition and c.account = a.id
-     where a.address = '${first}' and b.address <> a.address and b.local ~ '^u[0-9]+$'`,
-  );
   await run('analyze account');
+  await run(
+    `with one as materialized (
+       select c.* from account a join credential c on c.partition = a.partition and c.account = a.id
+       where a.address = '${first}')
+     insert into credential (partition, account, mechanism, salt, iterations, stored_key, server_key)
+     select b.partition, b.id, one.mechanism, one.salt, one.iterations, one.stored_key, one.server_key
+     from one, account b where b.address <> '${first}' and b.local ~ '^u[0-9]+$'`,
+  );
+  // As it is when it has been there for a while.
+  await run('vacuum analyze account');
+  await run('vacuum analyze credential');
+  await run('checkpoint');
 }
