@@ -136,8 +136,8 @@ export class Client implements Person {
   }
 
   /**
-   * Writes what `next` gives, one after the other, as fast as the connection takes it, for so many seconds; then cuts the
-   * connection. Returns how often it wrote.
+   * Writes what `next` gives, one after the other, as fast as the connection takes it, for so many seconds; then resets
+   * the connection. Returns how often it wrote.
    */
   async pour(next: (n: number) => string, seconds: number): Promise<number> {
     const socket = this.#socket as Socket;
@@ -159,7 +159,8 @@ export class Client implements Person {
       });
     }
     this.#closing = true;
-    socket.destroy();
+    // By a reset, which takes what lies in the buffers on the way along.
+    socket.resetAndDestroy();
     return written;
   }
 

@@ -61,7 +61,7 @@ export async function flood(setup: Setup): Promise<Report> {
   }
   const notes = [
     `${PAIRS} pairs exchange ${RATE} messages a second in all, evenly, for ${seconds} s before, during and after; meanwhile one more client sends messages of 65 characters to another one, as fast as its connection takes them, acknowledgements not asked for`,
-    'the flood comes from a process at nice 10, with a new login each time; its connection is cut at the end, and the next stretch begins when the server is quiet',
+    'the flood comes from a process at nice 10, with a new login each time; its connection is reset at the end, and the next stretch begins when the server is quiet',
     'limits are those of a server where nobody has set any; shapers of other servers are off; TLS off',
   ];
   const rows = stands.map(({ row }) => row);

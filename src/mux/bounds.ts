@@ -53,7 +53,7 @@ export function boundsOf(limits: Limits): Bounds {
   return {
     heldStanzas: limits.unaccepted,
     heldBytes: limits.unacceptedBytes,
-    pace: { burst: limits.pace * 10, perSecond: limits.pace },
+    pace: { burst: limits.pace * 3, perSecond: limits.pace },
     paceTurn: fixed.paceTurn.value,
     openRequests: limits.requests,
     loginElements: limits.elementsBefore,
