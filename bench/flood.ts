@@ -60,7 +60,7 @@ export async function flood(setup: Setup): Promise<Report> {
     }
   }
   const notes = [
-    `${PAIRS} pairs exchange ${RATE} messages a second in all, evenly, for ${seconds} s before, during and after; meanwhile one more client sends messages of 65 characters to another one, as fast as its connection takes them, acknowledgements not asked for`,
+    `${PAIRS} pairs exchange ${RATE} messages a second in all, evenly; for the ${seconds} s in the middle one more client sends messages of 65 characters to another one, as fast as its connection takes them, without asking for acknowledgements; before and after are half as long`,
     'the flood comes from a process at nice 10, with a new login each time; its connection is reset at the end, and the next stretch begins when the server is quiet',
     'limits are those of a server where nobody has set any; shapers of other servers are off; TLS off',
   ];
@@ -82,7 +82,7 @@ async function stand(setup: Setup, peer: Peer): Promise<Stand> {
 
 async function measure({ running, load, flood, row }: Stand, seconds: number): Promise<void> {
   const add = (key: string, value: number) => (row.figures[key] ??= []).push(value);
-  const stretch = async (): Promise<Flow & { cores: number }> => {
+  const stretch = async (seconds: number): Promise<Flow & { cores: number }> => {
     const [began, used] = [performance.now(), spent(running)];
     const flow = await load.ask({ do: 'steady', rate: RATE, seconds, patience: 30 });
     const now = spent(running);
@@ -92,13 +92,13 @@ async function measure({ running, load, flood, row }: Stand, seconds: number): P
   };
   const settled = () => quiet([...running.pids(), ...(running.database?.() ?? [])], 10, 0.3);
   await settled();
-  const before = await stretch();
+  const before = await stretch(seconds / 2);
   const from = PAIRS * 2;
   const pouring = flood.ask({ do: 'pour', target: running.plain, password: PASSWORD, from, seconds });
-  const during = await stretch();
+  const during = await stretch(seconds);
   const poured = await pouring;
   await settled();
-  const after = await stretch();
+  const after = await stretch(seconds / 2);
   if (poured.cut) throw new Error('the connection of the flood was cut');
   add('before', before.delivery.p99);
   add('during', during.delivery.p99);
