@@ -61,9 +61,10 @@ export class Arena implements AsyncDisposable {
     return running;
   }
 
-  /** Starts a server; `data` names its data directory, so that a later start can find the same data again. */
-  async start(peer: Peer, data: string): Promise<Running> {
-    return this.keep(await peer.open(this.place(join(peer.name.replace('/', '-'), data))));
+  /** Starts a server; `data` names its data directory, so that a later start can find the same data again. `usual`: `Place.usual`. */
+  async start(peer: Peer, data: string, usual = false): Promise<Running> {
+    const place = this.place(join(peer.name.replace('/', '-'), data));
+    return this.keep(await peer.open({ ...place, usual }));
   }
 
   async stop(running: Running): Promise<void> {

@@ -135,6 +135,35 @@ export class Client implements Person {
     this.#socket?.write(text, 'latin1');
   }
 
+  /**
+   * Writes what `next` gives, one after the other, as fast as the connection takes it, for so many seconds; then resets
+   * the connection. Returns how often it wrote.
+   */
+  async pour(next: (n: number) => string, seconds: number): Promise<number> {
+    const socket = this.#socket as Socket;
+    const end = performance.now() + seconds * 1000;
+    let written = 0;
+    while (performance.now() < end && !this.#closing) {
+      // Some at a time, and then a turn for what comes in.
+      for (let n = 0; n < 20; n++) this.#out += next(written++);
+      const text = this.#out;
+      this.#out = '';
+      const taken = socket.write(text, 'latin1');
+      await new Promise<void>((resolve) => {
+        if (taken) return void setImmediate(resolve);
+        const late = setTimeout(resolve, Math.max(0, end - performance.now()));
+        socket.once('drain', () => {
+          clearTimeout(late);
+          resolve();
+        });
+      });
+    }
+    this.#closing = true;
+    // By a reset, which takes what lies in the buffers on the way along.
+    socket.resetAndDestroy();
+    return written;
+  }
+
   /** Ends the session in good order: our half of the stream, then the server's, then the connection (RFC 6120 §4.4). */
   close(): Promise<void> {
     this.#closing = true;

@@ -21,6 +21,7 @@ export type Order =
   | { do: 'vigil'; target: Target; password: string; jitter: number }
   | { do: 'watch'; rate: number; seconds: number; patience: number }
   | { do: 'returned' }
+  | { do: 'pour'; target: Target; password: string; from: number; seconds: number }
   | { do: 'archive'; room?: string }
   | { do: 'create'; room: string; fields: Record<string, readonly string[]> }
   | { do: 'join'; room: string; from: number; count: number; at: number; rate?: number; patience: number }
@@ -43,6 +44,14 @@ export interface Logins {
   contacts: number;
 }
 
+/** What one client sent as fast as it could, and how much of it came to another one meanwhile. */
+export interface Poured {
+  written: number;
+  delivered: number;
+  /** Of its connection, where the server did not like it. */
+  cut: boolean;
+}
+
 /** Answer to each order. */
 export interface Answers {
   open: Logins;
@@ -52,6 +61,7 @@ export interface Answers {
   vigil: null;
   watch: Seen;
   returned: Returned;
+  pour: Poured;
   /** Archived messages that the first pair's two sides, or the first two in a room, can page through: the newest page. */
   archive: { sender: number; recipient: number };
   create: null;
@@ -71,6 +81,7 @@ export interface Answers {
 }
 
 const STRIDE = 37;
+const BODY = 'The quick brown fox jumps over the lazy dog, and then once more. ';
 const clients: Client[] = [];
 let traffic: Traffic | undefined;
 let vigil: Vigil | undefined;
@@ -111,6 +122,8 @@ async function run(order: Order): Promise<Answers[Order['do']]> {
       return watched().watch(order.rate, order.seconds, order.patience);
     case 'returned':
       return watched().returned();
+    case 'pour':
+      return pour(order);
     case 'archive':
       return {
         sender: await archived(clients[0], order.room),
@@ -168,6 +181,31 @@ async function open(order: Order & { do: 'open' }): Promise<Logins> {
       traffic.pair(clients[offset + n] as Client, clients[offset + n + 1] as Client);
   }
   return { done: times.length, seconds: since(started), latency: latency(times), contacts };
+}
+
+/** `u<from>` sends to `u<from + 1>` without waiting for anything; both are there for that time only. */
+async function pour(order: Order & { do: 'pour' }): Promise<Poured> {
+  const { target, password, from } = order;
+  let delivered = 0;
+  let cut = false;
+  const deaf: Hooks = { message: () => void (delivered += 1), acked() {}, lost: () => void (cut = true) };
+  const [sender, recipient] = [0, 1].map((n) => new Client(target, `u${from + n}`, from + n, deaf)) as [
+    Client,
+    Client,
+  ];
+  for (const client of [recipient, sender]) {
+    await client.login(password, 'bench', source(client.index));
+    client.send('<presence/>');
+    await client.manage();
+  }
+  const to = `${recipient.user}@${target.domain}`;
+  const written = await sender.pour(
+    (n) => `<message to='${to}' type='chat' id='p${n}'><body>${BODY}${n}</body></message>`,
+    order.seconds,
+  );
+  const came = delivered;
+  await recipient.close();
+  return { written, delivered: came, cut };
 }
 
 /** People of a mux that there is not: see synthetic.ts. They are as those of `open`. */

@@ -1,8 +1,11 @@
 import { type ChildProcess, fork } from 'node:child_process';
+import { getPriority } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import type { Answers, Order } from './generator.ts';
 import { cpu } from './proc.ts';
 
+/** The nice value of a generator that yields. */
+const YIELDING = 10;
 const values = { serialization: 'advanced' } as const;
 
 /** The parent's end of one generator process. */
@@ -14,7 +17,11 @@ export class Load implements AsyncDisposable {
     const path = fileURLToPath(new URL('generator.ts', import.meta.url));
     const node = ['--max-semi-space-size=64'];
     this.#child = yields
-      ? fork(path, { execPath: 'nice', execArgv: ['-n', '10', process.execPath, ...node], ...values })
+      ? fork(path, {
+          execPath: 'nice',
+          execArgv: ['-n', String(YIELDING - getPriority()), process.execPath, ...node],
+          ...values,
+        })
       : fork(path, { execArgv: node, ...values });
   }
 

@@ -39,7 +39,7 @@ async function used(): Promise<Used> {
 }
 
 async function server(connections: number): Promise<void> {
-  const owner = new EchoOwner({ bounds: { logins: 20_000 } });
+  const owner = new EchoOwner({ bounds: { logins: 20_000, pace: { burst: 1e9, perSecond: 1e9 } } });
   owner.seen = undefined;
   const pair = await generate([{ name: 'commonName', value: 'example.org' }], { keySize: 2048 });
   const keys = { cert: pair.cert, key: pair.private };

@@ -1,6 +1,7 @@
 import type { Setup } from './arena.ts';
 import { city } from './city.ts';
 import { crowd } from './crowd.ts';
+import { flood } from './flood.ts';
 import { idle } from './idle.ts';
 import { joins } from './joins.ts';
 import { kill } from './kill.ts';
@@ -8,6 +9,7 @@ import { large } from './large.ts';
 import { login } from './login.ts';
 import { message } from './message.ts';
 import { room } from './room.ts';
+import { startup } from './startup.ts';
 import { storm } from './storm.ts';
 import { merged, type Report } from './table.ts';
 
@@ -98,6 +100,15 @@ export const suite: readonly Bench[] = [
     run: rounds(joins),
   },
   {
+    name: 'flood',
+    about: 'one client sends at full speed: latency of the others before, during and after',
+    pool: false,
+    minutes: 12,
+    rounds: 5,
+    beside: ['muster-pool'],
+    run: flood,
+  },
+  {
     name: 'kill',
     about: 'a server is killed, hangs, is drained, or all are restarted (--how): the pause of each client',
     pool: true,
@@ -116,12 +127,22 @@ export const suite: readonly Bench[] = [
   },
   {
     name: 'storm',
-    about: 'a mux with thousands of clients is killed: until all have resumed',
+    about: 'a mux with 19,000 clients is killed: until all have resumed, statements of a resumption',
     pool: true,
     minutes: 5,
     rounds: 5,
     muxes: 3,
     run: rounds(storm),
+  },
+  {
+    name: 'startup',
+    about:
+      'starts with 1,000,000 accounts in the directory, standalone and in a pool: until ready, until the first login',
+    pool: true,
+    minutes: 8,
+    rounds: 5,
+    muxes: 1,
+    run: startup,
   },
   {
     name: 'city',

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { Target } from '../client.ts';
@@ -14,8 +14,9 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const conditions =
   'archive in SQLite (WAL, synchronous=FULL, group commit): both copies are fsynced before the ack and the delivery';
 
-/** Rooms without the limits that would be measured in the place of the server. */
+/** Without the limits that would be measured in the place of the server. */
 export const unlimited = {
+  'limits.pace': 1_000_000,
   'limits.occupantRate': 100_000,
   'limits.roomRate': 100_000,
   'limits.visitors': 100_000,
@@ -36,6 +37,13 @@ export function musterBefore(root: string): Peer {
   return { ...muster, name: 'muster/before', product: 'muster-before', open: (place) => open(place, at) };
 }
 
+/** Those of `unlimited` that a build knows. */
+function known(root: string): Partial<typeof unlimited> {
+  const page = readFileSync(`${root}docs/limits.md`, 'utf8');
+  const there = (key: string) => page.includes(`| \`${key.slice('limits.'.length)}\` |`);
+  return Object.fromEntries(Object.entries(unlimited).filter(([key]) => there(key)));
+}
+
 async function open(place: Place, root: string): Promise<Running> {
   const main = `${root}src/main.ts`;
   const [plain = 0, secure = 0, http = 0] = await ports(3);
@@ -53,8 +61,7 @@ async function open(place: Place, root: string): Promise<Running> {
     'listen.http.port': http,
     'tls.cert': cert,
     'tls.key': key,
-    // A build from before there were rooms has no such keys.
-    ...(existsSync(`${root}src/rooms`) && unlimited),
+    ...(place.usual === true ? {} : known(root)),
   };
   const set = Object.entries(settings).flatMap(([name, value]) => ['--set', `${name}=${value}`]);
   const server = new Process(process.execPath, [main, 'start', '--data', data, ...set], {});

@@ -19,6 +19,8 @@ export interface Place {
   /** One PEM key pair for all, so that TLS costs the same. */
   cert: string;
   key: string;
+  /** With the limits that people have who set none; else without those that would be measured in the place of the server. */
+  usual?: boolean;
 }
 
 /** A server that runs. */

@@ -30,7 +30,9 @@ export function pool(shape: Shape): Peer {
 }
 
 async function open(shape: Shape, place: Place): Promise<Running> {
-  const limits = Object.entries(unlimited).map(([name, value]) => `${name}=${value}`);
+  const limits = Object.entries(place.usual === true ? {} : unlimited).map(
+    ([name, value]) => `${name}=${value}`,
+  );
   const set = [`tls.cert=${place.cert}`, `tls.key=${place.key}`, ...limits];
   const opened = await openPool({ directory: `${place.dir}/pool`, ...shape, set });
   await balanced(opened, 120);
@@ -70,25 +72,36 @@ export function running(opened: Pool): Running {
  */
 export async function accounts(opened: Pool, count: number, password: string): Promise<void> {
   const file = `${opened.directory}/accounts.csv`;
-  const first = `u0@${opened.domain}`;
-  writeFileSync(file, `${first},${password}\n`);
+  writeFileSync(file, `u0@${opened.domain},${password}\n`);
   await opened.muster(['user', 'import', file]);
+  await copies(opened, count);
+}
+
+/** `u1`…`u<count-1>`, once there is `u0`. */
+export async function copies(opened: Pool, count: number): Promise<void> {
+  const first = `u0@${opened.domain}`;
   const { primary } = opened.postgres;
   const run = (script: string) => primary.psql(script, 'muster');
   const place = `(select min(id) from partition where name like 'account/%') +
     ('x' || substr(encode(sha256(convert_to(who.address, 'UTF8')), 'hex'), 1, 12))::bit(48)::bigint %
     (select count(*) from partition where name like 'account/%')`;
   await run(
-    `insert into account (partition, id, local, address, created, disabled, watermark, roster_ver)
-     select ${place}, a.id + 1000000000 + who.n, 'u' || who.n, who.address, a.created, 0, 0, 0
+    `insert into account (partition, id, local, address, created, disabled, watermark, roster_ver, keyed)
+     select ${place}, a.id + 1000000000 + who.n, 'u' || who.n, who.address, a.created, 0, 0, 0, a.keyed
      from account a, (select n, 'u' || n || '@${opened.domain}' as address from generate_series(1, ${count - 1}) n) who
      where a.address = '${first}'`,
   );
-  await run(
-    `insert into credential (partition, account, mechanism, salt, iterations, stored_key, server_key)
-     select b.partition, b.id, c.mechanism, c.salt, c.iterations, c.stored_key, c.server_key
-     from account b, account a join credential c on c.partition = a.partition and c.account = a.id
-     where a.address = '${first}' and b.address <> a.address and b.local ~ '^u[0-9]+$'`,
-  );
   await run('analyze account');
+  await run(
+    `with one as materialized (
+       select c.* from account a join credential c on c.partition = a.partition and c.account = a.id
+       where a.address = '${first}')
+     insert into credential (partition, account, mechanism, salt, iterations, stored_key, server_key)
+     select b.partition, b.id, one.mechanism, one.salt, one.iterations, one.stored_key, one.server_key
+     from one, account b where b.address <> '${first}' and b.local ~ '^u[0-9]+$'`,
+  );
+  // As it is when it has been there for a while.
+  await run('vacuum analyze account');
+  await run('vacuum analyze credential');
+  await run('checkpoint');
 }

@@ -11,8 +11,8 @@ import { Work } from './work.ts';
  * last session of it has. The domain of the address says that it is one.
  */
 const rows = {
-  add: sql`insert into account (partition, id, local, address, created, disabled, watermark, roster_ver)
-    values ($1, $2, $3, $4, $5, 0, 0, 0) on conflict do nothing`,
+  add: sql`insert into account (partition, id, local, address, created, disabled, watermark, roster_ver, keyed)
+    values ($1, $2, $3, $4, $5, 0, 0, 0, 1) on conflict do nothing`,
   /** The local part is a UUID: 36 characters and the @ in front of the domain. */
   of: sql`select address from account where partition = $1 and substr(address, 38) = $2 and local <> ''`,
 };

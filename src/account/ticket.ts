@@ -1,4 +1,4 @@
-import { createHmac, createSecretKey, hash } from 'node:crypto';
+import { createHmac, createSecretKey, hash, type KeyObject } from 'node:crypto';
 import { same } from '../base/same.ts';
 import type { Link, Proven } from '../link/frames.ts';
 import type { Peer } from '../mesh/mesh.ts';
@@ -6,8 +6,7 @@ import type { Env } from './env.ts';
 
 /** Proves to any owner that this mux was given the session, in this generation (DESIGN §5, ticket). */
 export function ticketFor(env: Env, mux: Peer, session: number, account: string, generation: number): string {
-  // Node makes a key object of bytes in a way that costs four times the hash.
-  return createHmac('sha256', createSecretKey(env.secret))
+  return createHmac('sha256', keyOf(env.secret))
     .update(JSON.stringify([session, account, generation, mux]))
     .digest('base64url');
 }
@@ -18,7 +17,7 @@ export function ticketHolds(env: Env, mux: Peer, link: Omit<Link, 'resource'>): 
 
 /** Proves to any owner that a connection of this mux has authenticated as this account. */
 export function proofFor(env: Env, mux: Peer, conn: number, account: string): string {
-  return createHmac('sha256', createSecretKey(env.secret))
+  return createHmac('sha256', keyOf(env.secret))
     .update(JSON.stringify(['login', conn, account, mux]))
     .digest('base64url');
 }
@@ -26,6 +25,15 @@ export function proofFor(env: Env, mux: Peer, conn: number, account: string): st
 export function proofHolds(env: Env, mux: Peer, { conn, account, proof }: Proven): boolean {
   return same(proofFor(env, mux, conn, account), proof);
 }
+
+/** Made once: Node makes a key object of bytes in a way that costs four times the hash. */
+function keyOf(secret: Uint8Array): KeyObject {
+  let key = secretKeys.get(secret);
+  if (key === undefined) secretKeys.set(secret, (key = createSecretKey(secret)));
+  return key;
+}
+
+const secretKeys = new WeakMap<Uint8Array, KeyObject>();
 
 /** What the store keeps of a resume token. */
 export function hashOf(token: string): Uint8Array {

@@ -34,6 +34,12 @@ export class Bucket {
     return true;
   }
 
+  /** Takes as many, whether they are there or not: `has` says when they have dropped in. */
+  spend(count: number, now: number): void {
+    this.has(now);
+    this.#tokens -= count;
+  }
+
   /** Tokens that were taken and have not dropped in again. */
   taken(now: number): number {
     this.has(now);

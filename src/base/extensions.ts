@@ -66,6 +66,18 @@ export const extensions = {
     of: 'time between two such questions to the store, however much changes; at least 100 times what the last one took',
     overflow: 'the next one waits',
   },
+  keyedFirst: {
+    value: 60_000,
+    unit: 'ms',
+    of: 'time from a start until accounts that have got all their keys are noted as such; again after each `lacksPeriod`',
+    overflow: 'who lacks keys is found out as correctly, but not as fast',
+  },
+  keyedSlice: {
+    value: 200,
+    unit: 'accounts',
+    of: 'accounts looked at for it in one commit',
+    overflow: 'further ones go with the next one, after a pause of `retentionPause`',
+  },
   commandTime: {
     value: 600,
     unit: 's',

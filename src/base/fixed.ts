@@ -27,6 +27,18 @@ export const fixed = {
     of: 'time after which a client’s `<r/>` is answered at the latest, with the `h` of then (XEP-0198 §4)',
     overflow: 'the answer says less than was received; a later one says the rest',
   },
+  paceTurn: {
+    value: 20,
+    unit: 'ms',
+    of: 'time for which the socket of a client that says too much is not read (`limits.pace`)',
+    overflow: 'it is read again where enough time has passed, else after the next turn',
+  },
+  paceBytes: {
+    value: 4096,
+    unit: 'bytes',
+    of: 'a stanza that counts once for that',
+    overflow: 'it counts by its size',
+  },
   closeTime: {
     value: 5000,
     unit: 'ms',

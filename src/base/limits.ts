@@ -52,6 +52,14 @@ export const limits = {
     of: 'their size',
     overflow: 'its socket is not read until some are accepted',
   },
+  pace: {
+    unit: 'stanzas a second',
+    default: 100,
+    min: 1,
+    max: 1_000_000,
+    of: 'what one connection of a client says, in the long run; three times as many at once. A stanza of more than 4 KiB counts once for each of them, other elements a quarter; components have no such limit',
+    overflow: 'its socket is read that much later; nothing is refused',
+  },
   stanza: {
     unit: 'bytes',
     default: 262_144,

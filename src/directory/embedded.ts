@@ -74,8 +74,8 @@ const rows = {
     where partition = $1 and address > $2 and local <> '' order by address limit $3`,
   /** One question for all of them: a page costs a pass over the accounts, not one question a partition. */
   listAll: sql`select id, address, disabled, created from account where address > $1 and local <> '' order by address limit $2`,
-  add: sql`insert into account (partition, id, local, address, created, disabled, watermark, roster_ver)
-    values ($1, $2, $3, $4, $5, $6, 0, 0)`,
+  add: sql`insert into account (partition, id, local, address, created, disabled, watermark, roster_ver, keyed)
+    values ($1, $2, $3, $4, $5, $6, 0, 0, $7)`,
   close: sql`update account set disabled = $3 where partition = $1 and id = $2`,
   promote: sql`update account set admin = $3 where partition = $1 and id = $2`,
   /** Count 0: there is no such account. */
@@ -375,7 +375,9 @@ function opsOf(change: Change): Op[] {
     return change.t === 'more' ? keys : [...keys, { statement: rows.removeTokens, params: [partition, id] }];
   const { address, created, closed = 0 } = change;
   const local = address.slice(0, address.indexOf('@'));
-  return [{ statement: rows.add, params: [partition, id, local, address, created, closed] }, ...keys];
+  const keyed = mechanisms.every(({ mechanism }) => change.keys.some((one) => one.mechanism === mechanism));
+  const params = [partition, id, local, address, created, closed, keyed ? 1 : 0];
+  return [{ statement: rows.add, params }, ...keys];
 }
 
 function entry({ id, address, disabled, created }: Stored): Entry {

@@ -7,14 +7,15 @@ import type { Mechanism } from './directory.ts';
 
 /**
  * Accounts that log in by a password but not with this mechanism: they came from elsewhere, or are older than it. Who is
- * closed, or has no keys at all, does not count.
+ * closed, or has no keys at all, does not count. Who is known to have all keys (`keyed`) is not looked at: how many
+ * accounts there are makes no difference.
  */
 const rows = {
-  any: sql`select 1 as found from account a where a.local <> '' and a.disabled = 0
+  any: sql`select 1 as found from account a where a.keyed = 0 and a.local <> '' and a.disabled = 0
     and not exists (select 1 from credential c
       where c.partition = a.partition and c.account = a.id and c.mechanism = $1)
     and exists (select 1 from credential k where k.partition = a.partition and k.account = a.id) limit 1`,
-  count: sql`select count(*) as accounts from account a where a.local <> '' and a.disabled = 0
+  count: sql`select count(*) as accounts from account a where a.keyed = 0 and a.local <> '' and a.disabled = 0
     and not exists (select 1 from credential c
       where c.partition = a.partition and c.account = a.id and c.mechanism = $1)
     and exists (select 1 from credential k where k.partition = a.partition and k.account = a.id)`,
@@ -90,7 +91,7 @@ export class Lacks {
     try {
       const found: Mechanism[] = [];
       for (const name of all)
-        // oxlint-disable-next-line no-await-in-loop -- one pass over the accounts at a time
+        // oxlint-disable-next-line no-await-in-loop -- one pass over them at a time
         if ((await store.query(rows.any, [name])).length > 0) found.push(name);
       this.#mechanisms = found;
     } catch (error) {

@@ -1,4 +1,5 @@
 import { fixed } from '../base/fixed.ts';
+import type { Rate } from '../base/bucket.ts';
 import { defaultLimits, type Limits } from '../base/limits.ts';
 import { strangers, type Limits as ParserLimits } from '../xmpp/parser.ts';
 
@@ -7,6 +8,9 @@ export interface Bounds {
   /** Inbound stanzas of a session that its owner has not handled; above either, or until below half, its socket is not read. */
   readonly heldStanzas: number;
   readonly heldBytes: number;
+  /** How fast a client may speak; above, its socket is read later, in turns of so many milliseconds. */
+  readonly pace: Rate;
+  readonly paceTurn: number;
   /** Unanswered iq requests kept for an attach; above, the oldest is forgotten (and would time out at the client). */
   readonly openRequests: number;
   /** Elements directly in the stream before there is a session; above: `policy-violation`. */
@@ -49,6 +53,8 @@ export function boundsOf(limits: Limits): Bounds {
   return {
     heldStanzas: limits.unaccepted,
     heldBytes: limits.unacceptedBytes,
+    pace: { burst: limits.pace * 3, perSecond: limits.pace },
+    paceTurn: fixed.paceTurn.value,
     openRequests: limits.requests,
     loginElements: limits.elementsBefore,
     strangers: { ...strangers, bytes: limits.stanzaBefore },

@@ -71,7 +71,7 @@ export const componentVerbs: Omit<Verbs, 'gone'> = {
 
 export function onShaken(conn: Connection, { route }: Login, frame: Bound): Session | undefined {
   if (route === undefined) return undefined;
-  const session = new Session(conn.core, frame, conn.info(), route, conn);
+  const session = new Session(conn.core, frame, conn.info(), route, conn, false);
   conn.bind(session);
   conn.write('<handshake/>');
   conn.core.count('bound');

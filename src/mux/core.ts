@@ -1,3 +1,4 @@
+import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { Random } from '../base/random.ts';
 import type { Up } from '../link/frames.ts';
@@ -26,11 +27,11 @@ export type MuxEvent =
   | 'stream-error'
   | 'overflow';
 
-/** `detail`: the condition of a stream error, the bound of an overflow, the type of a stale frame. */
+/** `detail`: the condition of a stream error, the bound of an overflow or pause, the type of a stale frame. */
 export type Count = (event: MuxEvent, detail?: string) => void;
 
 /** Names of the waits that the mux has one shared timer each for. */
-export type Wait = 'login' | 'route' | 'answer' | 'ack' | 'stall' | 'close';
+export type Wait = 'login' | 'route' | 'answer' | 'ack' | 'pace' | 'stall' | 'close';
 
 /** Somebody who may wait. */
 export interface Waiter {
@@ -42,6 +43,7 @@ export interface Core {
   readonly domains: ReadonlySet<string>;
   /** Domains of external components. */
   readonly components: ReadonlySet<string>;
+  readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
   readonly bounds: Bounds;

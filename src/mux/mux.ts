@@ -109,6 +109,7 @@ export class Mux implements Core {
       route: wait('route', this.bounds.routeTime),
       answer: wait('answer', this.bounds.answerTime),
       ack: wait('ack', this.bounds.ackTime),
+      pace: wait('pace', this.bounds.paceTurn),
       stall: wait('stall', this.bounds.outStall),
       close: wait('close', this.bounds.closeTime),
     };

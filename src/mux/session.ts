@@ -1,3 +1,5 @@
+import { Bucket } from '../base/bucket.ts';
+import { fixed } from '../base/fixed.ts';
 import type { Attach, ConnInfo, Enabled, Link, Out, Resumed, Up } from '../link/frames.ts';
 import type { Peer } from '../mesh/mesh.ts';
 import type { Route } from '../placement/routes.ts';
@@ -57,7 +59,11 @@ export class Session implements Waiter {
   held: Held[] = none;
   #heldBytes = 0;
   /** Too much is held: the socket is not read. */
-  full = false;
+  #full = false;
+  /** What the client may say without being slowed, and when it was slowed last; undefined for components. */
+  readonly #pace: Bucket | undefined;
+  #slow = false;
+  #slowAt = -Infinity;
   /** Requests by n that nothing has answered. */
   open: Map<number, Element> | undefined;
 
@@ -88,8 +94,10 @@ export class Session implements Waiter {
   /** `stream`: the client closed its stream and its last stanzas are being handled; `detach`, `end`: told once attached. */
   leaving: 'stream' | 'detach' | 'end' | undefined;
 
-  constructor(core: Core, link: Link, info: ConnInfo, route: Route, outlet: Outlet) {
+  /** `paced`: it may not say as much as it can (`limits.pace`). */
+  constructor(core: Core, link: Link, info: ConnInfo, route: Route, outlet: Outlet, paced = true) {
     this.core = core;
+    if (paced) this.#pace = new Bucket(core.bounds.pace, core.clock.mono());
     this.link = {
       session: link.session,
       account: link.account,
@@ -132,6 +140,33 @@ export class Session implements Waiter {
 
   // ── inbound ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
+  /** Nothing more is read of the client for now; `Outlet.ready` says when. */
+  get full(): boolean {
+    return this.#full || this.#slow;
+  }
+
+  /** The client has said something: a stanza of so many bytes, or another element (undefined). */
+  heard(bytes: number | undefined): void {
+    if (this.#pace === undefined) return;
+    const now = this.core.clock.mono();
+    this.#pace.spend(bytes === undefined ? otherElement : Math.max(1, bytes / fixed.paceBytes.value), now);
+    if (this.#slow || this.#pace.has(now)) return;
+    if (now > this.#slowAt + slowedLately) this.core.count('paused', 'pace');
+    this.#slow = true;
+    this.#slowAt = now;
+    this.core.wait('pace', this);
+  }
+
+  #paced(): void {
+    const now = this.core.clock.mono();
+    if (this.#pace?.has(now) === false) {
+      this.#slowAt = now;
+      return this.core.wait('pace', this);
+    }
+    this.#slow = false;
+    if (!this.#full) this.outlet?.ready();
+  }
+
   receive(stanza: Element, bytes: number): void {
     const n = ++this.n;
     this.core.count('stanza-in');
@@ -143,8 +178,8 @@ export class Session implements Waiter {
     this.forward(n, stanza);
     const { heldStanzas, heldBytes } = this.core.bounds;
     if (this.held.length <= heldStanzas && this.#heldBytes <= heldBytes) return;
-    if (!this.full) this.core.count('paused');
-    this.full = true;
+    if (!this.#full) this.core.count('paused', 'held');
+    this.#full = true;
   }
 
   forward(n: number, stanza: Element): void {
@@ -191,11 +226,11 @@ export class Session implements Waiter {
     }
     if (count === this.held.length) this.held = none;
     else this.held.splice(0, count);
-    if (!this.full) return;
+    if (!this.#full) return;
     const { heldStanzas, heldBytes } = this.core.bounds;
     if (this.held.length * 2 >= heldStanzas || this.#heldBytes * 2 >= heldBytes) return;
-    this.full = false;
-    this.outlet?.ready();
+    this.#full = false;
+    if (!this.#slow) this.outlet?.ready();
   }
 
   // ── outbound ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -348,8 +383,10 @@ export class Session implements Waiter {
 
   expired(wait: Wait): void {
     if (wait === 'ack') {
-      // On a slow link the client may not even have got the `<r/>`; one that takes nothing is cut off for that.
-      if (this.outlet?.sending === true) this.core.wait('ack', this);
+      // On a slow link the client may not even have got the `<r/>`; one that takes nothing is cut off for that. Of one that
+      // says too much the answer may have come long ago, and has not been read.
+      const unread = this.core.clock.mono() < this.#slowAt + slowedLately;
+      if (this.outlet?.sending === true || unread) this.core.wait('ack', this);
       else this.outlet?.lost();
     } else if (wait === 'answer' && this.#asked >= 0) {
       // `<a/>` has no meaning before `<enabled/>`.
@@ -358,7 +395,8 @@ export class Session implements Waiter {
       // The rest follows as soon as it is committed, for nobody may ask again.
       this.#late = this.accepted < this.#askedLast;
       this.#asked = this.#late ? this.#askedLast : -1;
-    } else if (wait === 'close' && this.leaving === 'stream') this.#done();
+    } else if (wait === 'pace') this.#paced();
+    else if (wait === 'close' && this.leaving === 'stream') this.#done();
   }
 
   // ── client state (XEP-0352) ─────────────────────────────────────────────────────────────────────────────────────
@@ -420,7 +458,7 @@ export class Session implements Waiter {
   /** It has no connection any more. */
   expelled(): void {
     this.outlet = undefined;
-    for (const wait of ['answer', 'ack', 'close'] as const) this.core.unwait(wait, this);
+    for (const wait of ['answer', 'ack', 'pace', 'close'] as const) this.core.unwait(wait, this);
   }
 
   /** The whole record, for an owner that does not have it. */
@@ -444,6 +482,11 @@ export class Session implements Waiter {
     };
   }
 }
+
+/** What an element that is no stanza counts, of stream management for example. */
+const otherElement = 0.25;
+/** Milliseconds for which who was slowed counts as such: longer than a turn. */
+const slowedLately = 1000;
 
 /** Shared by all that have nothing: an idle session holds no arrays. Never pushed to. */
 const none: never[] = [];

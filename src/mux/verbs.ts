@@ -14,10 +14,12 @@ import type { Element } from '../xmpp/element.ts';
 /** Which verb an element directly in the stream is; everything that a client may say there is named here. */
 function element(conn: Connection, stanza: Element, bytes: number): void {
   const { session, login } = conn;
-  if (session !== undefined && isStanza(stanza)) {
-    session.receive(stanza, bytes);
+  if (session !== undefined) {
+    const said = isStanza(stanza);
+    session.heard(said ? bytes : undefined);
+    if (said) session.receive(stanza, bytes);
     if (session.full) conn.stop();
-    return;
+    if (said) return;
   }
   if (login !== undefined && ++login.elements > conn.core.bounds.loginElements)
     return conn.fail('policy-violation', 'too many elements before a session');

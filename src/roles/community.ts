@@ -9,6 +9,7 @@ import { fixed } from '../base/fixed.ts';
 import { sparing } from '../base/sparing.ts';
 import { version } from '../base/version.ts';
 import { openEmbeddedDirectory, type EmbeddedDirectory } from '../directory/embedded.ts';
+import { openKeyed } from '../directory/keyed.ts';
 import { Lacks } from '../directory/lacks.ts';
 import { openAsk } from '../mesh/ask.ts';
 import type { Mesh } from '../mesh/mesh.ts';
@@ -191,6 +192,7 @@ export async function openCommunity(
           count: counts.room,
         })
       : undefined;
+    const keyed = openKeyed({ store, clock, log, owned: () => accounts.partitions() });
     const here = openHere(accounts);
     const roomsHere = openRoomsHere(rooms);
     const keepers = { account: accounts, room: rooms };
@@ -245,6 +247,7 @@ export async function openCommunity(
       close: async () => {
         closing = true;
         lacks.close();
+        keyed.cancel();
         await ownership.close();
         ask.close();
         await files?.close();

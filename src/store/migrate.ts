@@ -9,6 +9,7 @@ import { seventh } from './migrations/0007.ts';
 import { eighth } from './migrations/0008.ts';
 import { ninth } from './migrations/0009.ts';
 import { tenth } from './migrations/0010.ts';
+import { eleventh } from './migrations/0011.ts';
 
 /** One step of the schema. Steps are only ever added; a step that was released never changes. */
 export interface Migration {
@@ -30,6 +31,7 @@ export const migrations: readonly Migration[] = [
   eighth,
   ninth,
   tenth,
+  eleventh,
 ];
 
 /** What migrating needs of an engine. */

@@ -52,5 +52,6 @@ export function contextOf(header: Tag): Context {
 }
 
 function escape(uri: string): string {
+  if (!/[&<"]/.test(uri)) return uri;
   return uri.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;');
 }

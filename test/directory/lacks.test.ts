@@ -6,21 +6,24 @@ import { quiet } from '../../src/base/log.ts';
 import { systemRandom } from '../../src/base/random.ts';
 import { openEmbeddedDirectory, type EmbeddedDirectory } from '../../src/directory/embedded.ts';
 import { beingImported } from '../../src/directory/directory.ts';
+import { openKeyed } from '../../src/directory/keyed.ts';
 import { countLacks, Lacks } from '../../src/directory/lacks.ts';
 import { openLane, type Lane } from '../../src/store/lane.ts';
 import { sql, type Op } from '../../src/store/store.ts';
 import type { Volume } from '../../src/store/volume.ts';
 import { verify } from '../../src/xmpp/sasl/keys.ts';
-import { openModel } from '../../sim/store.ts';
+import { openModel, type Model } from '../../sim/store.ts';
 import { TestClock } from '../mux/rig.ts';
 
 const only = sql`delete from credential where partition = $1 and account = $2 and mechanism <> $3`;
 const none = sql`delete from credential where partition = $1 and account = $2`;
+const marked = sql`update account set keyed = 0 where partition = $1 and id = $2`;
 const disable = sql`update account set disabled = $3 where partition = $1 and id = $2`;
 const juliet = 'juliet@example.org';
 const romeo = 'romeo@example.org';
 
 void describe('accounts that lack keys', () => {
+  let model: Model;
   let volume: Volume;
   let lane: Lane;
   let directory: EmbeddedDirectory;
@@ -29,6 +32,7 @@ void describe('accounts that lack keys', () => {
   let owned: { lane: Lane; fences: { partition: number; epoch: number }[] };
   let partition: number;
   let questions = 0;
+  let asking = '';
   let answers = 0;
   let changes = 0;
 
@@ -37,7 +41,7 @@ void describe('accounts that lack keys', () => {
       lane.submit({ ops: [op], fences: owned.fences, done: () => done(), failed: (_r, _o, e) => refused(e) }),
     );
   beforeEach(async () => {
-    const model = openModel({ clock: systemClock, random: systemRandom, plan: { delay: [0, 0] } });
+    model = openModel({ clock: systemClock, random: systemRandom, plan: { delay: [0, 0] } });
     volume = await model.open('test');
     lane = await openLane(volume, { clock: systemClock, log: quiet });
     const fence = await volume.claim('account/0');
@@ -50,6 +54,7 @@ void describe('accounts that lack keys', () => {
     const store = {
       query: async (...args: Parameters<Volume['query']>) => {
         questions += 1;
+        asking = args[0].text;
         const found = await volume.query(...args);
         answers += 1;
         return found;
@@ -79,6 +84,7 @@ void describe('accounts that lack keys', () => {
   const idOf = async (address: string) => (await directory.find(address))!.id;
   const keeps = async (address: string, mechanism: string) => {
     await write({ statement: only, params: [partition, await idOf(address), mechanism] });
+    await write({ statement: marked, params: [partition, await idOf(address)] });
     owned = { ...owned }; // what was remembered is forgotten
   };
   /** Lets what is due now, or else after the pause, be asked and answered. */
@@ -145,6 +151,37 @@ void describe('accounts that lack keys', () => {
     assert.equal(questions, before, 'not so soon');
     await asked();
     assert.equal(questions, before + 3);
+  });
+
+  void it('are found without a look at those that have all keys', async () => {
+    await lacks.ask();
+    const plan = model.rows<{ detail: string }>(`explain query plan ${asking}`).map(({ detail }) => detail);
+    assert.match(plan[0]!, /INDEX account_unkeyed/);
+    const unkeyed = () =>
+      model.rows('select address from account where keyed = 0').map((row) => ({ ...row }));
+    assert.deepEqual(unkeyed(), [], 'who gets a password has all keys');
+    await directory.adopt('tybalt@example.org', undefined, undefined);
+    assert.deepEqual(unkeyed(), [{ address: 'tybalt@example.org' }], 'who is imported perhaps not');
+  });
+
+  void it('are noted, once they have all keys, as those that are not looked at', async () => {
+    await keeps(romeo, 'SCRAM-SHA-1');
+    await write({ statement: marked, params: [partition, await idOf(juliet)] });
+    const rest = { id: partition, serving: true };
+    const keyed = openKeyed({ store: volume, clock, log: quiet, owned: () => [{ ...rest, ...owned }] });
+    const unkeyed = () => model.rows<{ address: string }>('select address from account where keyed = 0');
+    const left = async (count: number) => {
+      for (let i = 0; unkeyed().length > count && i < 10_000; i++)
+        await new Promise((resolve) => setImmediate(resolve));
+      assert.equal(unkeyed().length, count);
+    };
+    clock.run(fixed.keyedFirst.value);
+    await left(1);
+    assert.equal(unkeyed()[0]!.address, romeo, 'juliet has all keys');
+    await directory.setPassword(romeo, 'other');
+    clock.run(fixed.lacksPeriod.value);
+    await left(0);
+    keyed.cancel();
   });
 
   void it('get the keys of the password that they have proved', async () => {

@@ -20,7 +20,8 @@ void describe('what the server must withstand', () => {
   let target: Target;
   let pair: Pair;
   before(async () => {
-    target = await openTarget();
+    // What is behind the pace of a connection is attacked, too.
+    target = await openTarget({ set: ['limits.pace=10000'] });
     await target.users(['innocent-a', 'innocent-b', 'mallory', 'victim']);
     pair = await Pair.open(target, 'innocent-a', 'innocent-b');
   });

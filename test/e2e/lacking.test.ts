@@ -124,7 +124,9 @@ test('a volume from before SCRAM-SHA-512, after an upgrade; what is configured i
   assert.equal(await before.server.end('SIGTERM'), 0);
   const store = readdirSync(dir, { recursive: true, encoding: 'utf8' }).find((name) => name.endsWith('.db'))!;
   const db = new DatabaseSync(join(dir, store));
-  db.exec("delete from credential where mechanism = 'SCRAM-SHA-512'");
+  db.exec(`
+    delete from credential where mechanism = 'SCRAM-SHA-512';
+    drop index account_unkeyed; alter table account drop column keyed; delete from schema where number >= 11`);
   db.close();
 
   const { stage, server } = await Stage.open(t, dir);

@@ -17,7 +17,8 @@ void describe('what rooms must withstand', () => {
   let host: string;
   let lair: string;
   before(async () => {
-    target = await openTarget();
+    // What is behind the pace of a connection is attacked, too.
+    target = await openTarget({ set: ['limits.pace=10000'] });
     await target.users(['innocent-a', 'innocent-b', 'mallory']);
     host = `conference.${target.domain}`;
     lair = `lair@${host}`;
