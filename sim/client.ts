@@ -48,7 +48,7 @@ export class Client {
   ready = false;
   stopped = false;
   /** The muxes that mirrored the session since it was connected last. */
-  #mirrors: MuxProcess[] = [];
+  mirrors: MuxProcess[] = [];
   #managed: Managed | undefined;
   #line: Line | undefined;
   #mux: MuxProcess | undefined;
@@ -208,7 +208,7 @@ export class Client {
     this.history.note(`${this.name} connects to ${mux.peer}`);
     this.#mux = mux;
     this.#authenticated = false;
-    if (this.#managed !== undefined) this.#mirrors.push(mux);
+    if (this.#managed !== undefined) this.mirrors.push(mux);
     this.#line = connect(
       this.#clock,
       this.world.random,
@@ -307,7 +307,7 @@ export class Client {
     const h = Number(element.attrs['h']);
     switch (element.name) {
       case 'enabled':
-        this.#mirrors = [this.#mux!];
+        this.mirrors = [this.#mux!];
         this.#managed = { previd: element.attrs['id']!, received: 0, acked: 0, unacked: [] };
         this.#begin();
         for (const stanza of login) this.#stanza(stanza, undefined);
@@ -318,7 +318,7 @@ export class Client {
         const bothDied = this.#bothDied();
         this.history.resumed(this, bothDied);
         this.guest.resumed(bothDied);
-        this.#mirrors = [this.#mux!];
+        this.mirrors = [this.#mux!];
         this.#begin();
         // XEP-0198 §5: what is above h is sent again, and nothing else.
         for (const { text } of managed!.unacked) this.#send(text);
@@ -333,7 +333,7 @@ export class Client {
           managed.unacked.flatMap(({ message }) => (message === undefined ? [] : [message])),
         );
         this.#managed = undefined;
-        this.#mirrors = [];
+        this.mirrors = [];
         this.#features();
         return;
       case 'r':
@@ -347,7 +347,7 @@ export class Client {
   /** Owner and mux died between two connections of one session (invariant 4). */
   #bothDied(): boolean {
     const partition = this.world.partitionOf(this.address)!;
-    return this.#mirrors.some((mux) => this.world.owners.diedWith(partition, mux));
+    return this.mirrors.some((mux) => this.world.owners.diedWith(partition, mux));
   }
 
   #begin(): void {

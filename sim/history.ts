@@ -184,8 +184,9 @@ export class History {
     const person = this.people.find(({ address, full }) => full === from || address === from);
     if (person === undefined || !person.lives || person.habits.hides(client)) return;
     const away = person.ready ? 0 : this.#world.scheduler.now - person.since;
-    const sick =
-      person.mux !== undefined && this.#world.healthySince(person.mux) > this.#world.scheduler.now - 60_000;
+    // Its owner may have missed the mux, and begun to wait, long before the client did.
+    const muxes = person.mux === undefined ? person.mirrors : [person.mux, ...person.mirrors];
+    const sick = muxes.some((mux) => this.#world.healthySince(mux) > this.#world.scheduler.now - 60_000);
     if (away < window && !sick) this.fault(9, `${client.name} sees ${from} go, whose session lives`);
   }
 
