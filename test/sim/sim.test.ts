@@ -18,9 +18,9 @@ const catching: Readonly<Record<string, number>> = {
   'untold-departures': 1,
   'restart-n': 1,
   'fence-without-lock': 2,
-  'ignore-epochs': 1,
+  'ignore-epochs': 2,
   'stale-generation': 1,
-  'renew-when-cut-off': 5,
+  'renew-when-cut-off': 25,
   'steal-after-database-outage': 12,
 };
 
