@@ -70,6 +70,16 @@ export class Company {
     this.#remember({ jid: '', nick, v, gone: true, open, hidden: !shown });
   }
 
+  /** The session comes in again: how it went is nobody's from here on; undefined where nobody has to be told of that. */
+  returned(jid: string, nick: string): Departure | undefined {
+    for (const departure of this.#departures.values())
+      if (departure.jid === jid && departure.nick !== nick) {
+        this.#departures.set(departure.nick, { ...departure, jid: '' });
+        return departure;
+      }
+    return undefined;
+  }
+
   #remember(departure: Departure): void {
     const { nick, v } = departure;
     this.#faces.delete(nick);

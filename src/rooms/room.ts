@@ -256,6 +256,10 @@ export class Room implements Party {
 
   /** Comes in, or changes: stored as it is now. */
   seat(unit: Joint, occupant: Occupant): void {
+    // Its row said how it went by another nickname: that stays for those who may not have been told.
+    const before = this.company.returned(occupant.jid.full, occupant.nick);
+    if (before !== undefined)
+      this.#writeGone(unit, { ...occupant, ...before, shown: !before.hidden }, before.open);
     this.#seat(occupant);
     this.#write(unit, occupant, false, textOf(occupant.presence));
   }
@@ -282,7 +286,10 @@ export class Room implements Party {
 
   /** Nobody goes by its old nickname any more: kept as if that had been a session of its own. */
   vacate(unit: Joint, before: Occupant, told: string): void {
-    if (this.nicks.has(before.nick)) return;
+    if (!this.nicks.has(before.nick)) this.#writeGone(unit, before, told);
+  }
+
+  #writeGone(unit: Joint, before: Omit<Occupant, 'jid'>, told: string): void {
     const jid = Jid.parse(`${this.address}/${before.nick}`)!;
     this.#write(unit, { ...before, jid }, true, told);
   }

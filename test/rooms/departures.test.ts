@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { fixed } from '../../src/base/fixed.ts';
+import type { ToHall } from '../../src/link/rooms.ts';
 import { hearReport } from '../../src/rooms/reports.ts';
 import { open } from './forms.ts';
 import { cave, type Client, type Rig } from './rig.ts';
@@ -19,6 +20,30 @@ void describe('departures', () => {
       told.join('\n'),
     );
     assert.ok(told.some((text) => text.includes('/robert"') && !text.includes('unavailable')));
+  });
+
+  // Its row says that it is in: whoever sees it by the old one, and has moved to a server that never did, is told by nobody.
+  void it('are kept of a nickname that is nobody’s since, also of who has come in again by another one', async () => {
+    await using rig = await open();
+    const [, bob] = (await rig.gather('alice', 'bob')) as [Client, Client];
+    await bob.leaves('bob');
+    await bob.says(`<presence to="${cave}/robert"><x xmlns="http://jabber.org/protocol/muc"/></presence>`);
+    await rig.restart();
+    const room = await rig.room();
+    const { partition } = rig;
+    const told: ToHall[] = [];
+    const { mesh } = partition.env;
+    const send = mesh.send.bind(mesh);
+    mesh.send = (to, service, frame) =>
+      to === 'other' ? void told.push(frame as ToHall) : send(to, service, frame);
+    const head = { partition: partition.id, epoch: partition.epoch, room: room.address };
+    hearReport(partition, 'other', { t: 'report', ...head, number: 1, stays: [] });
+    await rig.still();
+    const shown = told.flatMap((frame) => (frame.t === 'mirror' ? frame.shown : []));
+    assert.deepEqual(
+      shown.map(({ nick, gone }) => `${nick} ${gone === true ? 'is gone' : 'is there'}`),
+      ['alice is there', 'bob is gone', 'robert is there'],
+    );
   });
 
   // Else nobody tells it that it is out, once the server that speaks for it is not heard of any more.
