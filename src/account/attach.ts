@@ -2,6 +2,7 @@ import type { Attach, Unattached } from '../link/frames.ts';
 import type { Peer } from '../mesh/mesh.ts';
 import type { Account } from './account.ts';
 import type { Carried } from './carry.ts';
+import { addressIn } from './hall/directed.ts';
 import { feedOver, roomOf } from './hall/stay.ts';
 import { answerAgain } from './inbound.ts';
 import { restore } from './record.ts';
@@ -122,8 +123,10 @@ export function adoptRecord(session: Session, frame: Carried['record']): void {
   // How far its client came in rooms, and that it is in them no more, the feeds say and not the record, which may be older.
   session.places = undefined;
   cursor.adopt(frame.feeds, frame.unacked);
-  if (stored !== undefined)
-    session.places = joined(stored, session.places, frame.generation >= session.stored);
+  if (stored !== undefined) {
+    const newer = frame.generation >= session.stored;
+    session.places = joined(session, stored, session.places ?? new Map(), newer);
+  }
   account.settleDelivered(session, held);
   // Somebody has to ask for the rest.
   session.partition.touchLazily(account);
@@ -131,13 +134,22 @@ export function adoptRecord(session: Session, frame: Carried['record']): void {
 
 /**
  * Places in rooms from the row and from a mux's record: the higher ones. In which rooms it is, says the record, unless it is
- * that of a link before the one that the row knows of.
+ * that of a link before the one that the row knows of; the row has no place in one that its client has not acknowledged to
+ * be in.
  */
 function joined(
+  session: Session,
   stored: ReadonlyMap<string, number>,
-  shown: ReadonlyMap<string, number> | undefined,
+  shown: ReadonlyMap<string, number>,
   newer: boolean,
 ): Map<string, number> {
-  const [rooms, other] = newer ? [shown ?? new Map(), stored] : [stored, shown ?? new Map()];
-  return new Map([...rooms].map(([feed, at]) => [feed, Math.max(at, other.get(feed) ?? at)]));
+  const [rooms, other] = newer ? [shown, stored] : [stored, shown];
+  const places = new Map([...rooms].map(([feed, at]) => [feed, Math.max(at, other.get(feed) ?? at)]));
+  if (newer) return places;
+  for (const [feed, at] of shown) {
+    const room = roomOf(feed);
+    if (!places.has(feed) && room !== undefined && addressIn(session, room) !== undefined)
+      places.set(feed, at);
+  }
+  return places;
 }

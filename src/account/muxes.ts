@@ -102,6 +102,8 @@ export class Muxes {
     // From before a resume elsewhere, or for a session that is over.
     if (session === undefined || session.generation !== frame.generation || session.mux !== from) return;
     const { mailbox } = session.account;
+    // A resume may be before it in the mailbox.
+    const still = () => session.generation === frame.generation && session.mux === from;
     switch (frame.t) {
       case 'stanza':
         this.#stanza(session, frame);
@@ -110,17 +112,13 @@ export class Muxes {
         session.acknowledge(frame.m);
         return;
       case 'enable':
-        mailbox.run(() => enable(session, frame));
+        mailbox.run(() => (still() ? enable(session, frame) : undefined));
         return;
       case 'csi':
-        mailbox.run(() => indicate(session, frame.inactive));
+        mailbox.run(() => (still() ? indicate(session, frame.inactive) : undefined));
         return;
       case 'detach':
-        mailbox.run(() =>
-          session.mux === from && session.generation === frame.generation
-            ? detachSession(session)
-            : undefined,
-        );
+        mailbox.run(() => (still() ? detachSession(session) : undefined));
         return;
       case 'end':
         session.mux = undefined;

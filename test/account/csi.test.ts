@@ -2,7 +2,10 @@ import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { carriedOf } from '../../src/account/carry.ts';
 import { indicate, waitingKey } from '../../src/account/csi.ts';
+import { Muxes } from '../../src/account/muxes.ts';
+import type { Partition } from '../../src/account/partition.ts';
 import { fixed } from '../../src/base/fixed.ts';
+import type { Owned } from '../../src/entity/owned.ts';
 import { NS } from '../../src/xmpp/namespaces.ts';
 import { parseStored } from '../../src/xmpp/parser.ts';
 import { Rig, type Client } from './rig.ts';
@@ -160,6 +163,25 @@ void describe('an inactive client (XEP-0352)', () => {
     const [carried] = carriedOf(rig.partition).filter(({ session }) => session === a.session.id);
     assert.match(carried!.record.unacked.map(({ text }) => text).join(), /away/);
     assert.match(carried!.record.record, /"i":1/);
+  });
+
+  // The stream begins as an active one (§5.2); what its client said on the one before waited longer than it.
+  void it('is active once it is resumed, whatever comes of the link before', async () => {
+    const { session } = a;
+    const { account, partition } = session;
+    const muxes = new Muxes(partition.env, { in: () => partition } as unknown as Owned<Partition>);
+    const { generation } = session;
+    let go = () => {};
+    account.mailbox.run(() => new Promise<void>((resolve) => (go = resolve)));
+    account.mailbox.run(() => {
+      session.mux = 'mux/2';
+      session.generation += 1;
+    });
+    const frame = { partition: partition.id, epoch: partition.epoch, session: session.id, generation };
+    muxes.receive('mux/1', { ...frame, t: 'csi', inactive: true });
+    go();
+    await rig.still();
+    assert.equal(session.lull, undefined);
   });
 
   void it('after a crash the presence comes again (invariant 9)', async () => {

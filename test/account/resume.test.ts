@@ -253,6 +253,10 @@ void describe('a session that is resumed (XEP-0198 §5)', () => {
       ['p:attic@conference.example.org', 73],
     ];
     assert.deepEqual(session.cursor.feeds(), known, 'nothing is taken back, and it left the cellar since');
+    session.directed = new Set(['garden@conference.example.org/alice']);
+    shown(1, 8, [['m:garden@conference.example.org', 75]]);
+    const garden = session.cursor.feeds().find(([feed]) => feed === 'm:garden@conference.example.org');
+    assert.equal(garden?.[1], 75, 'it is in the garden, and has not acknowledged that');
     session.acknowledge(5);
     assert.equal(session.cursor.ackedPos, 70, 'nor by the acknowledgement of what came before');
     shown(2, 9, [['m:attic@conference.example.org', 80]]);
