@@ -36,7 +36,7 @@ export type Order =
       from: number;
       count: number;
       at: number;
-      accounts?: number;
+      each?: number;
     }
   | { do: 'stir'; changers: number; people: number; contacts: number; patience: number }
   | { do: 'populate'; host: string; rooms: number; founders: boolean; at: number }
@@ -183,11 +183,12 @@ async function open(order: Order & { do: 'open' }): Promise<Logins> {
 }
 
 /**
- * People of a mux that there is not: see synthetic.ts. They are as those of `open`; where fewer accounts have them than
- * there are (`accounts`), in turn, they are bare: without contact list and presence.
+ * People of a mux that there is not: see synthetic.ts. They are as those of `open`; where an account has several sessions
+ * (`each`), they are bare: without contact list and presence. Then two accounts take turns, so that one index and the next
+ * are of different ones.
  */
 async function conjure(order: Order & { do: 'conjure' }): Promise<Logins> {
-  const { accounts, password } = order;
+  const { each, password } = order;
   const started = performance.now();
   const times: number[] = [];
   let again = 0;
@@ -199,13 +200,10 @@ async function conjure(order: Order & { do: 'conjure' }): Promise<Logins> {
   await parallel(numbers(order.count), order.at, async (n) => {
     const index = order.from + n;
     const from = performance.now();
-    const who =
-      accounts === undefined
-        ? { user: `u${index}`, resource: 'bench' }
-        : { user: `u${index % accounts}`, resource: `r${Math.floor(index / accounts)}` };
+    const who = each === undefined ? { user: `u${index}`, resource: 'bench' } : oneOf(each, index);
     const login = await mux.login({ ...who, index, password }, ears);
     again += login.again;
-    if (accounts === undefined) {
+    if (each === undefined) {
       await login.puppet.iq('get', "<query xmlns='jabber:iq:roster'/>");
       login.puppet.send('<presence/>');
     }
@@ -214,6 +212,12 @@ async function conjure(order: Order & { do: 'conjure' }): Promise<Logins> {
     puppets[n] = login.puppet;
   });
   return { done: times.length, seconds: since(started), latency: latency(times), contacts: 0, again };
+}
+
+function oneOf(each: number, index: number): { user: string; resource: string } {
+  const place = index % (2 * each);
+  const account = ((index - place) / (2 * each)) * 2 + (place % 2);
+  return { user: `u${account}`, resource: `r${place >> 1}` };
 }
 
 /** The first `people` of those here, or all. Without a connection they write to one session, with one to an account. */

@@ -48,7 +48,7 @@ const columns: Column[] = [
 export async function million(setup: Setup): Promise<Report> {
   const say = (text: string) => setup.say(`million: ${text}`);
   const sessions = setup.people ?? (setup.quick ? 20_000 : 1_000_000);
-  const people = Math.ceil(sessions / EACH);
+  const people = 2 * Math.ceil(sessions / EACH / 2);
   const rate = setup.quick ? 200 : 1000;
   const node = [`--max-old-space-size=${HEAP}`];
   say(`a pool of one server (${node.join(' ')}) starts`);
@@ -73,7 +73,7 @@ export async function million(setup: Setup): Promise<Report> {
     const used = { server: cpu(worker()), database: database() };
     say(`${sessions} sessions log in`);
     const began = performance.now();
-    const order = { do: 'conjure', password: PASSWORD, at: 30, accounts: people } as const;
+    const order = { do: 'conjure', password: PASSWORD, at: 30, each: EACH } as const;
     const share = Math.ceil(sessions / LOADS);
     const came = await Promise.all(
       loads.map((load, n) => {
