@@ -21,14 +21,17 @@ export interface Stir {
 }
 
 /** So many of the clients change their presence in one go; over when all who see them know, or nobody hears any more. */
-export async function stir(clients: readonly Client[], order: Stir): Promise<Stirred> {
+export async function stir(
+  clients: readonly Pick<Client, 'index' | 'presences' | 'show'>[],
+  order: Stir,
+): Promise<Stirred> {
   const heard = () => clients.reduce((sum, { presences }) => sum + presences, 0);
   const before = heard();
   // Of every block as many as of the others.
   const step = clients.length / order.changers;
-  const changers = Array.from({ length: order.changers }, (_, n) => clients[Math.floor(n * step)] as Client);
-  const seenBy = ({ index }: Client) => block(index, order.people, order.contacts).length + 1;
-  const expected = changers.reduce((sum, client) => sum + seenBy(client), 0);
+  const changers = Array.from({ length: order.changers }, (_, n) => clients[Math.floor(n * step)]!);
+  const seenBy = (index: number) => block(index, order.people, order.contacts).length + 1;
+  const expected = changers.reduce((sum, { index }) => sum + seenBy(index), 0);
   const began = Date.now();
   for (const client of changers)
     client.show('<presence><show>away</show><status>at lunch</status></presence>');
