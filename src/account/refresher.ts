@@ -1,6 +1,7 @@
 import type { Clock, Timer } from '../base/clock.ts';
 import { fixed } from '../base/fixed.ts';
 import { refresh } from './presence.ts';
+import { loaded } from './roster.ts';
 import type { Session } from './session.ts';
 import { Bucket } from '../base/bucket.ts';
 
@@ -13,6 +14,10 @@ export class Refresher {
   readonly #clock: Clock;
   readonly #bucket: Bucket;
   readonly #waiting = new Set<Session>();
+  /** How many more may have their turn before the next step. */
+  #share = 0;
+  /** Contact lists that the store was asked for. */
+  #reading = 0;
   #timer: Timer | undefined;
 
   constructor(clock: Clock) {
@@ -23,7 +28,8 @@ export class Refresher {
 
   /** Call it in the account's mailbox. */
   refresh(session: Session): void {
-    if (this.#waiting.size === 0 && this.#bucket.take(this.#clock.mono())) refresh(session);
+    if (this.#waiting.size === 0 && !this.#busy && this.#bucket.take(this.#clock.mono()))
+      this.#begin(session);
     else {
       this.#waiting.add(session);
       this.#watch();
@@ -39,17 +45,38 @@ export class Refresher {
     this.#timer ??= this.#clock.after(step, () => {
       this.#timer = undefined;
       // However many there are, the last one's turn comes within `fixed.refreshTime`.
-      let share = Math.ceil((this.#waiting.size * step) / fixed.refreshTime.value);
-      share = Math.max(share, Math.ceil((fixed.refreshBurst.value * step) / 1000));
-      for (const session of this.#waiting) {
-        if (share-- === 0) break;
-        this.#waiting.delete(session);
-        session.account.mailbox.run(() => {
-          if (!session.ended && !session.dormant && !session.partition.ended) refresh(session);
-        });
-      }
+      const share = Math.ceil((this.#waiting.size * step) / fixed.refreshTime.value);
+      this.#share = Math.max(share, Math.ceil((fixed.refreshBurst.value * step) / 1000));
+      this.#next();
       if (this.#waiting.size > 0) this.#watch();
     });
+  }
+
+  #next(): void {
+    for (const session of this.#waiting) {
+      if (this.#share <= 0 || this.#busy) return;
+      this.#share -= 1;
+      this.#waiting.delete(session);
+      session.account.mailbox.run(() => {
+        if (!session.ended && !session.dormant && !session.partition.ended) this.#begin(session);
+      });
+    }
+  }
+
+  get #busy(): boolean {
+    return this.#reading >= fixed.refreshReads.value;
+  }
+
+  #begin(session: Session): void {
+    refresh(session);
+    const { account } = session;
+    if (account.roster !== undefined) return;
+    this.#reading += 1;
+    const read = (): void => {
+      this.#reading -= 1;
+      this.#next();
+    };
+    loaded(account).then(read, read);
   }
 }
 

@@ -201,6 +201,12 @@ export const fixed = {
     of: 'time in which all of them have had their turn',
     overflow: 'more of them go at a time',
   },
+  refreshReads: {
+    value: 32,
+    unit: 'contact lists',
+    of: 'contact lists that are being read for that, besides those of the contacts',
+    overflow: 'the others take their turns later: the store has others’ questions to answer, too',
+  },
   owed: {
     value: 10_000,
     unit: 'stanzas',
