@@ -7,8 +7,8 @@ import { Load } from './load.ts';
 import { machine, resting } from './meter.ts';
 import type { Heard } from './murmur.ts';
 import { conference } from './peers/peer.ts';
-import { accounts, running } from './peers/pool.ts';
-import { cpu, pause, quiet, resident } from './proc.ts';
+import { accounts, memory, running } from './peers/pool.ts';
+import { cpu, pause, quiet } from './proc.ts';
 import { percentile } from './stats.ts';
 import { balanced } from './status.ts';
 import type { Column, Report, Row } from './table.ts';
@@ -214,12 +214,6 @@ async function listen(quarters: readonly Quarter[], expected: number): Promise<H
 function demanded(people: number, rooms: number): number {
   const [some, more] = [Math.floor(people / rooms), people % rooms];
   return (rooms - more) * due(0, some) + more * due(0, some + 1);
-}
-
-/** Resident KB of the processes that do the work. */
-function memory(pool: Pool): { servers: number; muxes: number } {
-  const of = (parts: Pool['servers']) => resident(parts.flatMap(({ worker }) => worker ?? []));
-  return { servers: of(pool.servers), muxes: of(pool.muxes) };
 }
 
 function since(began: number): number {

@@ -1,5 +1,6 @@
 import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
+import { insist, Refused } from './insist.ts';
 import { attribute, content, Scanner } from './scan.ts';
 import { type Mechanism, Scram } from './scram.ts';
 
@@ -17,7 +18,7 @@ export interface Target {
 export interface Hooks {
   /** A message stanza arrived. */
   message(client: Client, text: string): void;
-  /** The server acknowledged `h` of our stanzas since `<enable/>` (XEP-0198 §4). */
+  /** The server acknowledged so many of our messages since `<enable/>` (XEP-0198 §4). */
   acked(client: Client, h: number): void;
   /** The connection is gone although we did not close it. */
   lost(client: Client, reason: string): void;
@@ -27,10 +28,14 @@ export interface Hooks {
 export interface Person {
   readonly user: string;
   readonly index: number;
+  /** Their full address. */
+  readonly jid: string;
   /** Presence stanzas and bytes that have come in so far. */
   readonly presences: number;
   readonly bytes: number;
   send(text: string): void;
+  /** Sends a stanza and asks for its acknowledgement. */
+  say(text: string): void;
   /** Sends `text` and waits for the first stanza that matches. */
   ask(text: string, match: (text: string) => boolean): Promise<string>;
   iq(type: 'get' | 'set', payload: string, to?: string): Promise<string>;
@@ -61,6 +66,8 @@ export class Client implements Person {
   #socket: Socket | undefined;
   #scanner = new Scanner();
   #inbound = 0;
+  /** Presence stanzas sent since `<enable/>`: `h` counts them, too. */
+  #shown = 0;
   #closing = false;
   #out = '';
   #wait: { match: (text: string) => boolean; resolve: (text: string) => void } | undefined;
@@ -72,19 +79,23 @@ export class Client implements Person {
     this.user = user;
     this.index = index;
     // Both kinds of client of a pair, even and odd, on every port, and the two of a pair on different ones.
-    this.#port = index + (index >> 1);
+    this.#port = index + Math.floor(index / target.ports.length);
     this.#hooks = hooks;
   }
 
-  /** Connects, authenticates and binds; `source` is a loopback address to connect from, against port limits. */
-  async login(password: string, resource: string, source?: string): Promise<void> {
+  /**
+   * Connects, authenticates and binds; `source` is a loopback address to connect from, against port limits. Returns how
+   * often it was told to try again later.
+   */
+  async login(password: string, resource: string, source?: string): Promise<number> {
     const features = await this.#enter(password, source);
     const bind = `<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>${resource}</resource></bind>`;
-    const bound = await this.iq('set', bind);
+    const { result: bound, again } = await insist(() => this.iq('set', bind));
     this.jid = content(bound, 'jid') ?? '';
     // RFC 6121 Appendix E: the old session request, where the server does not call it optional.
-    if (/<session [^>]*[^/]>\s*<optional/.test(features) || !features.includes('<session')) return;
-    await this.iq('set', "<session xmlns='urn:ietf:params:xml:ns:xmpp-session'/>");
+    if (!/<session [^>]*[^/]>\s*<optional/.test(features) && features.includes('<session'))
+      await this.iq('set', "<session xmlns='urn:ietf:params:xml:ns:xmpp-session'/>");
+    return again;
   }
 
   /** Switches stream management on; both counters start here (XEP-0198 §3). */
@@ -94,8 +105,8 @@ export class Client implements Person {
   }
 
   /**
-   * After a loss: connects to the next port of `target`, authenticates and resumes (XEP-0198 §5). Returns the server's
-   * `h`; undefined where it refuses. Throws where the connection fails: to be tried again.
+   * After a loss: connects to the next port of `target`, authenticates and resumes (XEP-0198 §5). Returns how many of our
+   * messages the server has; undefined where it refuses. Throws where the connection fails: to be tried again.
    */
   async resume(target: Target, password: string, source?: string): Promise<number | undefined> {
     this.#target = target;
@@ -106,7 +117,7 @@ export class Client implements Person {
       `<resume xmlns='${SM}' h='${this.#inbound}' previd='${this.#previd}'/>`,
       (text) => text.startsWith('<resumed') || text.startsWith('<failed'),
     );
-    return answer.startsWith('<resumed') ? Number(attribute(answer, 'h')) : undefined;
+    return answer.startsWith('<resumed') ? Number(attribute(answer, 'h')) - this.#shown : undefined;
   }
 
   /** Asks for the contact list and returns how many contacts it has that are subscribed both ways. */
@@ -162,6 +173,16 @@ export class Client implements Person {
     // By a reset, which takes what lies in the buffers on the way along.
     socket.resetAndDestroy();
     return written;
+  }
+
+  say(text: string): void {
+    this.send(text + REQUEST);
+  }
+
+  /** Sends presence, once there is stream management. */
+  show(text: string): void {
+    this.#shown += 1;
+    this.send(text);
   }
 
   /** Ends the session in good order: our half of the stream, then the server's, then the connection (RFC 6120 §4.4). */
@@ -267,7 +288,7 @@ export class Client implements Person {
     if (second === LETTER_M) {
       this.#inbound += 1;
       this.#hooks.message(this, text);
-    } else if (text.startsWith('<a ')) this.#hooks.acked(this, Number(attribute(text, 'h')));
+    } else if (text.startsWith('<a ')) this.#hooks.acked(this, Number(attribute(text, 'h')) - this.#shown);
     else if (text.startsWith('<r ') || text === '<r/>') this.#out = `<a xmlns='${SM}' h='${this.#inbound}'/>`;
     else if (text.startsWith('<presence')) {
       this.#inbound += 1;
@@ -292,7 +313,7 @@ export class Client implements Person {
   }
 }
 
-/** Sends a request, to their own account where no `to` is given, and returns the whole answer; throws on an error answer. */
+/** Sends a request, to their own account where no `to` is given, and returns the whole answer; throws Refused on an error. */
 export async function request(
   from: Pick<Person, 'user' | 'ask'>,
   type: 'get' | 'set',
@@ -304,7 +325,8 @@ export async function request(
     `<iq type='${type}' id='${id}'${to === undefined ? '' : ` to='${to}'`}>${payload}</iq>`,
     (text) => text.startsWith('<iq') && attribute(text, 'id') === id,
   );
-  if (attribute(answer, 'type') === 'error') throw new Error(`${from.user}: ${answer}`);
+  if (attribute(answer, 'type') === 'error')
+    throw new Refused(`${from.user}: ${answer}`, /<error[^>]* type=.wait/.test(answer));
   return answer;
 }
 

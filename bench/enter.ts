@@ -1,17 +1,8 @@
 import type { Person } from './client.ts';
+import { Refused } from './insist.ts';
 import { attribute } from './scan.ts';
 
 const MUC = 'http://jabber.org/protocol/muc';
-
-/** What a room said against somebody who wanted in. */
-export class Refused extends Error {
-  /** It may try again (RFC 6120 §8.3.2). */
-  readonly wait: boolean;
-  constructor(message: string, wait: boolean) {
-    super(message);
-    this.wait = wait;
-  }
-}
 
 /** Goes into the room with the user's name; the subject ends it (XEP-0045 §7.1). Throws Refused. */
 export async function enter(person: Person, room: string): Promise<void> {

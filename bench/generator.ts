@@ -8,7 +8,8 @@ import { type Heard, Murmur } from './murmur.ts';
 import { parallel } from './parallel.ts';
 import { pause } from './proc.ts';
 import { latency, type Latency } from './stats.ts';
-import { type Entrance, Synthetic } from './synthetic.ts';
+import { stir, type Stirred } from './stir.ts';
+import { type Ears, type Entrance, Synthetic } from './synthetic.ts';
 import { type Flow, Traffic } from './traffic.ts';
 import { type Returned, type Seen, Vigil } from './vigil.ts';
 
@@ -18,7 +19,7 @@ export type Order =
   | { do: 'saturate'; window: number; seconds: number; patience: number }
   | { do: 'steady'; rate: number; seconds: number; patience: number }
   | { do: 'login'; target: Target; password: string; users: number; count: number; at: number }
-  | { do: 'vigil'; target: Target; password: string; jitter: number }
+  | { do: 'vigil'; target: Target; password: string; jitter: number; people?: number }
   | { do: 'watch'; rate: number; seconds: number; patience: number }
   | { do: 'returned' }
   | { do: 'pour'; target: Target; password: string; from: number; seconds: number }
@@ -29,7 +30,16 @@ export type Order =
   | { do: 'drip'; room: string; rate: number; seconds: number; patience: number }
   | { do: 'listen'; id: string }
   | { do: 'hear'; room: string; id: string; speak: boolean; count: number; patience: number }
-  | { do: 'conjure'; entrance: Entrance; password: string; from: number; count: number; at: number }
+  | {
+      do: 'conjure';
+      entrance: Entrance;
+      password: string;
+      from: number;
+      count: number;
+      at: number;
+      each?: number;
+    }
+  | { do: 'stir'; changers: number; people: number; contacts: number; patience: number }
   | { do: 'populate'; host: string; rooms: number; founders: boolean; at: number }
   | { do: 'murmur'; rate: number; seconds: number }
   | { do: 'heard' }
@@ -42,6 +52,8 @@ export interface Logins {
   latency: Latency;
   /** Contacts that the last one's roster had. */
   contacts: number;
+  /** How often somebody was told to try again later, and did. */
+  again: number;
 }
 
 /** What one client sent as fast as it could, and how much of it came to another one meanwhile. */
@@ -73,6 +85,7 @@ export interface Answers {
   hear: { sent: number; heard: number; last: number };
   /** Logins of people without a connection. */
   conjure: Logins;
+  stir: Stirred;
   populate: Joins;
   /** Messages sent. */
   murmur: number;
@@ -112,11 +125,7 @@ async function run(order: Order): Promise<Answers[Order['do']]> {
     case 'login':
       return logins(order);
     case 'vigil':
-      vigil = new Vigil(order.target.domain, clients, async (client) => {
-        // As clients do it, so that a lost server does not get all of them in one instant.
-        await pause(Math.random() * order.jitter);
-        return client.resume(order.target, order.password, source(client.index));
-      });
+      vigil = watchers(order);
       return null;
     case 'watch':
       return watched().watch(order.rate, order.seconds, order.patience);
@@ -145,6 +154,8 @@ async function run(order: Order): Promise<Answers[Order['do']]> {
       return gathering.hear(order.room, order.id, order.speak, order.count, order.patience);
     case 'conjure':
       return conjure(order);
+    case 'stir':
+      return stir(clients, order);
     case 'populate':
       murmur ??= new Murmur(synthetic ? puppets : clients, order.host, order.rooms);
       return murmur.populate(order.founders, order.at);
@@ -163,12 +174,13 @@ async function open(order: Order & { do: 'open' }): Promise<Logins> {
   const started = performance.now();
   const times: number[] = [];
   let contacts = 0;
+  let again = 0;
   const offset = clients.length;
   await parallel(numbers(order.count), order.at, async (n) => {
     const index = order.from + n;
     const client = new Client(order.target, `u${index}`, index, hooks);
     const from = performance.now();
-    await client.login(order.password, 'bench', source(index));
+    again += await client.login(order.password, 'bench', source(index));
     contacts = await client.roster();
     client.send('<presence/>');
     await client.manage();
@@ -180,7 +192,7 @@ async function open(order: Order & { do: 'open' }): Promise<Logins> {
     for (let n = 0; n + 1 < order.count; n += 2)
       traffic.pair(clients[offset + n] as Client, clients[offset + n + 1] as Client);
   }
-  return { done: times.length, seconds: since(started), latency: latency(times), contacts };
+  return { done: times.length, seconds: since(started), latency: latency(times), contacts, again };
 }
 
 /** `u<from>` sends to `u<from + 1>` without waiting for anything; both are there for that time only. */
@@ -208,23 +220,56 @@ async function pour(order: Order & { do: 'pour' }): Promise<Poured> {
   return { written, delivered: came, cut };
 }
 
-/** People of a mux that there is not: see synthetic.ts. They are as those of `open`. */
+/**
+ * People of a mux that there is not: see synthetic.ts. They are as those of `open`; where an account has several sessions
+ * (`each`), they are bare: without contact list and presence. Then two accounts take turns, so that one index and the next
+ * are of different ones.
+ */
 async function conjure(order: Order & { do: 'conjure' }): Promise<Logins> {
+  const { each, password } = order;
   const started = performance.now();
   const times: number[] = [];
+  let again = 0;
   const mux = (synthetic ??= await Synthetic.open(order.entrance));
-  const heard = (person: Person, text: string) => murmur?.message(person, text);
+  const ears: Ears = {
+    message: (person, text) => (vigil ?? murmur)?.message(person, text),
+    acked: (person, h) => vigil?.acked(person, h),
+  };
   await parallel(numbers(order.count), order.at, async (n) => {
     const index = order.from + n;
     const from = performance.now();
-    const puppet = await mux.login(`u${index}`, index, order.password, heard);
-    await puppet.iq('get', "<query xmlns='jabber:iq:roster'/>");
-    puppet.send('<presence/>');
-    await puppet.manage();
+    const who = each === undefined ? { user: `u${index}`, resource: 'bench' } : oneOf(each, index);
+    const login = await mux.login({ ...who, index, password }, ears);
+    again += login.again;
+    if (each === undefined) {
+      await login.puppet.iq('get', "<query xmlns='jabber:iq:roster'/>");
+      login.puppet.send('<presence/>');
+    }
+    await login.puppet.manage();
     times.push(performance.now() - from);
-    puppets[n] = puppet;
+    puppets[n] = login.puppet;
   });
-  return { done: times.length, seconds: since(started), latency: latency(times), contacts: 0 };
+  return { done: times.length, seconds: since(started), latency: latency(times), contacts: 0, again };
+}
+
+function oneOf(each: number, index: number): { user: string; resource: string } {
+  const place = index % (2 * each);
+  const account = ((index - place) / (2 * each)) * 2 + (place % 2);
+  return { user: `u${account}`, resource: `r${place >> 1}` };
+}
+
+/** The first `people` of those here, or all. Without a connection they write to one session, with one to an account. */
+function watchers({ target, password, jitter, people }: Order & { do: 'vigil' }): Vigil {
+  const known = new Map(clients.map((client) => [client.index, client]));
+  return new Vigil(
+    (synthetic ? puppets : clients).slice(0, people),
+    ({ user, jid }) => (synthetic ? jid : `${user}@${target.domain}`),
+    async (index) => {
+      // As clients do it, so that a lost server does not get all of them in one instant.
+      await pause(Math.random() * jitter);
+      return known.get(index)?.resume(target, password, source(index));
+    },
+  );
 }
 
 /** Whole logins as a client that starts does them, each closed at once: stream management, roster, presence. */
@@ -233,12 +278,13 @@ async function logins(order: Order & { do: 'login' }): Promise<Logins> {
   const times: number[] = [];
   const ends: Promise<void>[] = [];
   let contacts = 0;
+  let again = 0;
   await parallel(numbers(order.count), order.at, async (n) => {
     // A stride, so that logins at the same time are not of contacts, who would hear of each other.
     const index = (n * STRIDE) % order.users;
     const client = new Client(order.target, `u${index}`, index, hooks);
     const from = performance.now();
-    await client.login(order.password, `r${n % 4}`, source(index));
+    again += await client.login(order.password, `r${n % 4}`, source(index));
     await client.manage();
     contacts = await client.roster();
     // Our own presence comes back to us (RFC 6121 §4.2.2): the login is over when it does.
@@ -248,7 +294,7 @@ async function logins(order: Order & { do: 'login' }): Promise<Logins> {
     ends.push(client.close());
   });
   await Promise.all(ends);
-  return { done: times.length, seconds: since(started), latency: latency(times), contacts };
+  return { done: times.length, seconds: since(started), latency: latency(times), contacts, again };
 }
 
 /** XEP-0313 §4: the newest page of a client's archive, or of a room's. Proves that a bench with archive measured one. */

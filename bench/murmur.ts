@@ -1,6 +1,7 @@
 import type { Person } from './client.ts';
-import { create, enter, Refused } from './enter.ts';
+import { create, enter } from './enter.ts';
 import type { Joins } from './gathering.ts';
+import { insist } from './insist.ts';
 import { parallel } from './parallel.ts';
 import { pause } from './proc.ts';
 import { attribute } from './scan.ts';
@@ -54,7 +55,7 @@ export class Murmur {
       const began = performance.now();
       const room = this.#room(person);
       if (founders) await create(person, room);
-      else again += await insist(person, room);
+      else again += (await insist(() => enter(person, room))).again;
       times.push(performance.now() - began);
     });
     const seconds = (performance.now() - start) / 1000;
@@ -117,20 +118,6 @@ export class Murmur {
     return this.#people.reduce((sum, { presences }) => sum + presences, 0);
   }
 }
-
-/** Goes in, as a client does that is told to try again later. Returns how often it was told so. */
-async function insist(person: Person, room: string): Promise<number> {
-  for (let again = 0; ; again++)
-    try {
-      await enter(person, room);
-      return again;
-    } catch (error) {
-      if (!(error instanceof Refused && error.wait) || again === TRIES) throw error;
-      await pause(1000);
-    }
-}
-
-const TRIES = 30;
 
 /** Milliseconds since the epoch, finer than `Date.now`, the same for all processes of the machine. */
 function now(): number {

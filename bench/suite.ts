@@ -8,7 +8,9 @@ import { kill } from './kill.ts';
 import { large } from './large.ts';
 import { login } from './login.ts';
 import { message } from './message.ts';
+import { million } from './million.ts';
 import { room } from './room.ts';
+import { scale } from './scale.ts';
 import { startup } from './startup.ts';
 import { storm } from './storm.ts';
 import { merged, type Report } from './table.ts';
@@ -151,6 +153,23 @@ export const suite: readonly Bench[] = [
     minutes: 40,
     rounds: 1,
     run: rounds(city),
+  },
+  {
+    name: 'scale',
+    about: '100,000 connections at one server, all online; then it is killed',
+    pool: true,
+    minutes: 20,
+    rounds: 1,
+    muxes: 6,
+    run: rounds(scale),
+  },
+  {
+    name: 'million',
+    about: '1,000,000 synthetic sessions at one server: memory, latency beside its collections of garbage',
+    pool: true,
+    minutes: 20,
+    rounds: 1,
+    run: rounds(million),
   },
 ];
 

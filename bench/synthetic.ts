@@ -10,6 +10,7 @@ import type { Route } from '../src/placement/routes.ts';
 import { openTable, type Table } from '../src/placement/table.ts';
 import { parseStored } from '../src/xmpp/parser.ts';
 import { type Person, request } from './client.ts';
+import { insist, Refused } from './insist.ts';
 import { pause } from './proc.ts';
 import { Scram } from './scram.ts';
 
@@ -19,6 +20,22 @@ export interface Entrance {
   readonly mesh: string;
   readonly name: string;
   readonly domain: string;
+}
+
+/** Who logs in. */
+export interface Login {
+  readonly user: string;
+  readonly index: number;
+  readonly resource: string;
+  readonly password: string;
+}
+
+/** What a person without a connection reports. */
+export interface Ears {
+  /** A message stanza arrived. */
+  message(person: Puppet, text: string): void;
+  /** The server acknowledged so many of their stanzas since `manage`. */
+  acked(person: Puppet, h: number): void;
 }
 
 type ForLogin = Extract<Down, { readonly conn: number }>;
@@ -57,13 +74,11 @@ export class Synthetic {
     return new Synthetic(openMesh(wire, around), domain);
   }
 
-  /** A person who has logged in; `heard` gets the messages. */
+  /** A person who has logged in; `again`: how often they were told to try again later. */
   async login(
-    user: string,
-    index: number,
-    password: string,
-    heard: (person: Puppet, text: string) => void,
-  ): Promise<Puppet> {
+    { user, index, resource, password }: Login,
+    ears: Ears,
+  ): Promise<{ puppet: Puppet; again: number }> {
     const account = `${user}@${this.#domain}`;
     const route = await this.#route(account);
     const conn = ++this.#lastConn;
@@ -93,13 +108,17 @@ export class Synthetic {
     const authed = await ask({ t: 'auth-next', partition, epoch, conn, data });
     if (authed.t !== 'authed') throw new Error(`${user}: ${authed.t}`);
     const { proof: shown } = authed;
-    const bind = { account, proof: shown, info, resource: 'bench' };
-    const bound = await ask({ t: 'bind', partition, epoch, conn, ...bind });
+    const bind = { account, proof: shown, info, resource };
+    const { result: bound, again } = await insist(async () => {
+      const answer = await ask({ t: 'bind', partition, epoch, conn, ...bind });
+      if (answer.t === 'bound') return answer;
+      const wait = answer.t === 'unbound' && answer.type === 'wait';
+      throw new Refused(`${user}: ${answer.t}`, wait);
+    });
     this.#conns.delete(conn);
-    if (bound.t !== 'bound') throw new Error(`${user}: ${bound.t}`);
-    const puppet = new Puppet(this, user, index, route, bound, heard);
+    const puppet = new Puppet(this, user, index, route, bound, ears);
     this.#people.set(bound.session, puppet);
-    return puppet;
+    return { puppet, again };
   }
 
   send(route: Route, frame: Up): void {
@@ -159,31 +178,35 @@ export class Puppet implements Person {
   #mux: Synthetic;
   #route: Route;
   #link: Bound;
-  #heard: (person: Puppet, text: string) => void;
+  #ears: Ears;
   #n = 0;
+  /** n at `manage`. */
+  #before = 0;
   #m = 0;
   #acked = 0;
   #wait: { match: (text: string) => boolean; resolve: (text: string) => void } | undefined;
   #enabled: (() => void) | undefined;
 
-  constructor(
-    mux: Synthetic,
-    user: string,
-    index: number,
-    route: Route,
-    link: Bound,
-    heard: (person: Puppet, text: string) => void,
-  ) {
+  constructor(mux: Synthetic, user: string, index: number, route: Route, link: Bound, ears: Ears) {
     this.#mux = mux;
     this.user = user;
     this.index = index;
     this.#route = route;
     this.#link = link;
-    this.#heard = heard;
+    this.#ears = ears;
+  }
+
+  get jid(): string {
+    return `${this.#link.account}/${this.#link.resource}`;
   }
 
   send(text: string): void {
     this.#mux.send(this.#route, { t: 'stanza', ...this.#head(), n: ++this.#n, stanza: parseStored(text) });
+  }
+
+  /** What it asked for the link tells anyway (`accepted`). */
+  say(text: string): void {
+    this.send(text);
   }
 
   ask(text: string, match: (text: string) => boolean): Promise<string> {
@@ -200,6 +223,7 @@ export class Puppet implements Person {
   /** Stream management: its session can be resumed, as those of real clients can. */
   manage(): Promise<void> {
     return new Promise((resolve) => {
+      this.#before = this.#n;
       this.#enabled = resolve;
       this.#mux.send(this.#route, { t: 'enable', ...this.#head(), n: this.#n, resume: true });
     });
@@ -207,6 +231,7 @@ export class Puppet implements Person {
 
   receive(frame: ForSession): void {
     if (frame.t === 'out') this.take(frame.m, frame.text);
+    else if (frame.t === 'accepted') this.#ears.acked(this, frame.n - this.#before);
     else if (frame.t === 'enabled') this.#enabled?.();
     else if (frame.t === 'close' || frame.t === 'unattached') throw new Error(`${this.user}: session over`);
   }
@@ -217,7 +242,7 @@ export class Puppet implements Person {
     if (this.#m === this.#acked) this.#mux.touch(this);
     this.#m = m;
     this.bytes += text.length;
-    if (text.startsWith('<message')) this.#heard(this, text);
+    if (text.startsWith('<message')) this.#ears.message(this, text);
     else if (text.startsWith('<presence')) this.presences += 1;
     if (this.#wait?.match(text) !== true) return;
     const { resolve } = this.#wait;

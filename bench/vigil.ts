@@ -1,5 +1,4 @@
-import type { Client } from './client.ts';
-import { REQUEST } from './client.ts';
+import type { Person } from './client.ts';
 import { attribute } from './scan.ts';
 
 /** What clients saw of a stretch of steady traffic in which something happened to the servers. */
@@ -8,6 +7,8 @@ export interface Seen {
   sent: Float64Array;
   /** NaN where none came. */
   waited: Float64Array;
+  /** Milliseconds until it was with its recipient; NaN where it did not come. */
+  arrived: Float64Array;
   /** The sender of each. */
   sender: Int32Array;
   /** Messages that were acknowledged, and did not come, came twice, or not in their order. */
@@ -33,8 +34,8 @@ export interface Returned {
 
 /** One client: what it sent and what came from its partner. */
 interface Watch {
-  client: Client;
-  partner: Client;
+  client: Person;
+  partner: Person;
   /** Messages sent and acknowledged since stream management began; the rest is said again after a resumption. */
   sent: number;
   acked: number;
@@ -47,6 +48,14 @@ interface Watch {
   away: boolean;
 }
 
+/** One entry for each message; times are the negative clock until it is acknowledged, or arrives. */
+interface Log {
+  sent: number[];
+  waited: number[];
+  arrived: number[];
+  sender: number[];
+}
+
 const BODY = 'The quick brown fox jumps over the lazy dog, and then once more. ';
 
 /**
@@ -56,9 +65,9 @@ const BODY = 'The quick brown fox jumps over the lazy dog, and then once more. '
 export class Vigil {
   #watches: Watch[] = [];
   #byIndex = new Map<number, Watch>();
-  #domain: string;
-  #back: (client: Client) => Promise<number | undefined>;
-  #log: { sent: number[]; waited: number[]; sender: number[] } = { sent: [], waited: [], sender: [] };
+  #address: (person: Person) => string;
+  #back: (index: number) => Promise<number | undefined>;
+  #log: Log = { sent: [], waited: [], arrived: [], sender: [] };
   #doubled = 0;
   #reordered = 0;
   #disconnected = 0;
@@ -67,21 +76,21 @@ export class Vigil {
   #times: number[] = [];
   #stopped = false;
 
-  /** `back` connects and resumes; see `Client.resume`. */
+  /** `address`: where others write to somebody; `back` connects and resumes: see `Client.resume`. */
   constructor(
-    domain: string,
-    clients: readonly Client[],
-    back: (client: Client) => Promise<number | undefined>,
+    clients: readonly Person[],
+    address: (person: Person) => string,
+    back: (index: number) => Promise<number | undefined>,
   ) {
-    this.#domain = domain;
+    this.#address = address;
     this.#back = back;
     for (let n = 0; n + 1 < clients.length; n += 2) {
-      this.#add(clients[n] as Client, clients[n + 1] as Client);
-      this.#add(clients[n + 1] as Client, clients[n] as Client);
+      this.#add(clients[n] as Person, clients[n + 1] as Person);
+      this.#add(clients[n + 1] as Person, clients[n] as Person);
     }
   }
 
-  #add(client: Client, partner: Client): void {
+  #add(client: Person, partner: Person): void {
     const watch = {
       client,
       partner,
@@ -104,7 +113,7 @@ export class Vigil {
 
   /** Sends `rate` messages a second in all for `seconds`, then waits up to `patience` seconds for what is under way. */
   async watch(rate: number, seconds: number, patience: number): Promise<Seen> {
-    this.#log = { sent: [], waited: [], sender: [] };
+    this.#log = { sent: [], waited: [], arrived: [], sender: [] };
     this.#doubled = this.#reordered = this.#disconnected = this.#resumed = this.#refused = 0;
     this.#times = [];
     for (const watch of this.#watches) [watch.base, watch.places] = [watch.sent, []];
@@ -127,16 +136,22 @@ export class Vigil {
     return { disconnected: this.#disconnected, resumed: this.#resumed, refused: this.#refused, times };
   }
 
-  acked(client: Client, h: number): void {
+  acked(client: Person, h: number): void {
     const watch = this.#byIndex.get(client.index);
     if (watch !== undefined) this.#settle(watch, h);
   }
 
-  message(client: Client, text: string): void {
+  message(client: Person, text: string): void {
     const watch = this.#byIndex.get(client.index);
     const id = attribute(text, 'id');
     if (watch === undefined || !id?.startsWith('v')) return;
     const number = Number(id.slice(1));
+    const from = this.#byIndex.get(watch.partner.index);
+    const place = from?.places[number - from.base];
+    const { arrived } = this.#log;
+    // The first time; a message that comes twice changes nothing.
+    if (place !== undefined && (arrived[place] ?? 0) < 0)
+      arrived[place] = performance.now() + (arrived[place] ?? 0);
     if (number === watch.next) watch.next += 1;
     else if (number > watch.next) {
       for (let at = watch.next; at < number; at++) watch.missing.add(at);
@@ -145,7 +160,7 @@ export class Vigil {
     } else if (!watch.missing.delete(number)) this.#doubled += 1;
   }
 
-  lost(client: Client): void {
+  lost(client: Person): void {
     const watch = this.#byIndex.get(client.index);
     if (watch === undefined || watch.away) return;
     watch.away = true;
@@ -156,7 +171,7 @@ export class Vigil {
   async #return(watch: Watch): Promise<void> {
     for (;;) {
       try {
-        const h = await this.#back(watch.client);
+        const h = await this.#back(watch.client.index);
         if (h === undefined) {
           this.#refused += 1;
           return;
@@ -177,16 +192,15 @@ export class Vigil {
     watch.places.push(this.#log.sent.length);
     this.#log.sent.push(Date.now());
     this.#log.waited.push(-performance.now());
+    this.#log.arrived.push(-performance.now());
     this.#log.sender.push(watch.client.index);
     const number = watch.sent++;
     if (!watch.away) this.#write(watch, number);
   }
 
   #write({ client, partner }: Watch, number: number): void {
-    const to = `${partner.user}@${this.#domain}`;
-    client.send(
-      `<message to='${to}' type='chat' id='v${number}'><body>${BODY}${number}</body></message>${REQUEST}`,
-    );
+    const to = this.#address(partner);
+    client.say(`<message to='${to}' type='chat' id='v${number}'><body>${BODY}${number}</body></message>`);
   }
 
   #settle(watch: Watch, h: number): void {
@@ -212,9 +226,11 @@ export class Vigil {
     const sum = (count: (watch: Watch) => number) =>
       this.#watches.reduce((all, watch) => all + count(watch), 0);
     const unacked = sum((watch) => watch.sent - watch.acked);
+    const taken = (list: number[]) => Float64Array.from(list, (value) => (value < 0 ? Number.NaN : value));
     return {
       sent: Float64Array.from(this.#log.sent),
-      waited: Float64Array.from(this.#log.waited, (value) => (value < 0 ? Number.NaN : value)),
+      waited: taken(this.#log.waited),
+      arrived: taken(this.#log.arrived),
       sender: Int32Array.from(this.#log.sender),
       lost: Math.max(0, sum((watch) => this.#behind(watch)) - unacked),
       doubled: this.#doubled,

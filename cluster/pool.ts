@@ -30,6 +30,8 @@ export interface PoolOptions {
   readonly tls?: 'off' | 'starttls';
   /** More of every process's configuration, as `key.path=value`. */
   readonly set?: readonly string[];
+  /** Flags of Node for the servers, as `--max-old-space-size=8192`. */
+  readonly node?: readonly string[];
   /**
    * Servers and muxes reach the engines through proxies of their own, so that `links` can cut them off: in the proxies, or
    * by losing packets on the way there (packets.ts), which takes the health port away, too.
@@ -171,6 +173,7 @@ export async function openPool(options: PoolOptions): Promise<Pool> {
         log: path(`${name}.log`),
         set: options.set ?? [],
         program: options.before === undefined ? undefined : programOf(options.before),
+        node: mux ? undefined : options.node,
       });
       closing.push(() => made.stop());
       return Object.assign(made, { directory: path(name), ports: own, links });

@@ -22,6 +22,8 @@ export interface ProcessOptions {
   readonly set: readonly string[];
   /** Another clone's, where it shall begin with that. */
   readonly program?: string | undefined;
+  /** Flags of Node; the supervisor passes them on to its worker. */
+  readonly node?: readonly string[] | undefined;
 }
 
 /**
@@ -35,6 +37,7 @@ export class Supervised {
   /** What the next `start` runs. */
   program: string;
   readonly #set: readonly string[];
+  readonly #node: readonly string[];
   #child: ChildProcess | undefined;
   /** Where the log stood at the last start. */
   #from = 0;
@@ -44,6 +47,7 @@ export class Supervised {
     this.config = options.config;
     this.log = options.log;
     this.#set = options.set;
+    this.#node = options.node ?? [];
     this.program = options.program ?? program;
   }
 
@@ -67,6 +71,7 @@ export class Supervised {
     this.#from = existsSync(this.log) ? statSync(this.log).size : 0;
     const log = openSync(this.log, 'a', 0o600);
     const args = [
+      ...this.#node,
       this.program,
       'start',
       '--config',

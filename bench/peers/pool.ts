@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { openPool, type Pool } from '../../cluster/pool.ts';
 import type { Target } from '../client.ts';
-import { family } from '../proc.ts';
+import { family, resident } from '../proc.ts';
 import { balanced } from '../status.ts';
 import { befriend } from './contacts.ts';
 import { unlimited } from './muster.ts';
@@ -104,4 +104,27 @@ export async function copies(opened: Pool, count: number): Promise<void> {
   await run('vacuum analyze account');
   await run('vacuum analyze credential');
   await run('checkpoint');
+}
+
+/**
+ * Gives `u0`…`u<count-1>` the contacts of `Running.accounts`, as the rows that mutual subscriptions leave: for as many
+ * people as would take hours to ask each other.
+ */
+export async function acquaint(opened: Pool, count: number, contacts: number): Promise<void> {
+  const block = contacts + 1;
+  await opened.postgres.primary.psql(
+    `insert into roster (partition, account, contact, name, subscription, ask, pending, approved, groups, cn)
+     select a.partition, a.id, 'u' || other || '@${opened.domain}', '', 'both', 0, null, 0, '', 1
+     from (select *, substr(local, 2)::integer as n from account where local ~ '^u[0-9]+$') a,
+       generate_series(a.n / ${block} * ${block}, least(a.n / ${block} * ${block} + ${contacts}, ${count - 1})) other
+     where other <> a.n;
+     analyze roster`,
+    'muster',
+  );
+}
+
+/** Resident KB of the processes that do the work. */
+export function memory(opened: Pool): { servers: number; muxes: number } {
+  const of = (parts: Pool['servers']) => resident(parts.flatMap(({ worker }) => worker ?? []));
+  return { servers: of(opened.servers), muxes: of(opened.muxes) };
 }
