@@ -190,7 +190,8 @@ export class Partition {
   #touchSoon(): void {
     this.#touchTimer ??= this.env.clock.after(this.env.limits.handled, () => {
       this.#touchTimer = undefined;
-      this.#fill((unit) => this.lane.submit(unit));
+      if (this.#room) this.#fill((unit) => this.lane.submit(unit));
+      else this.#touchSoon();
     });
   }
 
@@ -213,11 +214,19 @@ export class Partition {
    * meanwhile is for the next time.
    */
   #writeSlice(): void {
-    this.#writeDue(fixed.lazySlice.value);
+    if (this.#room) this.#writeDue(fixed.lazySlice.value);
     this.#lazyTimer = undefined;
     if (this.#due.size > 0)
       this.#lazyTimer = this.env.clock.after(fixed.lazyPause.value, () => this.#writeSlice());
     else if (this.#lazy.size > 0) this.#writeLater();
+  }
+
+  /**
+   * What nobody waits for takes half of the lane at most: else a new owner, who has it of all sessions at once, would have
+   * no place for a message.
+   */
+  get #room(): boolean {
+    return this.lane.depth < this.env.limits.lane / 2;
   }
 
   /** All of it now. */
@@ -282,9 +291,11 @@ export class Partition {
     });
   }
 
-  /** Every batch takes along what was touched. */
-  #fill(add: (unit: Work) => void): void {
+  /** Every batch takes along what was touched; `most`: so much of it. */
+  #fill(add: (unit: Work) => void, most: number = fixed.touchSlice.value): void {
+    let left = most;
     for (const session of this.#touched) {
+      if (left-- <= 0) break;
       // Behind a unit of its own in the lane, n could be written before that unit's effects: its turn comes later.
       if (session.open > 0) continue;
       this.#touched.delete(session);
@@ -351,7 +362,7 @@ export class Partition {
   /** Writes everything that waits to be written. */
   async flush(): Promise<void> {
     this.flushLazily();
-    this.#fill((unit) => this.lane.submit(unit));
+    this.#fill((unit) => this.lane.submit(unit), Infinity);
     await this.lane.flush();
   }
 

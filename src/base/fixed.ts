@@ -237,6 +237,13 @@ export const fixed = {
     of: 'sessions of a partition whose end is being stored',
     overflow: 'further ones, and what comes for their accounts, wait their turn',
   },
+  touchSlice: {
+    value: 500,
+    unit: 'sessions',
+    of: 'sessions of a partition whose numbers and records go with one batch',
+    overflow:
+      'the others go with the next one; until then they are not acknowledged, or are at their mux alone',
+  },
   lazySlice: {
     value: 50,
     unit: 'accounts',

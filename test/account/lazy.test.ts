@@ -54,3 +54,28 @@ it('what thousands acknowledge in one moment is written bit by bit, and what com
     await rig.close();
   }
 });
+
+it('what nobody waits for leaves half of the lane to those who do', async () => {
+  const rig = await Rig.open({ lane: 64, handled: 10 });
+  try {
+    const { session } = await rig.login('alice', 'phone');
+    let depth = 32;
+    Object.defineProperty(rig.lane, 'depth', { get: () => depth });
+    let written = 0;
+    const submit = rig.lane.submit.bind(rig.lane);
+    rig.lane.submit = (unit) => {
+      written += 1;
+      submit(unit);
+    };
+    session.recordDirty = true;
+    rig.partition.touch(session);
+    const pause = () => new Promise((resolve) => setTimeout(resolve, 50));
+    await pause();
+    assert.equal(written, 0);
+    depth = 31;
+    await pause();
+    assert.equal(written, 1);
+  } finally {
+    await rig.close();
+  }
+});
