@@ -43,6 +43,7 @@ const columns: Column[] = [
   { key: 'presenceCpu', title: '  CPU µs/presence: server, muxes, NATS', digits: 1, compare: false },
   { key: 'disconnected', title: 'kill -9 of the server: disconnected', digits: 0, compare: false },
   { key: 'lost', title: '  lost', digits: 0, compare: false },
+  { key: 'bounced', title: '  told to be sent again', digits: 0, compare: false },
   { key: 'doubled', title: '  doubled', digits: 0, compare: false },
   { key: 'reordered', title: '  out of order', digits: 0, compare: false },
   { key: 'unacked', title: '  never acknowledged', digits: 0, compare: false },
@@ -137,7 +138,7 @@ export async function scale(setup: Setup): Promise<Report> {
     await first.kill();
     const back = await attached;
     const seen = await watching;
-    for (const key of ['disconnected', 'lost', 'doubled', 'reordered', 'unacked'] as const)
+    for (const key of ['disconnected', 'bounced', 'lost', 'doubled', 'reordered', 'unacked'] as const)
       add(key, calm.sum(key) + seen.sum(key));
     add('attached', (back - at) / 1000);
     const meanwhile = seen.waits(at - 1000, back);

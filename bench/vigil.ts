@@ -11,7 +11,9 @@ export interface Seen {
   arrived: Float64Array;
   /** The sender of each. */
   sender: Int32Array;
-  /** Messages that were acknowledged, and did not come, came twice, or not in their order. */
+  /** Messages that came back with an error, to be said again: their senders know. */
+  bounced: number;
+  /** Messages that were acknowledged, and neither came nor came back; that came twice, or not in their order. */
   lost: number;
   doubled: number;
   reordered: number;
@@ -68,6 +70,7 @@ export class Vigil {
   #address: (person: Person) => string;
   #back: (index: number) => Promise<number | undefined>;
   #log: Log = { sent: [], waited: [], arrived: [], sender: [] };
+  #bounced = 0;
   #doubled = 0;
   #reordered = 0;
   #disconnected = 0;
@@ -114,7 +117,7 @@ export class Vigil {
   /** Sends `rate` messages a second in all for `seconds`, then waits up to `patience` seconds for what is under way. */
   async watch(rate: number, seconds: number, patience: number): Promise<Seen> {
     this.#log = { sent: [], waited: [], arrived: [], sender: [] };
-    this.#doubled = this.#reordered = this.#disconnected = this.#resumed = this.#refused = 0;
+    this.#bounced = this.#doubled = this.#reordered = this.#disconnected = this.#resumed = this.#refused = 0;
     this.#times = [];
     for (const watch of this.#watches) [watch.base, watch.places] = [watch.sent, []];
     const start = performance.now();
@@ -146,6 +149,10 @@ export class Vigil {
     const id = attribute(text, 'id');
     if (watch === undefined || !id?.startsWith('v')) return;
     const number = Number(id.slice(1));
+    if (attribute(text, 'type') === 'error') {
+      this.#bounced += 1;
+      return;
+    }
     const from = this.#byIndex.get(watch.partner.index);
     const place = from?.places[number - from.base];
     const { arrived } = this.#log;
@@ -213,7 +220,8 @@ export class Vigil {
   }
 
   #open(): boolean {
-    return this.#watches.some((watch) => watch.acked < watch.sent || this.#behind(watch) > 0);
+    const behind = this.#watches.reduce((all, watch) => all + this.#behind(watch), 0);
+    return behind > this.#bounced || this.#watches.some((watch) => watch.acked < watch.sent);
   }
 
   /** How many of a client's messages its partner has not got. */
@@ -232,7 +240,8 @@ export class Vigil {
       waited: taken(this.#log.waited),
       arrived: taken(this.#log.arrived),
       sender: Int32Array.from(this.#log.sender),
-      lost: Math.max(0, sum((watch) => this.#behind(watch)) - unacked),
+      bounced: this.#bounced,
+      lost: Math.max(0, sum((watch) => this.#behind(watch)) - unacked - this.#bounced),
       doubled: this.#doubled,
       reordered: this.#reordered,
       unacked,

@@ -6,7 +6,7 @@ export interface Watched {
   /** Milliseconds to the acknowledgement, and to the recipient, of the messages sent in this time (since the epoch). */
   waits(from?: number, to?: number): number[];
   arrivals(from?: number, to?: number): number[];
-  sum(key: 'lost' | 'doubled' | 'reordered' | 'unacked' | 'disconnected' | 'refused'): number;
+  sum(key: 'bounced' | 'lost' | 'doubled' | 'reordered' | 'unacked' | 'disconnected' | 'refused'): number;
   readonly sent: number;
 }
 

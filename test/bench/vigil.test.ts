@@ -51,6 +51,24 @@ void test('what is acknowledged and does not come is lost, and has no time of ar
   assert.ok([...seen.waited].every((ms) => ms >= 0));
 });
 
+void test('what comes back with an error is neither lost nor doubled', async () => {
+  const acked = [0, 0];
+  const people = couple((to, text) => {
+    const from = people[1 - to] as Person;
+    const bounces = attribute(text, 'id') === 'v2';
+    if (bounces) vigil.message(from, text.replace("type='chat'", "type='error'"));
+    else vigil.message(people[to] as Person, text);
+    vigil.acked(from, (acked[1 - to] = (acked[1 - to] ?? 0) + 1));
+  });
+  const vigil: Vigil = new Vigil(
+    people,
+    ({ jid }) => jid,
+    () => Promise.resolve(undefined),
+  );
+  const seen = await vigil.watch(1000, 0.01, 0.05);
+  assert.deepEqual([seen.bounced, seen.lost, seen.doubled], [2, 0, 0]);
+});
+
 void test('what comes twice is doubled, and timed once', async () => {
   const seen = await ten((number) => (number === 3 ? 2 : 1));
   assert.deepEqual([seen.lost, seen.doubled], [0, 2]);
