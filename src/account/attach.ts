@@ -3,7 +3,7 @@ import type { Peer } from '../mesh/mesh.ts';
 import type { Account } from './account.ts';
 import type { Carried } from './carry.ts';
 import { addressIn } from './hall/directed.ts';
-import { roomOf } from './hall/stay.ts';
+import { feedOver, roomOf } from './hall/stay.ts';
 import { answerAgain } from './inbound.ts';
 import { restore } from './record.ts';
 import { isResumed } from './resume.ts';
@@ -116,6 +116,7 @@ export function adoptRecord(session: Session, frame: Carried['record']): void {
     // A request whose answer the mux has not seen is open there, and is answered again.
     unacked.add({ ...sent, settles, answers: 0 });
   }
+  session.outs = outsOf(frame.unacked);
   // How far its client came in rooms, and that it is in them no more, the feeds say and not the record, which may be older.
   session.places = undefined;
   cursor.adopt(frame.feeds, frame.unacked);
@@ -123,6 +124,18 @@ export function adoptRecord(session: Session, frame: Carried['record']): void {
   account.settleDelivered(session, held);
   // Somebody has to ask for the rest.
   session.partition.touchLazily(account);
+}
+
+/** The rooms that it is out of as soon as its client acknowledges the last that it was told of them. */
+function outsOf(unacked: Attach['unacked']): Set<string> | undefined {
+  const outs = new Set<string>();
+  for (const { feed, pos } of unacked) {
+    const room = feed === undefined ? undefined : roomOf(feed);
+    if (room === undefined) continue;
+    if (pos === feedOver) outs.add(room);
+    else outs.delete(room);
+  }
+  return outs.size === 0 ? undefined : outs;
 }
 
 /**

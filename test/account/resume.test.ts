@@ -4,6 +4,7 @@ import { adoptRecord, attach } from '../../src/account/attach.ts';
 import { receiveStanza } from '../../src/account/inbound.ts';
 import { resume } from '../../src/account/resume.ts';
 import { systemRandom, token } from '../../src/base/random.ts';
+import type { Session } from '../../src/account/session.ts';
 import { hashOf, previdOf, ticketFor } from '../../src/account/ticket.ts';
 import type { Attach, Resume } from '../../src/link/frames.ts';
 import { Scheduler } from '../../sim/scheduler.ts';
@@ -238,6 +239,29 @@ void describe('a session that is resumed (XEP-0198 §5)', () => {
     assert.equal(session.cursor.ackedPos, 70, 'nor by the acknowledgement of what came before');
     shown(2, 9, [['m:attic@conference.example.org', 80]]);
     assert.deepEqual(session.cursor.feeds().slice(3), [['m:attic@conference.example.org', 80]]);
+  });
+
+  // Else the next owner asks the room, which puts it out once more when it may be about to come in again.
+  void it('is out of a room at the next owner once it acknowledges what the last one told it', () => {
+    const { session } = phone;
+    const [attic, cellar] = ['attic@conference.example.org', 'cellar@conference.example.org'];
+    const left: string[] = [];
+    Object.assign(session.partition, {
+      halls: { left: (one: Session, room: string) => void (one.outs?.has(room) === true && left.push(room)) },
+    });
+    const over = { text: '<presence/>', pos: -1 };
+    const { generation, committedN: handled, enabled } = session;
+    adoptRecord(session, {
+      ...{ generation, handled, record: '{}', m: 3, acked: 0, enabled, feeds: [] },
+      unacked: [
+        { ...over, m: 1, feed: `p:${attic}` },
+        { ...over, m: 2, feed: `p:${cellar}` },
+        { m: 3, text: '<presence/>', feed: `p:${cellar}`, pos: 5 },
+      ],
+    });
+    session.acknowledge(3);
+    assert.deepEqual(left, [attic], 'it has come into the cellar again');
+    Object.assign(session.partition, { halls: undefined });
   });
 
   void it('that reads what its mux brings has no other one: it has not had more than it was sent', async () => {
