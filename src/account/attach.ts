@@ -117,6 +117,8 @@ export function adoptRecord(session: Session, frame: Carried['record']): void {
     unacked.add({ ...sent, settles, answers: 0 });
   }
   session.outs = outsOf(frame.unacked);
+  // An older record came before this one: what was sent by that is not in this.
+  for (const stay of session.stays?.values() ?? []) stay.back();
   // How far its client came in rooms, and that it is in them no more, the feeds say and not the record, which may be older.
   session.places = undefined;
   cursor.adopt(frame.feeds, frame.unacked);

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { adoptRecord, attach } from '../../src/account/attach.ts';
 import { receiveStanza } from '../../src/account/inbound.ts';
+import { Stay } from '../../src/account/hall/stay.ts';
 import { resume } from '../../src/account/resume.ts';
 import { systemRandom, token } from '../../src/base/random.ts';
 import type { Session } from '../../src/account/session.ts';
@@ -262,6 +263,23 @@ void describe('a session that is resumed (XEP-0198 §5)', () => {
     session.acknowledge(3);
     assert.deepEqual(left, [attic], 'it has come into the cellar again');
     Object.assign(session.partition, { halls: undefined });
+  });
+
+  // An older record came first, and what was said since went to the mux of that.
+  void it('hears in its rooms again what a newer record does not have', () => {
+    const { session } = phone;
+    const room = 'attic@conference.example.org';
+    const stay = new Stay(session, { nick: 'alice', sees: false }, 5, 50, 50);
+    Object.assign(stay, { pos: 9, v: 60, live: true, known: true });
+    session.stays = new Map([[room, stay]]);
+    const { generation, committedN: handled, enabled } = session;
+    const record = { generation, handled, record: '{}', m: 3, acked: 3, enabled, feeds: [], unacked: [] };
+    adoptRecord(session, record);
+    assert.deepEqual([stay.pos, stay.v, stay.live, stay.known], [5, 50, false, true]);
+    stay.ackedPos = -1;
+    adoptRecord(session, record);
+    assert.equal(stay.known, false, 'the room is asked');
+    session.stays = undefined;
   });
 
   void it('that reads what its mux brings has no other one: it has not had more than it was sent', async () => {
