@@ -108,18 +108,16 @@ export function adoptRecord(session: Session, frame: Carried['record']): void {
   for (const { settles } of unacked) if (settles > 0) account.putBack(settles);
   unacked.begin(frame.m, frame.acked);
   const held = new Set<number>();
-  session.outs = undefined;
   for (const sent of frame.unacked) {
-    const room = sent.feed === undefined ? undefined : roomOf(sent.feed);
-    // Its last word there, unless it came in again behind it.
-    if (room !== undefined && sent.pos === feedOver) (session.outs ??= new Set()).add(room);
-    else if (room !== undefined) session.outs?.delete(room);
     const itself = sent.feed === 'a' || sent.feed === 's';
     const settles = itself ? account.handOut(sent.pos) : 0;
     if (itself) held.add(sent.pos);
     // A request whose answer the mux has not seen is open there, and is answered again.
     unacked.add({ ...sent, settles, answers: 0 });
   }
+  session.outs = outsOf(frame.unacked);
+  // An older record came before this one: what was sent by that is not in this.
+  for (const stay of session.stays?.values() ?? []) stay.back();
   // How far its client came in rooms, and that it is in them no more, the feeds say and not the record, which may be older.
   session.places = undefined;
   cursor.adopt(frame.feeds, frame.unacked);
@@ -130,6 +128,18 @@ export function adoptRecord(session: Session, frame: Carried['record']): void {
   account.settleDelivered(session, held);
   // Somebody has to ask for the rest.
   session.partition.touchLazily(account);
+}
+
+/** The rooms that it is out of as soon as its client acknowledges the last that it was told of them. */
+function outsOf(unacked: Attach['unacked']): Set<string> | undefined {
+  const outs = new Set<string>();
+  for (const { feed, pos } of unacked) {
+    const room = feed === undefined ? undefined : roomOf(feed);
+    if (room === undefined) continue;
+    if (pos === feedOver) outs.add(room);
+    else outs.delete(room);
+  }
+  return outs.size === 0 ? undefined : outs;
 }
 
 /**

@@ -2,9 +2,11 @@ import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { adoptRecord, attach } from '../../src/account/attach.ts';
 import { receiveStanza } from '../../src/account/inbound.ts';
+import { Stay } from '../../src/account/hall/stay.ts';
 import { resume } from '../../src/account/resume.ts';
 import { parseStored } from '../../src/xmpp/parser.ts';
 import { systemRandom, token } from '../../src/base/random.ts';
+import type { Session } from '../../src/account/session.ts';
 import { hashOf, previdOf, ticketFor } from '../../src/account/ticket.ts';
 import type { Attach, Resume } from '../../src/link/frames.ts';
 import { Scheduler } from '../../sim/scheduler.ts';
@@ -286,6 +288,46 @@ void describe('a session that is resumed (XEP-0198 §5)', () => {
       `select count(*) as n from message where xml like '%<body>1<%'`,
     );
     assert.equal(rows!.n, 2, 'at Alice’s and at Bob’s');
+  });
+
+  // Else the next owner asks the room, which puts it out once more when it may be about to come in again.
+  void it('is out of a room at the next owner once it acknowledges what the last one told it', () => {
+    const { session } = phone;
+    const [attic, cellar] = ['attic@conference.example.org', 'cellar@conference.example.org'];
+    const left: string[] = [];
+    Object.assign(session.partition, {
+      halls: { left: (one: Session, room: string) => void (one.outs?.has(room) === true && left.push(room)) },
+    });
+    const over = { text: '<presence/>', pos: -1 };
+    const { generation, committedN: handled, enabled } = session;
+    adoptRecord(session, {
+      ...{ generation, handled, record: '{}', m: 3, acked: 0, enabled, feeds: [] },
+      unacked: [
+        { ...over, m: 1, feed: `p:${attic}` },
+        { ...over, m: 2, feed: `p:${cellar}` },
+        { m: 3, text: '<presence/>', feed: `p:${cellar}`, pos: 5 },
+      ],
+    });
+    session.acknowledge(3);
+    assert.deepEqual(left, [attic], 'it has come into the cellar again');
+    Object.assign(session.partition, { halls: undefined });
+  });
+
+  // An older record came first, and what was said since went to the mux of that.
+  void it('hears in its rooms again what a newer record does not have', () => {
+    const { session } = phone;
+    const room = 'attic@conference.example.org';
+    const stay = new Stay(session, { nick: 'alice', sees: false }, 5, 50, 50);
+    Object.assign(stay, { pos: 9, v: 60, live: true, known: true });
+    session.stays = new Map([[room, stay]]);
+    const { generation, committedN: handled, enabled } = session;
+    const record = { generation, handled, record: '{}', m: 3, acked: 3, enabled, feeds: [], unacked: [] };
+    adoptRecord(session, record);
+    assert.deepEqual([stay.pos, stay.v, stay.live, stay.known], [5, 50, false, true]);
+    stay.ackedPos = -1;
+    adoptRecord(session, record);
+    assert.equal(stay.known, false, 'the room is asked');
+    session.stays = undefined;
   });
 
   void it('that reads what its mux brings has no other one: it has not had more than it was sent', async () => {

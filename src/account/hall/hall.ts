@@ -203,6 +203,12 @@ export class Hall {
     this.#add(stay);
   }
 
+  /** It goes on from where it is; the room is asked where that is not known. */
+  again(stay: Stay): void {
+    if (stay.known) this.pump(stay);
+    else this.introduce();
+  }
+
   #add(stay: Stay): void {
     const { session } = stay;
     const before = this.stays.get(session.full);

@@ -60,7 +60,11 @@ export class Halls {
       if (occupant === undefined || (sought !== undefined && occupant.bare !== sought)) continue;
       const pos = places?.get(messageFeed(occupant.bare));
       // Another mux may have had an older record of it, which came first.
-      if (pos === undefined && session.stays?.has(occupant.bare) === true) continue;
+      const stay = pos === undefined ? session.stays?.get(occupant.bare) : undefined;
+      if (stay !== undefined) {
+        this.#halls.get(occupant.bare)?.again(stay);
+        continue;
+      }
       // It has been told that it is out, and its mux has that.
       if (pos === undefined && occupant.bare !== sought && isLeaving(session, occupant.bare)) continue;
       // What brings it in is on its way, or comes again from its mux in a moment.

@@ -51,6 +51,15 @@ export class Stay {
     this.from = from;
   }
 
+  /** What was sent on a link that is lost comes again: what its client has not acknowledged. */
+  back(): void {
+    this.pos = this.ackedPos;
+    this.v = this.ackedV;
+    this.live = this.asked = false;
+    this.past = [];
+    if (this.pos < 0) this.known = false;
+  }
+
   /** Its client acknowledged what moved this feed. */
   acked(feed: string, position: number): void {
     if (feed.startsWith('m')) this.ackedPos = position;
