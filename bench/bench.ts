@@ -159,7 +159,8 @@ async function run(): Promise<void> {
 try {
   await run();
 } catch (error) {
-  const usage = error instanceof Usage || (error as { code?: string }).code?.startsWith('ERR_PARSE_ARGS');
+  const { code } = error as { code?: unknown }; // of a command that failed it is a number
+  const usage = error instanceof Usage || String(code).startsWith('ERR_PARSE_ARGS');
   process.stderr.write(usage ? `${(error as Error).message}\n\n${HELP}` : `${(error as Error).stack}\n`);
   // At once: a generator that was left in the middle of something would keep us.
   process.exit(usage ? 2 : 1);
