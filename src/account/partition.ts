@@ -295,7 +295,7 @@ export class Partition {
   #fill(add: (unit: Work) => void, most: number = fixed.touchSlice.value): void {
     let left = most;
     for (const session of this.#touched) {
-      if (left-- <= 0) break;
+      if (left === 0) break;
       // Behind a unit of its own in the lane, n could be written before that unit's effects: its turn comes later.
       if (session.open > 0) continue;
       this.#touched.delete(session);
@@ -306,6 +306,7 @@ export class Partition {
       if (session.recordDirty) work.ops.push(recordOp(session));
       work.enter();
       add(work);
+      left -= 1;
     }
     if (this.#touched.size > 0) this.#touchSoon();
   }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { systemClock, type Clock } from '../../src/base/clock.ts';
 import { fixed } from '../../src/base/fixed.ts';
+import type { Session } from '../../src/account/session.ts';
 import { Rig, type Client } from './rig.ts';
 
 it('what thousands acknowledge in one moment is written bit by bit, and what comes meanwhile the next time', async () => {
@@ -75,6 +76,22 @@ it('what nobody waits for leaves half of the lane to those who do', async () => 
     depth = 31;
     await pause();
     assert.equal(written, 1);
+  } finally {
+    await rig.close();
+  }
+});
+
+it('sessions whose stanzas are on their way do not keep others from being acknowledged', async () => {
+  const rig = await Rig.open({ handled: 10 });
+  try {
+    const { session } = await rig.login('alice', 'phone');
+    const busy = Array.from({ length: fixed.touchSlice.value + 1 }, () => ({ open: 1, ended: false }));
+    for (const one of busy) rig.partition.touch(one as Session);
+    session.inN = session.committedN + 1;
+    rig.partition.touch(session);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    assert.equal(session.committedN, session.inN);
+    for (const one of busy) Object.assign(one, { open: 0, ended: true });
   } finally {
     await rig.close();
   }
