@@ -59,7 +59,7 @@ export class Muxes {
         return;
       case 'gone':
         this.#logins.gone(from, frame.conn);
-        this.#resuming.delete(`${frame.conn} ${from}`);
+        this.#resuming.delete(waiterOf(from, frame));
         return;
       case 'register':
         this.#register(from, frame);
@@ -203,7 +203,7 @@ export class Muxes {
           : resume(account, from, frame),
       );
     // One that was given up meanwhile must not take the session from the connection that came after it.
-    const resuming = `${conn} ${from}`;
+    const resuming = waiterOf(from, frame);
     if (frame.t !== 'bind') {
       this.#resuming.add(resuming);
       void partition.reports().then(() => this.#resuming.delete(resuming) && enter());
@@ -305,4 +305,12 @@ export class Muxes {
           );
         }
   }
+}
+
+/** A connection that waits to resume, at this owner: it may ask the next one, too. */
+function waiterOf(
+  mux: Peer,
+  { partition, epoch, conn }: Pick<Resume, 'partition' | 'epoch' | 'conn'>,
+): string {
+  return `${conn} ${partition} ${epoch} ${mux}`;
 }
