@@ -13,20 +13,19 @@ const texts = 1000;
  * many there were besides.
  */
 export function sparing(log: Log, clock: Clock): Log {
-  const said = new Map<string, { count: number }>();
-  const begin = (text: string, sum: (unsaid: number) => void) => {
-    const lines = { count: 0 };
-    if (said.size >= texts) return lines;
-    said.set(text, lines);
-    clock.after(apart, () => {
-      said.delete(text);
-      if (lines.count > most) sum(lines.count - most);
-    });
-    return lines;
-  };
+  const said = new Map<string, { until: number; count: number }>();
   const at = (level: 'warn' | 'error', to: Log) => (fields: object, text: string) => {
-    const lines = said.get(text) ?? begin(text, (unsaid) => to[level]({ unsaid }, text));
-    if (++lines.count <= most) to[level](fields, text);
+    const now = clock.mono();
+    let lines = said.get(text);
+    if (lines === undefined || now >= lines.until) {
+      if (lines === undefined && said.size >= texts) return to[level](fields, text);
+      said.set(text, (lines = { until: now + apart, count: 0 }));
+    }
+    const mine = lines;
+    mine.count += 1;
+    if (mine.count <= most) to[level](fields, text);
+    else if (mine.count === most + 1)
+      clock.after(mine.until - now, () => to[level]({ unsaid: mine.count - most }, text));
   };
   const over = (to: Log): Log => ({
     debug: (fields, text) => to.debug(fields, text),
