@@ -113,7 +113,7 @@ interface StoredKeys extends Stored {
   readonly server_key: Uint8Array;
 }
 
-const mechanisms: readonly { readonly mechanism: Mechanism; readonly hash: Hash }[] = [
+export const mechanisms: readonly { readonly mechanism: Mechanism; readonly hash: Hash }[] = [
   { mechanism: 'SCRAM-SHA-1', hash: 'SHA-1' },
   { mechanism: 'SCRAM-SHA-256', hash: 'SHA-256' },
   { mechanism: 'SCRAM-SHA-512', hash: 'SHA-512' },

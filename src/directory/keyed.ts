@@ -5,13 +5,14 @@ import type { Log } from '../base/log.ts';
 import type { Lane } from '../store/lane.ts';
 import { sql, type Fence, type Store } from '../store/store.ts';
 import { write } from '../store/write.ts';
+import { mechanisms } from './embedded.ts';
 
 const rows = {
   slice: sql`select max(id) as until, count(*) as n from (
     select id from account where partition = $1 and keyed = 0 and id > $2 order by id limit $3) as slice`,
   /** Keys never go but with the account, so that what holds once holds for good. */
   note: sql`update account set keyed = 1 where partition = $1 and keyed = 0 and id > $2 and id <= $3 and (
-    select count(*) from credential c where c.partition = account.partition and c.account = account.id) = 3`,
+    select count(*) from credential c where c.partition = account.partition and c.account = account.id) = $4`,
 };
 
 /** A partition of accounts that is served here. */
@@ -45,7 +46,11 @@ export function openKeyed({ store, clock, log, owned }: KeyedOptions): Timer {
         const params = [id, above, fixed.keyedSlice.value];
         const [found] = await store.query<{ until: number | null; n: number }>(rows.slice, params);
         if (found === undefined || found.until === null || over) break;
-        await write(lane, [{ statement: rows.note, params: [id, above, found.until] }], fences);
+        await write(
+          lane,
+          [{ statement: rows.note, params: [id, above, found.until, mechanisms.length] }],
+          fences,
+        );
         if (found.n < fixed.keyedSlice.value) break;
         above = found.until;
         await sleep(clock, fixed.retentionPause.value);
