@@ -85,6 +85,7 @@ it('sessions whose stanzas are on their way do not keep others from being acknow
   const rig = await Rig.open({ handled: 10 });
   try {
     const { session } = await rig.login('alice', 'phone');
+    await rig.partition.flush();
     const busy = Array.from({ length: fixed.touchSlice.value + 1 }, () => ({ open: 1, ended: false }));
     for (const one of busy) rig.partition.touch(one as Session);
     session.inN = session.committedN + 1;

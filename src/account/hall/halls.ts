@@ -85,8 +85,8 @@ export class Halls {
   }
 
   /**
-   * The same a moment later, for one that no mux has handed over: what its client says again comes first, that it comes in
-   * again among it.
+   * The same a moment later, for one that its client resumes at a new owner: what it says again comes first, that it comes
+   * in again among it.
    */
   adoptLater(session: Session): void {
     this.#env.clock.after(fixed.reportAgain.value, () => {
