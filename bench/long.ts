@@ -8,7 +8,7 @@ import type { Scenario } from '../test/faults/scenario.ts';
 import { openStage, window } from '../test/faults/stage.ts';
 import { settled, strike, type Struck } from '../test/faults/trial.ts';
 import { longest } from '../test/faults/waits.ts';
-import { age, days, rows } from './aged.ts';
+import { age, type Aged, aged, days, type Pace as Written, rows } from './aged.ts';
 import type { Setup } from './arena.ts';
 import { capacity, limits, step, type Step } from './capacity.ts';
 import type { Running } from './peers/peer.ts';
@@ -129,14 +129,15 @@ async function measure(
       messages: (after.messages - before.messages) / 10,
       rooms: (after.rooms - before.rooms) / 10,
     };
-    const aged = await age(pool, each, minutes * minute + 120);
-    setup.say(`long: ${aged} rows of old archives, ${minutes} minutes begin`);
+    const old = await age(pool, each, minutes * minute + 120);
+    setup.say(`long: ${old.texts + old.stubs} rows of old archives, ${minutes} minutes begin`);
     await load.settled(window);
     samples = new Samples(pool);
     samples.begin();
     await faulty(setup, pool, load, minutes, samples, all);
     await samples.end();
-    return report(server, pace, each, aged, all, samples, people);
+    const archives = { each, old, left: await aged(pool) };
+    return report(server, pace, archives, all, samples, people);
   } finally {
     await samples?.end();
     await load.close();
@@ -253,8 +254,7 @@ async function tend({ postgres: { primary } }: Pool): Promise<void> {
 function report(
   server: Running,
   { chosen, steps }: Pace,
-  each: { messages: number; rooms: number },
-  aged: number,
+  { each, old, left }: { each: Written; old: Aged; left: Aged },
   all: readonly Minute[],
   samples: Samples,
   people: number,
@@ -279,7 +279,7 @@ function report(
           `the run, at ${share * 100} %: ${saidOf(chosen)}`,
         ]),
     `a fault each minute, in turn: ${table.map(({ name }) => name).join(', ')}; server1 and mux1 are never hit; only ${cuttable} is frozen or cut off`,
-    `retention: ${days.text} day, a round each minute instead of each six hours (hasten.ts). Archives begin with ${aged} rows, of which in each second as many grow too old as are written: ${each.messages.toFixed(0)} of accounts, ${each.rooms.toFixed(0)} of rooms; texts of ${days.text} day, stubs of ${days.stub} days`,
+    `retention: ${days.text} day, a round each minute instead of each six hours (hasten.ts). Archives begin with ${old.texts} texts and ${old.stubs} stubs, of which in each second as many grow too old as are written: ${each.messages.toFixed(0)} of accounts, ${each.rooms.toFixed(0)} of rooms; texts of ${days.text} day, stubs of ${days.stub} days. It emptied ${old.texts - left.texts} texts and removed ${old.stubs + old.texts - left.texts - left.stubs} stubs`,
     `PostgreSQL: ${tended.join(', ')}`,
     `a sample each ${every} s, ${samples.missed} of them in which something did not answer. Growth: least squares through the means of each minute of the second half, ± two standard errors; of processes that were started meanwhile without their first ${young} s. Grows or flat: beyond or below ${allowed * 100} % an hour with both errors, else unclear`,
     `flat: ${which('flat').length} of ${trends.length} series; unclear: ${which('unclear').map(told).join('; ') || 'none'}; grows: ${which('grows').map(told).join('; ') || 'none'}`,
