@@ -23,17 +23,15 @@ export interface Aged {
 }
 
 export async function aged(pool: Pool): Promise<Aged> {
-  const count = (
-    sign: string,
-  ) => `(select count(*) from message where account >= ${first} and xml ${sign} '') +
-    (select count(*) from room_message where room >= ${first} and xml ${sign} '')`;
+  const count = (sign: string) =>
+    `(select count(*) from message m join account a on a.partition = m.partition and a.id = m.account
+      where a.local like 'aged%' and m.xml ${sign} '') +
+     (select count(*) from room_message m join room r on r.partition = m.partition and r.id = m.room
+      where r.address like 'aged%' and m.xml ${sign} '')`;
   const told = await pool.postgres.primary.psql(`select ${count('<>')}, ${count('=')}`, 'muster');
   const [texts = 0, stubs = 0] = told.trim().split('|').map(Number);
   return { texts, stubs };
 }
-
-/** Above the ids that the store of a bench gives out. */
-const first = 1_000_000_000;
 
 /** Days after which retention takes a message's text in the long run, and after which its stub (account/retention.ts). */
 export const days = { text: 1, stub: 8 } as const;
@@ -66,10 +64,10 @@ export async function age(pool: Pool, pace: Pace, seconds: number): Promise<Aged
        (select * from room where address like 'aged%') r, generate_series(1, ${rooms}) i`;
   const script = [
     `insert into account (partition, id, local, address, created, disabled, watermark, roster_ver, keyed)
-     select p.id, ${first} + p.id, 'aged' || p.id, 'aged' || p.id || '@${pool.domain}', a.created, 0, 0, 0, a.keyed
+     select p.id, 1000000000 + p.id, 'aged' || p.id, 'aged' || p.id || '@${pool.domain}', a.created, 0, 0, 0, a.keyed
      from (select * from account limit 1) a, partition p where p.name like 'account/%'`,
     `insert into room (partition, id, address, creator, created, locked, config, host)
-     select p.id, ${first} + p.id, 'aged' || p.id || '@conference.${pool.domain}', r.creator, r.created, 0, r.config,
+     select p.id, 1000000000 + p.id, 'aged' || p.id || '@conference.${pool.domain}', r.creator, r.created, 0, r.config,
        r.host from (select * from room limit 1) r, partition p where p.name like 'room/%'`,
     messages(days.stub, `''`, 0),
     messages(days.text, 't.xml', 1),
