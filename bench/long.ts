@@ -209,6 +209,8 @@ async function once(
   try {
     const before = row.bounds.stays === true ? await settled(pool) : new Map<string, number>();
     struck = await strike(pool, load, row, scenario, { random: dice, before, victims: victims(pool, row) });
+    // What asks whether somebody is in a room may be answered by nobody while that room moves.
+    await settled(pool);
   } catch (error) {
     wrong.push(`broken off: ${(error as Error).message}`);
   }

@@ -53,6 +53,7 @@ export class Gathering {
   readonly #flaps: string[] = [];
   readonly #pauses: number[] = [];
   readonly #answers = new Map<string, string>();
+  #inspections = 0;
   /** Milliseconds between two messages of one who talks, about. */
   every: number;
   readonly #talkers: readonly Loyal[];
@@ -141,7 +142,7 @@ export class Gathering {
   async inspect(): Promise<string[]> {
     const wrong: string[] = [];
     await this.#agreed(converges).catch((error: unknown) => wrong.push((error as Error).message));
-    const id = `in${this.#answers.size}`;
+    const id = `in${this.#inspections++}`;
     for (const one of this.clients)
       for (const room of this.rooms)
         one.send(`<iq type='get' to='${room}/${one.user}' id='${id}'><ping xmlns='urn:xmpp:ping'/></iq>`);
