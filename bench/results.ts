@@ -52,7 +52,7 @@ function* entries(): Iterable<Entry> {
       reports: Report[];
     };
     for (const report of reports) {
-      const cut = / --(people|rounds|quick)\b/.test(scene.command) || report.rows.some(isBefore);
+      const cut = / --(people|rounds|minutes|quick)\b/.test(scene.command) || report.rows.some(isBefore);
       yield { scene, report, file: file.replace(/json$/, 'md'), whole: !cut };
     }
   }
