@@ -22,9 +22,10 @@ const HELP = `npm run bench [-- NAME…] [options]
                     floor = a bare relay, for messages and rooms
   --alone           the peers without standalone Muster
   --before DIR      also the build of another clone, as muster/before, in the same rounds;
-                    kill --how upgrade: the build from which the pool is upgraded
-  --servers N       accounts servers of the pool (3)
-  --muxes M         its muxes (2; storm: 3; crowd: 1)
+                    kill --how upgrade: the build from which the pool is upgraded;
+                    profile: beside this one, in the same rounds
+  --servers N       accounts servers of the pool (3; profile: 2)
+  --muxes M         its muxes (2; storm: 3; crowd, profile: 1)
   --how HOW         kill: what happens to a server: kill (default), sigstop, drain; or to all in turn: roll, upgrade
   --people N        large, joins, city, long: how many; room: the size of the only room
   --rounds N        rounds of each bench (5; kill: 20; with --quick 2)
@@ -106,7 +107,7 @@ async function run(): Promise<void> {
       people: { type: 'string' },
       minutes: { type: 'string' },
       rate: { type: 'string' },
-      servers: { type: 'string', default: '3' },
+      servers: { type: 'string' },
       muxes: { type: 'string' },
       how: { type: 'string', default: 'kill' },
       quick: { type: 'boolean', default: false },
@@ -127,8 +128,8 @@ async function run(): Promise<void> {
   const rounds = (bench: Bench) =>
     whole('--rounds', values.rounds ?? String(values.quick ? 2 : bench.rounds));
   const shape = (bench: Bench): Shape => {
-    const number = values.muxes ?? String(bench.muxes ?? 2);
-    return { servers: whole('--servers', values.servers), muxes: whole('--muxes', number) };
+    const { servers = String(bench.servers ?? 3), muxes = String(bench.muxes ?? 2) } = values;
+    return { servers: whole('--servers', servers), muxes: whole('--muxes', muxes) };
   };
   const how = values.how as How;
   if (how === 'upgrade' && values.before === undefined) throw new Usage('--how upgrade takes --before DIR');

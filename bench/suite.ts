@@ -10,6 +10,7 @@ import { login } from './login.ts';
 import { long } from './long.ts';
 import { message } from './message.ts';
 import { million } from './million.ts';
+import { profile } from './profile.ts';
 import { room } from './room.ts';
 import { scale } from './scale.ts';
 import { startup } from './startup.ts';
@@ -31,6 +32,10 @@ export interface Bench {
   readonly usual?: boolean;
   /** Muxes of its pool. */
   readonly muxes?: number;
+  /** Its servers. */
+  readonly servers?: number;
+  /** Another build beside this one belongs to it: its figures are before and after. */
+  readonly builds?: boolean;
   readonly run: (setup: Setup) => Promise<Report>;
 }
 
@@ -118,6 +123,18 @@ export const suite: readonly Bench[] = [
     minutes: 15,
     rounds: 20,
     run: kill,
+  },
+  {
+    name: 'profile',
+    about:
+      'login, 1:1, room, presence, resumption: where the CPU goes by the stops of the way, how far the floor is',
+    pool: true,
+    minutes: 8,
+    rounds: 2,
+    servers: 2,
+    builds: true,
+    muxes: 1,
+    run: profile,
   },
   {
     name: 'crowd',
