@@ -211,7 +211,7 @@ export const fixed = {
     value: 4000,
     unit: 'ms',
     of: 'time in which all of them have had their turn',
-    overflow: 'more of them go at a time',
+    overflow: 'more of them go at a time, as long as that does not keep the event loop from its timers',
   },
   catchUps: {
     value: 64,
