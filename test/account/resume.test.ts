@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { adoptRecord, attach } from '../../src/account/attach.ts';
+import { carriedOf } from '../../src/account/carry.ts';
 import { receiveStanza } from '../../src/account/inbound.ts';
 import { Stay } from '../../src/account/hall/stay.ts';
 import { resume } from '../../src/account/resume.ts';
@@ -340,6 +341,36 @@ void describe('a session that is resumed (XEP-0198 §5)', () => {
     ask(7, m + 3);
     await rig.still();
     assert.deepEqual(answers(), ['unresumed 7']);
+  });
+
+  void it('counts what no connection carried behind what its client has counted, also at the next owner', async () => {
+    const { session } = phone;
+    const { generation, committedN: handled, enabled } = session;
+    const { m } = session.unacked;
+    const sent = (at: number) => ({ m: at, text: `<message id="${at - m}"/>`, feed: undefined, pos: 0 });
+    const unacked = [sent(m + 1)];
+    adoptRecord(session, {
+      generation,
+      handled,
+      record: '{}',
+      m: m + 1,
+      acked: m,
+      enabled,
+      feeds: [],
+      unacked,
+    });
+    // Its connection is gone.
+    session.send('<message id="2"/>');
+    session.send('<message id="3"/>');
+    const [carried] = carriedOf(rig.partition).filter((one) => one.session === session.id);
+    adoptRecord(session, carried!.record);
+    session.lift(m + 2);
+    session.acknowledge(m + 2);
+    assert.deepEqual(
+      [...session.unacked].map(({ text }) => text),
+      ['<message id="2"/>', '<message id="3"/>'],
+    );
+    session.acknowledge(m + 4);
   });
 
   void it('is sent again what its mux has not got, with the number of the request that it answers', async () => {
