@@ -22,12 +22,15 @@ const HELP = `npm run bench [-- NAME…] [options]
                     floor = a bare relay, for messages and rooms
   --alone           the peers without standalone Muster
   --before DIR      also the build of another clone, as muster/before, in the same rounds;
-                    kill --how upgrade: the build from which the pool is upgraded
-  --servers N       accounts servers of the pool (3)
-  --muxes M         its muxes (2; storm: 3; crowd: 1)
+                    kill --how upgrade: the build from which the pool is upgraded;
+                    profile: beside this one, in the same rounds
+  --servers N       accounts servers of the pool (3; profile: 2)
+  --muxes M         its muxes (2; storm: 3; crowd, profile: 1)
   --how HOW         kill: what happens to a server: kill (default), sigstop, drain; or to all in turn: roll, upgrade
-  --people N        large, joins, city: how many; room: the size of the only room
+  --people N        large, joins, city, long: how many; room: the size of the only room
   --rounds N        rounds of each bench (5; kill: 20; with --quick 2)
+  --minutes N       long: how long (60; with --quick 2)
+  --rate N          long: messages a second, instead of 60 % of what the pool carries
   --quick           smaller and shorter: shows that all works, no figures to keep; nothing is recorded
   --help
 
@@ -44,6 +47,10 @@ function whole(option: string, text: string): number {
   const value = Number(text);
   if (!Number.isInteger(value) || value < 1) throw new Usage(`${option} takes a number from 1`);
   return value;
+}
+
+function wholeOr(option: string, text: string | undefined): number | undefined {
+  return text === undefined ? undefined : whole(option, text);
 }
 
 function chosen(names: readonly string[], alone: boolean, shape: Shape, before: string | undefined): Peer[] {
@@ -98,7 +105,9 @@ async function run(): Promise<void> {
       before: { type: 'string' },
       rounds: { type: 'string' },
       people: { type: 'string' },
-      servers: { type: 'string', default: '3' },
+      minutes: { type: 'string' },
+      rate: { type: 'string' },
+      servers: { type: 'string' },
       muxes: { type: 'string' },
       how: { type: 'string', default: 'kill' },
       quick: { type: 'boolean', default: false },
@@ -119,8 +128,8 @@ async function run(): Promise<void> {
   const rounds = (bench: Bench) =>
     whole('--rounds', values.rounds ?? String(values.quick ? 2 : bench.rounds));
   const shape = (bench: Bench): Shape => {
-    const number = values.muxes ?? String(bench.muxes ?? 2);
-    return { servers: whole('--servers', values.servers), muxes: whole('--muxes', number) };
+    const { servers = String(bench.servers ?? 3), muxes = String(bench.muxes ?? 2) } = values;
+    return { servers: whole('--servers', servers), muxes: whole('--muxes', muxes) };
   };
   const how = values.how as How;
   if (how === 'upgrade' && values.before === undefined) throw new Usage('--how upgrade takes --before DIR');
@@ -143,7 +152,9 @@ async function run(): Promise<void> {
       peers,
       rounds: rounds(bench),
       quick: values.quick,
-      people: values.people === undefined ? undefined : whole('--people', values.people),
+      people: wholeOr('--people', values.people),
+      minutes: wholeOr('--minutes', values.minutes),
+      rate: wholeOr('--rate', values.rate),
       arena,
       shape: shape(bench),
       how,

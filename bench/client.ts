@@ -185,6 +185,13 @@ export class Client implements Person {
     this.send(text);
   }
 
+  /** Resets the connection; the session stays, for `resume`. */
+  drop(): void {
+    this.#closing = true;
+    this.#socket?.removeAllListeners().on('error', () => {});
+    this.#socket?.resetAndDestroy();
+  }
+
   /** Ends the session in good order: our half of the stream, then the server's, then the connection (RFC 6120 §4.4). */
   close(): Promise<void> {
     this.#closing = true;

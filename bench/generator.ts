@@ -22,6 +22,7 @@ export type Order =
   | { do: 'vigil'; target: Target; password: string; jitter: number; people?: number }
   | { do: 'watch'; rate: number; seconds: number; patience: number }
   | { do: 'returned' }
+  | { do: 'resume'; target: Target; password: string; count: number; at: number }
   | { do: 'pour'; target: Target; password: string; from: number; seconds: number }
   | { do: 'archive'; room?: string }
   | { do: 'create'; room: string; fields: Record<string, readonly string[]> }
@@ -73,6 +74,8 @@ export interface Answers {
   vigil: null;
   watch: Seen;
   returned: Returned;
+  /** How many resumed. */
+  resume: number;
   pour: Poured;
   /** Archived messages that the first pair's two sides, or the first two in a room, can page through: the newest page. */
   archive: { sender: number; recipient: number };
@@ -131,6 +134,8 @@ async function run(order: Order): Promise<Answers[Order['do']]> {
       return watched().watch(order.rate, order.seconds, order.patience);
     case 'returned':
       return watched().returned();
+    case 'resume':
+      return resume(order);
     case 'pour':
       return pour(order);
     case 'archive':
@@ -193,6 +198,19 @@ async function open(order: Order & { do: 'open' }): Promise<Logins> {
       traffic.pair(clients[offset + n] as Client, clients[offset + n + 1] as Client);
   }
   return { done: times.length, seconds: since(started), latency: latency(times), contacts, again };
+}
+
+/** So many times somebody, one after the other, loses the connection and resumes; who is refused ends it. */
+async function resume({ target, password, count, at }: Order & { do: 'resume' }): Promise<number> {
+  let resumed = 0;
+  await parallel(numbers(count), at, async (n) => {
+    const client = clients[n % clients.length] as Client;
+    client.drop();
+    if ((await client.resume(target, password, source(client.index))) === undefined)
+      throw new Error(`${client.user} may not resume`);
+    resumed += 1;
+  });
+  return resumed;
 }
 
 /** `u<from>` sends to `u<from + 1>` without waiting for anything; both are there for that time only. */

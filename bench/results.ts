@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Scene } from './record.ts';
-import { suite } from './suite.ts';
+import { named, suite } from './suite.ts';
 import { absolute, markdown, OURS, relative, type Report, type Row } from './table.ts';
 
 /** One report with where and when it was made. */
@@ -52,7 +52,9 @@ function* entries(): Iterable<Entry> {
       reports: Report[];
     };
     for (const report of reports) {
-      const cut = / --(people|rounds|quick)\b/.test(scene.command) || report.rows.some(isBefore);
+      const cut =
+        / --(people|rounds|minutes|quick)\b/.test(scene.command) ||
+        (report.rows.some(isBefore) && !named.get(benchOf(report))?.builds);
       yield { scene, report, file: file.replace(/json$/, 'md'), whole: !cut };
     }
   }

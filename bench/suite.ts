@@ -7,8 +7,10 @@ import { joins } from './joins.ts';
 import { kill } from './kill.ts';
 import { large } from './large.ts';
 import { login } from './login.ts';
+import { long } from './long.ts';
 import { message } from './message.ts';
 import { million } from './million.ts';
+import { profile } from './profile.ts';
 import { room } from './room.ts';
 import { scale } from './scale.ts';
 import { startup } from './startup.ts';
@@ -30,6 +32,10 @@ export interface Bench {
   readonly usual?: boolean;
   /** Muxes of its pool. */
   readonly muxes?: number;
+  /** Its servers. */
+  readonly servers?: number;
+  /** Another build beside this one belongs to it: its figures are before and after. */
+  readonly builds?: boolean;
   readonly run: (setup: Setup) => Promise<Report>;
 }
 
@@ -119,6 +125,18 @@ export const suite: readonly Bench[] = [
     run: kill,
   },
   {
+    name: 'profile',
+    about:
+      'login, 1:1, room, presence, resumption: where the CPU goes by the stops of the way, how far the floor is',
+    pool: true,
+    minutes: 8,
+    rounds: 2,
+    servers: 2,
+    builds: true,
+    muxes: 1,
+    run: profile,
+  },
+  {
     name: 'crowd',
     about: '19,500 connections on one mux: memory, statements of a login',
     pool: true,
@@ -170,6 +188,14 @@ export const suite: readonly Bench[] = [
     minutes: 20,
     rounds: 1,
     run: rounds(million),
+  },
+  {
+    name: 'long',
+    about: 'an hour at 60 % load, a fault each minute: memory, files, lag, tables; retention runs',
+    pool: true,
+    minutes: 70,
+    rounds: 1,
+    run: long,
   },
 ];
 

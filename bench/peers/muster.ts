@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { Target } from '../client.ts';
@@ -38,8 +39,8 @@ export function musterBefore(root: string): Peer {
 }
 
 /** Those of `unlimited` that a build knows. */
-function known(root: string): Partial<typeof unlimited> {
-  const page = readFileSync(`${root}docs/limits.md`, 'utf8');
+export function known(root: string): Partial<typeof unlimited> {
+  const page = readFileSync(join(root, 'docs/limits.md'), 'utf8');
   const there = (key: string) => page.includes(`| \`${key.slice('limits.'.length)}\` |`);
   return Object.fromEntries(Object.entries(unlimited).filter(([key]) => there(key)));
 }

@@ -42,6 +42,8 @@ function serve(socket: Socket): void {
       rooms.set(room, (rooms.get(room) ?? new Set()).add(socket));
       out += `${text}<message from='${room}' type='groupchat'><subject/></message>`;
     } else if (text.startsWith('<presence')) out += text;
+    else if (text.startsWith('<resume')) out += "<resumed xmlns='urn:xmpp:sm:3' h='0' previd='1'/>";
+    else if (text.startsWith('</stream')) out += '</stream:stream>';
   };
   socket.setNoDelay(true);
   socket.setEncoding('latin1');
