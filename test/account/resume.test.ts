@@ -373,6 +373,21 @@ void describe('a session that is resumed (XEP-0198 §5)', () => {
     session.acknowledge(m + 4);
   });
 
+  void it('runs a request that failed no second time, where its mux asks again and the answer is on its way', async () => {
+    const { session } = phone;
+    const bad = '<iq type="set" id="b"><nothing xmlns="urn:example"/></iq>';
+    await phone.says(bad);
+    const n = session.inN;
+    await phone.says('<message to="bob@example.org" type="chat"><body>1</body></message>');
+    said = [];
+    session.account.mailbox.run(() => receiveStanza(session, n, parseStored(bad)));
+    await rig.still();
+    assert.deepEqual(
+      said.filter(({ t }) => t === 'out').map(({ text }) => text),
+      [],
+    );
+  });
+
   void it('is sent again what its mux has not got, with the number of the request that it answers', async () => {
     const { session } = phone;
     session.mux = undefined;
