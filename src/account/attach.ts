@@ -83,7 +83,7 @@ export async function attach(
 export function adoptRecord(session: Session, frame: Carried['record']): void {
   const { account, cursor, unacked } = session;
   session.mirrored = frame.generation;
-  session.takenOver = frame.m;
+  session.takenOver = frame.brought ?? frame.m;
   session.linked = false;
   // Handled stanzas will not be replayed, also where no batch has written their n yet. Nor is what another mux brought from
   // the link before and is on its way to the store: that comes again with this one.

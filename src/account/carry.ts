@@ -16,7 +16,10 @@ export interface Carried {
   readonly record: Pick<
     Attach,
     'generation' | 'handled' | 'record' | 'm' | 'acked' | 'enabled' | 'feeds' | 'unacked'
-  >;
+  > & {
+    /** This owner had the session from a record up to this m, and no connection has carried what it sent since; absent: m. */
+    readonly brought?: number;
+  };
 }
 
 /**
@@ -49,6 +52,7 @@ export function carriedOf(partition: Partition): Carried[] {
         enabled: session.enabled,
         feeds: session.cursor.reached(),
         unacked: [...session.unacked].map(({ m, text, feed, pos }): Sent => ({ m, text, feed, pos })),
+        ...(session.linked || session.takenOver === Infinity ? {} : { brought: session.takenOver }),
       },
     }));
 }

@@ -124,10 +124,18 @@ function othersAnswer({ account, partition }: Session, to: Jid): boolean {
   return to.local !== '' || !(partition.env.domains.has(to.full) || partition.env.hosts.has(to.full));
 }
 
+/** This owner has answered it, and the answer goes to whoever does not have it; or others are being asked. */
+function isAnswered({ unacked, asked }: Session, n: number): boolean {
+  for (const sent of unacked) if (sent.answers === n) return true;
+  for (const open of asked?.values() ?? []) if (open === n) return true;
+  return false;
+}
+
 /** A request that was acted on by an owner before us and not answered: a `get` runs again, a `set` has its stored outcome. */
 export async function answerAgain(session: Session, n: number, stanza: Element): Promise<void> {
   const { type } = stanza.attrs;
-  if (type !== 'get' && type !== 'set') return;
+  // Once more it would run behind what came after it.
+  if ((type !== 'get' && type !== 'set') || isAnswered(session, n)) return;
   const { partition } = session;
   const stored = await partition.env.store.query<{ n: number; xml: string }>(sessionRows.answers, [
     partition.id,

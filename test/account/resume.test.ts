@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { adoptRecord, attach } from '../../src/account/attach.ts';
+import { carriedOf } from '../../src/account/carry.ts';
 import { receiveStanza } from '../../src/account/inbound.ts';
 import { Stay } from '../../src/account/hall/stay.ts';
 import { resume } from '../../src/account/resume.ts';
@@ -340,6 +341,51 @@ void describe('a session that is resumed (XEP-0198 §5)', () => {
     ask(7, m + 3);
     await rig.still();
     assert.deepEqual(answers(), ['unresumed 7']);
+  });
+
+  void it('counts what no connection carried behind what its client has counted, also at the next owner', async () => {
+    const { session } = phone;
+    const { generation, committedN: handled, enabled } = session;
+    const { m } = session.unacked;
+    const sent = (at: number) => ({ m: at, text: `<message id="${at - m}"/>`, feed: undefined, pos: 0 });
+    const unacked = [sent(m + 1)];
+    adoptRecord(session, {
+      generation,
+      handled,
+      record: '{}',
+      m: m + 1,
+      acked: m,
+      enabled,
+      feeds: [],
+      unacked,
+    });
+    // Its connection is gone.
+    session.send('<message id="2"/>');
+    session.send('<message id="3"/>');
+    const [carried] = carriedOf(rig.partition).filter((one) => one.session === session.id);
+    adoptRecord(session, carried!.record);
+    session.lift(m + 2);
+    session.acknowledge(m + 2);
+    assert.deepEqual(
+      [...session.unacked].map(({ text }) => text),
+      ['<message id="2"/>', '<message id="3"/>'],
+    );
+    session.acknowledge(m + 4);
+  });
+
+  void it('runs a request that failed no second time, where its mux asks again and the answer is on its way', async () => {
+    const { session } = phone;
+    const bad = '<iq type="set" id="b"><nothing xmlns="urn:example"/></iq>';
+    await phone.says(bad);
+    const n = session.inN;
+    await phone.says('<message to="bob@example.org" type="chat"><body>1</body></message>');
+    said = [];
+    session.account.mailbox.run(() => receiveStanza(session, n, parseStored(bad)));
+    await rig.still();
+    assert.deepEqual(
+      said.filter(({ t }) => t === 'out').map(({ text }) => text),
+      [],
+    );
   });
 
   void it('is sent again what its mux has not got, with the number of the request that it answers', async () => {
