@@ -44,10 +44,10 @@ export async function resume(account: Account, from: Peer, frame: Resume): Promi
   const { generation } = session;
   const work = new Work(account);
   // What was taken and is not stored yet; else nothing has to be, and its generation goes with the next batch.
-  if (session.inN > session.committedN) {
-    const n = session.inN;
+  if (session.handled > session.accepted) {
+    const n = session.handled;
     work.ops.push(inboundOp(session, n), recordOp(session));
-    work.after(() => session.accepted(n));
+    work.after(() => session.tellAccepted(n));
   } else session.recordDirty = true;
   work.onFailure(() => {
     settled();
@@ -80,7 +80,7 @@ export async function resume(account: Account, from: Peer, frame: Resume): Promi
       resource: session.resource,
       generation: session.generation,
       ticket: ticketFor(env, from, session.id, account.address, session.generation),
-      n: session.inN,
+      n: session.handled,
       enabledN: enabled!.n,
       enabledM: enabled!.m,
       m: session.unacked.acked,

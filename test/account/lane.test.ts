@@ -71,7 +71,7 @@ test('where the recipient’s partition is lost, its message goes by post and th
   );
   assert.equal(own.length, 3, 'each of them once');
   const kept = rig.model.rows<{ n: number }>('select n from inbound')[0]?.n;
-  assert.equal(kept, alice.session.inN);
+  assert.equal(kept, alice.session.handled);
 });
 
 test('what the lane has no room for is refused as too much, whatever it is', async (t) => {
