@@ -22,6 +22,9 @@ export interface Setup {
   /** Of a pool: how many processes of each role; how it is hurt. */
   shape: Shape;
   how: How;
+  /** Of the long run: how long it is, and messages a second where that is not to be found out. */
+  minutes: number | undefined;
+  rate: number | undefined;
   /** Another clone, from whose build the pool is upgraded. */
   before: string | undefined;
   say(text: string): void;

@@ -27,8 +27,10 @@ const HELP = `npm run bench [-- NAME…] [options]
   --servers N       accounts servers of the pool (3; profile: 2)
   --muxes M         its muxes (2; storm: 3; crowd, profile: 1)
   --how HOW         kill: what happens to a server: kill (default), sigstop, drain; or to all in turn: roll, upgrade
-  --people N        large, joins, city: how many; room: the size of the only room
+  --people N        large, joins, city, long: how many; room: the size of the only room
   --rounds N        rounds of each bench (5; kill: 20; with --quick 2)
+  --minutes N       long: how long (60; with --quick 2)
+  --rate N          long: messages a second, instead of 60 % of what the pool carries
   --quick           smaller and shorter: shows that all works, no figures to keep; nothing is recorded
   --help
 
@@ -45,6 +47,10 @@ function whole(option: string, text: string): number {
   const value = Number(text);
   if (!Number.isInteger(value) || value < 1) throw new Usage(`${option} takes a number from 1`);
   return value;
+}
+
+function wholeOr(option: string, text: string | undefined): number | undefined {
+  return text === undefined ? undefined : whole(option, text);
 }
 
 function chosen(names: readonly string[], alone: boolean, shape: Shape, before: string | undefined): Peer[] {
@@ -99,6 +105,8 @@ async function run(): Promise<void> {
       before: { type: 'string' },
       rounds: { type: 'string' },
       people: { type: 'string' },
+      minutes: { type: 'string' },
+      rate: { type: 'string' },
       servers: { type: 'string' },
       muxes: { type: 'string' },
       how: { type: 'string', default: 'kill' },
@@ -144,7 +152,9 @@ async function run(): Promise<void> {
       peers,
       rounds: rounds(bench),
       quick: values.quick,
-      people: values.people === undefined ? undefined : whole('--people', values.people),
+      people: wholeOr('--people', values.people),
+      minutes: wholeOr('--minutes', values.minutes),
+      rate: wholeOr('--rate', values.rate),
       arena,
       shape: shape(bench),
       how,

@@ -53,7 +53,7 @@ function* entries(): Iterable<Entry> {
     };
     for (const report of reports) {
       const cut =
-        / --(people|rounds|quick)\b/.test(scene.command) ||
+        / --(people|rounds|minutes|quick)\b/.test(scene.command) ||
         (report.rows.some(isBefore) && !named.get(benchOf(report))?.builds);
       yield { scene, report, file: file.replace(/json$/, 'md'), whole: !cut };
     }

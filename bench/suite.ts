@@ -7,6 +7,7 @@ import { joins } from './joins.ts';
 import { kill } from './kill.ts';
 import { large } from './large.ts';
 import { login } from './login.ts';
+import { long } from './long.ts';
 import { message } from './message.ts';
 import { million } from './million.ts';
 import { profile } from './profile.ts';
@@ -187,6 +188,14 @@ export const suite: readonly Bench[] = [
     minutes: 20,
     rounds: 1,
     run: rounds(million),
+  },
+  {
+    name: 'long',
+    about: 'an hour at 60 % load, a fault each minute: memory, files, lag, tables; retention runs',
+    pool: true,
+    minutes: 70,
+    rounds: 1,
+    run: long,
   },
 ];
 

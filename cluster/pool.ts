@@ -37,6 +37,8 @@ export interface PoolOptions {
    * by losing packets on the way there (packets.ts), which takes the health port away, too.
    */
   readonly cut?: 'proxies' | 'packets';
+  /** The processes for which that is so; all where none is named. A proxy costs the one that measures. */
+  readonly cuttable?: readonly string[];
   /** Another clone, whose build all processes run at first: to be upgraded (Supervised.program). */
   readonly before?: string;
 }
@@ -141,7 +143,8 @@ export async function openPool(options: PoolOptions): Promise<Pool> {
     const part: Pool['part'] = async (name, role, change = (config) => config) => {
       Object.assign(ports, await keptPorts(path('pool.json'), [name]));
       const own = ports[name]!;
-      const links = await openLinks(hosts, own.health, options.cut);
+      const cut = options.cuttable?.includes(name) === false ? undefined : options.cut;
+      const links = await openLinks(hosts, own.health, cut);
       closing.push(() => links.close());
       const loopback = (port: number, tls?: string) => ({ host: '127.0.0.1', port, ...(tls ? { tls } : {}) });
       const mux = role === 'mux';

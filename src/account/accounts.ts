@@ -1,5 +1,6 @@
 import { Bucket } from '../base/bucket.ts';
 import { Failure } from '../base/failure.ts';
+import { fixed } from '../base/fixed.ts';
 import { Gate } from '../base/gate.ts';
 import { Owned } from '../entity/owned.ts';
 import type { Up } from '../link/frames.ts';
@@ -48,6 +49,7 @@ export class Accounts {
       admission: new Bucket({ burst: logins * 10, perSecond: logins }, clock.mono()),
       refresher: new Refresher(clock),
       loads: new Gate(env.limits.loads, env.limits.loadsWaiting, 'too many accounts are being loaded'),
+      catching: new Gate(fixed.catchUps.value, Infinity, ''),
       at: (id) => this.at(id),
       keep: () => Math.ceil(env.limits.idle / Math.max(1, this.#partitions.size)),
     };

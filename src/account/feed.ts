@@ -151,7 +151,8 @@ export class Cursor {
       return;
     }
     this.#pumping = true;
-    this.#run()
+    this.#session.partition.catching
+      .run(() => this.#run())
       .catch((error: unknown) => {
         const { env } = this.#session.partition;
         env.log.warn({ session: this.#session.id, err: error }, 'catching up failed; it goes on in a second');

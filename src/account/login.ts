@@ -8,6 +8,7 @@ import { openExchange } from './mechanisms.ts';
 import type { Partition } from './partition.ts';
 import { openSasl2, type Dialogue, type Outcome } from './sasl2.ts';
 import { Throttle } from './throttle.ts';
+import { repeated } from './repeated.ts';
 import { proofFor } from './ticket.ts';
 
 interface Conn {
@@ -41,10 +42,10 @@ export class Logins {
 
   auth(from: Peer, frame: Auth): void {
     const { partition, epoch, info } = frame;
-    const exchange = openSasl2(this.#env, this.#tokens, frame, () =>
+    const opened = openSasl2(this.#env, this.#tokens, frame, () =>
       openExchange(this.#env, frame, (account) => this.#admit(conn, account)),
     );
-    if (exchange === undefined) {
+    if (opened === undefined) {
       this.#refuse(from, frame, 'invalid-mechanism', undefined);
       return;
     }
@@ -52,7 +53,7 @@ export class Logins {
       partition,
       epoch,
       info,
-      exchange,
+      exchange: frame.past === undefined ? opened : repeated(opened, frame.past),
       busy: false,
       account: undefined,
       counted: false,

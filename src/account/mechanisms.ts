@@ -74,7 +74,7 @@ export function openExchange(env: Env, frame: Auth, admit: (account: string) => 
 
 function byProof(
   env: Env,
-  { info: { domain }, bindings: bound, offered }: Auth,
+  { info: { domain }, bindings: bound, offered, past }: Auth,
   hash: Hash,
   plus: boolean,
   admit: (account: string) => void,
@@ -90,12 +90,23 @@ function byProof(
       const found = await env.directory.keys(address, `SCRAM-${hash}`);
       return found === undefined || found.entry.disabled ? undefined : found.keys;
     },
-    nonce: token(env.random, 18),
+    nonce: past === undefined ? token(env.random, nonceBytes) : nonceOf(past.challenge),
     secret: env.secret,
     plus,
     bindings,
     offered,
   });
+}
+
+/** Of our half of the nonce; a multiple of three, so that three become four characters. */
+const nonceBytes = 18;
+
+/** Our half of the nonce in the challenge of another owner (RFC 5802 §5.1); what it is worth shows when all is repeated. */
+function nonceOf(challenge: Uint8Array): string {
+  return Buffer.from(challenge)
+    .toString('latin1')
+    .split(',', 1)[0]!
+    .slice((-nonceBytes / 3) * 4);
 }
 
 function byPassword(env: Env, domain: string, admit: (account: string) => void): Exchange {

@@ -42,6 +42,8 @@ export interface Shared {
   /** New sessions pass it, resumptions do not (DESIGN §5, reconnect storms). */
   readonly admission: Bucket;
   readonly refresher: Refresher;
+  /** For sessions that read what they missed, a few at a time. */
+  readonly catching: Gate;
   /** Undefined where there are no rooms. */
   readonly halls?: Halls | undefined;
   /** Accounts are read so many at a time, whatever partition they are in. */
@@ -68,6 +70,7 @@ export class Partition {
   readonly post: Post;
   readonly admission: Bucket;
   readonly refresher: Refresher;
+  readonly catching: Gate;
   readonly halls: Halls | undefined;
   /** When this owner began, on the monotonic clock. */
   readonly began: number;
@@ -113,6 +116,7 @@ export class Partition {
     this.post = shared.post;
     this.admission = shared.admission;
     this.refresher = shared.refresher;
+    this.catching = shared.catching;
     this.halls = shared.halls;
     this.#at = (number) => shared.at(number);
     this.id = id;

@@ -213,6 +213,12 @@ export const fixed = {
     of: 'time in which all of them have had their turn',
     overflow: 'more of them go at a time',
   },
+  catchUps: {
+    value: 64,
+    unit: 'sessions',
+    of: 'sessions of a server that read at a time what they missed',
+    overflow: 'the others wait for their turn: the store has others’ questions to answer, too',
+  },
   owed: {
     value: 10_000,
     unit: 'stanzas',
@@ -374,5 +380,6 @@ export const derived: readonly (readonly [of: string, by: string])[] = [
   ['questions of other servers that are being answered', '`asks` of each of them'],
   ['frames that wait while their partition is handed over', '`unaccepted` of its sessions, for `handOff`'],
   ['logins under way at an owner', '`unauthenticated` of each mux'],
+  ['sessions that wait for `catchUps`', '`sessions` of each account'],
   ['sessions whose mux lost their owner', '`resume`: then it forgets them'],
 ];

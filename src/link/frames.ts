@@ -93,6 +93,12 @@ export interface Auth extends Head, Proofs {
   readonly info: ConnInfo;
   /** undefined with SASL of RFC 6120. */
   readonly sasl2?: Wishes | undefined;
+  /** Another owner had answered to `data` with a challenge, and the client has answered that. */
+  readonly past?: Past | undefined;
+}
+export interface Past {
+  readonly challenge: Uint8Array;
+  readonly answer: Uint8Array;
 }
 /** What a client asks of SASL2 (XEP-0388) besides being let in, as far as it is the owner's to do before `authed`. */
 export interface Wishes {

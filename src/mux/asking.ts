@@ -11,6 +11,11 @@ export interface Asked {
   readonly question: Question;
 }
 
+/** The first message of a SASL exchange, and the challenge that answered it. */
+export interface Repeatable extends Asked {
+  readonly challenge: Uint8Array;
+}
+
 /** Asks, and reads nothing more until the answer is there. */
 export function ask(
   conn: Connection,

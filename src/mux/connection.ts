@@ -8,7 +8,7 @@ import { NS } from '../xmpp/namespaces.ts';
 import { openParser, parseFragment } from '../xmpp/parser.ts';
 import type { Parser, ParserEvents } from '../xmpp/parser.ts';
 import { closeFrame, footer, framed, header, openFrame, streamError } from '../xmpp/stream.ts';
-import type { Asked } from './asking.ts';
+import type { Asked, Repeatable } from './asking.ts';
 import type { Core, Flushed, Wait, Waiter } from './core.ts';
 import type { Entry } from './entry.ts';
 import type { Particulars, Profile } from './exchange.ts';
@@ -51,6 +51,8 @@ export class Login {
   waits: 'sasl' | 'bind' | 'resume' | 'register' | 'handshake' | undefined;
   /** The owner expects the client's next SASL message. */
   challenged = false;
+  /** What that message is said after, where any owner can be told both. */
+  repeatable: Repeatable | undefined;
   /** The profile of SASL that the client speaks, once it has begun, and what is said with its first message. */
   profile: Profile | undefined;
   particulars: Particulars | undefined;
@@ -60,7 +62,7 @@ export class Login {
   decided = false;
   /** Who is told what becomes of the bind or resume that is asked for. */
   entry: Partial<Entry> | undefined;
-  /** The question that waits for its answer; a later message of a SASL exchange is none, its owner alone can answer it. */
+  /** The question that waits for its answer; what only its owner can answer is none. */
   asked: Asked | undefined;
   /** The bare address, once authenticated, and what proves that to every owner. */
   account: string | undefined;

@@ -1,6 +1,6 @@
 import type { Auth, Authed, Challenge, Continue, Refused } from '../link/frames.ts';
 import type { Element } from '../xmpp/element.ts';
-import { answered, ask } from './asking.ts';
+import { answered, ask, askAgain } from './asking.ts';
 import type { Connection, Login } from './connection.ts';
 import { proofs } from './proofs.ts';
 import { authzidOf, whom } from './whom.ts';
@@ -76,14 +76,20 @@ export function proceed(conn: Connection, login: Login, data: Uint8Array): void 
   });
 }
 
+/** Whoever owns the account now can go on: where it is not the one that gave the challenge, it hears all from the begin. */
 function goOn(conn: Connection, login: Login, data: Uint8Array): void {
   login.challenged = false;
-  const { route } = login;
-  if (route === undefined) return refuse(conn, login, 'temporary-auth-failure');
-  const { partition, epoch } = route;
-  conn.core.send(route.server, { t: 'auth-next', partition, epoch, conn: conn.id, data });
+  const { route, repeatable } = login;
+  if (route === undefined && repeatable === undefined) return refuse(conn, login, 'temporary-auth-failure');
   login.waits = 'sasl';
   conn.stop();
+  if (repeatable !== undefined) {
+    const { address, question, challenge } = repeatable;
+    login.asked = { address, question: { ...(question as Auth), past: { challenge, answer: data } } };
+  }
+  if (route === undefined) return askAgain(conn, login);
+  const { partition, epoch, server } = route;
+  conn.core.send(server, { t: 'auth-next', partition, epoch, conn: conn.id, data });
 }
 
 /** The client gives up (RFC 6120 §6.4.4, XEP-0388 §4.5). */
@@ -110,8 +116,12 @@ export function unrouted(conn: Connection): void {
 
 export function onChallenge(conn: Connection, login: Login, frame: Challenge): void {
   if (login.waits !== 'sasl') return;
+  const { asked } = login;
   answered(login);
+  // An owner of the release before begins anew, whatever it is told; the client has gone on.
+  if (login.repeatable !== undefined) return lose(conn, login);
   login.challenged = true;
+  login.repeatable = asked && { ...asked, challenge: frame.data };
   login.profile?.challenge(conn, frame.data);
   conn.ready();
 }
@@ -119,6 +129,7 @@ export function onChallenge(conn: Connection, login: Login, frame: Challenge): v
 export function onContinue(conn: Connection, login: Login, frame: Continue): void {
   if (login.waits !== 'sasl') return;
   answered(login);
+  login.repeatable = undefined;
   login.profile?.continues(conn, login, frame);
   conn.ready();
 }
@@ -126,6 +137,7 @@ export function onContinue(conn: Connection, login: Login, frame: Continue): voi
 export function onAuthed(conn: Connection, login: Login, frame: Authed): void {
   if (login.waits !== 'sasl') return;
   answered(login);
+  login.repeatable = undefined;
   // Slips of one's own are none. What was tried for others is not made good by a login of one's own.
   if (login.refused === frame.account) conn.core.guard.forgive(conn.transport.address, login.refusals);
   login.profile?.authed(conn, login, frame);
@@ -135,6 +147,7 @@ export function onRefused(conn: Connection, login: Login, frame: Refused): void 
   if (login.waits !== 'sasl') return;
   if (frame.condition === 'not-authorized') remember(conn, login);
   answered(login);
+  login.repeatable = undefined;
   login.route = undefined;
   refuse(conn, login, frame.condition, frame.text);
   conn.ready();
@@ -148,13 +161,17 @@ function remember(conn: Connection, login: Login): void {
   login.refusals += 1;
 }
 
-/** The owner is gone in the middle of an exchange, which it alone knew: the client may try again (RFC 6120 §6.5.11). */
+/** The owner is gone in the middle of an exchange. Where it is the client's turn to speak, the next one is asked then. */
 export function onOwnerLost(conn: Connection, login: Login): void {
   const waited = login.waits === 'sasl';
   login.route = undefined;
   login.waits = undefined;
-  // Where it is the client's turn to speak, it hears of it as the answer to that.
-  if (!waited) return;
+  if (waited) lose(conn, login);
+}
+
+/** Nobody can go on where the exchange is: the client may try again (RFC 6120 §6.5.11). */
+function lose(conn: Connection, login: Login): void {
+  leave(conn, login);
   refuse(conn, login, 'temporary-auth-failure');
   conn.ready();
 }
@@ -174,6 +191,7 @@ function leave(conn: Connection, login: Login): void {
   login.challenged = false;
   login.task = undefined;
   login.asked = undefined;
+  login.repeatable = undefined;
   const { route } = login;
   login.route = undefined;
   if (route === undefined) return;

@@ -191,7 +191,8 @@ export class LeasedPool implements Pool {
 
   #hear(from: Peer, said: Said): void {
     const { mesh, count } = this.#options;
-    if (this.#state !== 'open' && said.t !== 'taken') return;
+    // What was given to one that leaves goes on to others.
+    if (this.#state === 'over' && said.t !== 'taken') return;
     switch (said.t) {
       case 'take': {
         const { partition, epoch, carried } = said;
@@ -275,13 +276,26 @@ export class LeasedPool implements Pool {
     await Promise.all([this.#leasing.close(), this.#lane.close()]);
   }
 
+  /** What is just coming goes, too, once it is here; and what was on its way to others gets there. */
+  async #giveAll(): Promise<void> {
+    for (;;) {
+      for (const [partition, to] of this.#rounds.heirs()) void this.#handoff.give(partition, to);
+      // oxlint-disable no-await-in-loop -- what comes meanwhile is the next pass's
+      await this.#handoff.settled();
+      if (!(await this.#serving.loaded())) return;
+      // oxlint-enable no-await-in-loop
+    }
+  }
+
   async #handEverythingOver(): Promise<void> {
     const { clock, self } = this.#options;
     this.#state = 'closing';
     this.#ring.close();
     this.#rounds.close();
-    const given = [...this.#rounds.heirs()].map(([partition, to]) => this.#handoff.give(partition, to));
-    await within(clock, fixed.leave.value, Promise.all(given));
+    // The others must not take it for one that has too little.
+    const drains = change(this.#lane, [{ statement: serverRows.drain, params: [self.peer] }]);
+    await within(clock, fixed.leave.value, drains);
+    await within(clock, fixed.leave.value, this.#giveAll());
     // What could not be given in time goes with our row.
     this.#stop();
     const ended = change(this.#lane, [{ statement: serverRows.end, params: [clock.now(), self.peer] }]);

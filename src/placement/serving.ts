@@ -69,6 +69,13 @@ export class Serving {
     });
   }
 
+  /** Resolves when what is being loaded now has been: to whether there was anything. */
+  async loaded(): Promise<boolean> {
+    const loads = [...this.#loads.values()];
+    await Promise.all(loads);
+    return loads.length > 0;
+  }
+
   /** It is another's since this epoch. */
   lost(partition: number, epoch: number): void {
     const entry = this.#here.get(partition);

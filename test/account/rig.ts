@@ -179,6 +179,7 @@ export class Rig {
       admission,
       refresher: new Refresher(systemClock),
       loads: new Gate(64, 10_000, 'too many'),
+      catching: new Gate(64, Infinity, 'too many'),
       keep: () => this.limits.idle,
       at: (id: number) => [this.partition, this.near].find((one) => one.id === id),
     };

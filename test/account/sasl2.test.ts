@@ -9,7 +9,7 @@ import { systemClock, type Clock } from '../../src/base/clock.ts';
 import { extensions } from '../../src/base/extensions.ts';
 import { systemRandom } from '../../src/base/random.ts';
 import { openEmbeddedDirectory, type EmbeddedDirectory } from '../../src/directory/embedded.ts';
-import type { Authed, Continue, Down, Refused, Wishes } from '../../src/link/frames.ts';
+import type { Authed, Continue, Down, Past, Refused, Wishes } from '../../src/link/frames.ts';
 import { clientKeys } from '../../src/xmpp/sasl/keys.ts';
 import { Scram } from '../e2e/scram.ts';
 import { Rig } from './rig.ts';
@@ -70,6 +70,7 @@ class Stage {
     data: string | Uint8Array,
     wishes: Partial<Wishes> = {},
     bindings: [string, Uint8Array][] = [],
+    past?: Past,
   ) {
     const conn = ++this.#conn;
     const { id: partition, epoch } = this.rig.partition;
@@ -93,6 +94,7 @@ class Stage {
       certificate: undefined,
       offered: [mechanism],
       sasl2: { agent: undefined, fast: undefined, token: undefined, upgrades: [], ...wishes },
+      past,
     });
     return answer;
   }
@@ -300,6 +302,51 @@ test('what is no message of the mechanism is refused', async () => {
     );
   for (const name of ["alice' or 1=1 --", 'nobody', 'alice@example.org', 'a/b'])
     assert.equal(condition(await stage.say(none, `${name}\0proof`, { agent, fast })), 'not-authorized');
+  await stage.rig.close();
+});
+
+// ── the owner changes in the middle ─────────────────────────────────────────────────────────────────────────────────
+
+/** A SCRAM exchange whose challenge is another owner's; what becomes of the answer at the next one. */
+async function goesOn(stage: Stage, password: string, between?: () => Promise<void>): Promise<Down> {
+  const client = new Scram('SCRAM-SHA-256', 'alice', password);
+  const { data: challenge } = (await stage.say('SCRAM-SHA-256', client.first)) as Continue & {
+    data: Uint8Array;
+  };
+  const past = { challenge, answer: Buffer.from(client.answer(Buffer.from(challenge).toString())) };
+  await between?.();
+  const end = await stage.say('SCRAM-SHA-256', client.first, {}, [], past);
+  if (end.t === 'authed') client.check(Buffer.from(end.data!).toString());
+  return end;
+}
+
+test('the next owner goes on with an exchange that another one began', async () => {
+  const stage = await Stage.open();
+  assert.equal(condition(await goesOn(stage, 'secret')), 'authed');
+  assert.equal(condition(await goesOn(stage, 'wrong')), 'not-authorized');
+  await stage.rig.close();
+});
+
+test('a password that changed in the middle is for another try', async () => {
+  const stage = await Stage.open();
+  const changes = () => stage.directory.setPassword('alice@example.org', 'other');
+  assert.equal(condition(await goesOn(stage, 'secret', changes)), 'temporary-auth-failure');
+  assert.equal(condition(await goesOn(stage, 'other')), 'authed');
+  await stage.rig.close();
+});
+
+test('an answer counts with the challenge that it was given for', async () => {
+  const stage = await Stage.open();
+  const client = new Scram('SCRAM-SHA-256', 'alice', 'secret');
+  const { data: challenge } = (await stage.say('SCRAM-SHA-256', client.first)) as Continue & {
+    data: Uint8Array;
+  };
+  const answer = Buffer.from(client.answer(Buffer.from(challenge).toString()));
+  for (const other of ['', 'r=', `${Buffer.from(challenge).toString()},x=y`]) {
+    const past = { challenge: Buffer.from(other), answer };
+    const end = await stage.say('SCRAM-SHA-256', client.first, {}, [], past);
+    assert.equal(condition(end), 'temporary-auth-failure', other);
+  }
   await stage.rig.close();
 });
 

@@ -8,10 +8,13 @@ export interface Kept {
   readonly body: string;
 }
 
-/** The whole archive of this client's account, oldest first, page by page (XEP-0313, XEP-0059). */
-export async function archive(actor: Actor, page = 250): Promise<Kept[]> {
+/**
+ * The archive of this client's account, oldest first, page by page (XEP-0313, XEP-0059).
+ *
+ * @param after the id behind which it begins; all of it where there is none
+ */
+export async function archive(actor: Actor, page = 250, after = ''): Promise<Kept[]> {
   const kept: Kept[] = [];
-  let after = '';
   for (;;) {
     const set = `<set xmlns='http://jabber.org/protocol/rsm'><max>${page}</max>${after && `<after>${after}</after>`}</set>`;
     const answer = await actor.ask('set', `<query xmlns='urn:xmpp:mam:2'>${set}</query>`);

@@ -103,6 +103,12 @@ export class Loyal {
     }
   }
 
+  /** What was counted up to now is in somebody else's books. */
+  forget(): void {
+    this.heard.length = this.refusals.length = this.stumbles.length = this.bounced.length = 0;
+    this.resumed = this.lost = 0;
+  }
+
   /** Connects, however often that takes. */
   async #insist(): Promise<void> {
     while (!this.#stop)

@@ -4,13 +4,15 @@ import type { Doors } from '../e2e/loyal.ts';
 import type { Target } from '../e2e/server.ts';
 import { reader, type Load } from './load.ts';
 
-/** Every acknowledged message is in both archives, once, in order. Returns what is not so. */
+/** Every acknowledged message of the load's books is in both archives, once, in order. Returns what is not so. */
 export async function compare(doors: Doors, load: Load): Promise<string[]> {
   const archives = new Map<string, Kept[]>();
   for (const { user, bare } of load.clients) {
     const target = { domain: doors.domain, ports: { xmpp: doors.port() } } as Target;
     const actor = await Actor.login(target, { user, resource: reader });
-    archives.set(bare, await archive(actor));
+    const kept = await archive(actor, undefined, load.read.get(bare));
+    archives.set(bare, kept);
+    if (kept.length > 0) load.read.set(bare, kept.at(-1)!.id);
     await actor.close();
   }
   const bareOf = (address: string) => address.split('/')[0]!;

@@ -108,6 +108,18 @@ void describe('what is counted', () => {
     assert.deepEqual(disordered, ["'a 0' after 1 at b"]);
   });
 
+  it('tells what comes once more although its books are closed', () => {
+    const { lost, doubled } = course(
+      ['a 2'],
+      [
+        ['a 1', 'x'],
+        ['a 2', 'y'],
+      ],
+    );
+    assert.deepEqual(lost, []);
+    assert.deepEqual(doubled, ["'a 1' once more at b"]);
+  });
+
   it('takes of what somebody waited for the longest, of what was said in the window', () => {
     const arrivals = [
       { to: 'a', said: 0, came: 900 },

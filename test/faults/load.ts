@@ -39,7 +39,12 @@ interface Missed {
  */
 export class Load {
   readonly clients: readonly Loyal[];
+  /** By address: what is in the books, that is, since `settled`. */
   readonly said = new Map<string, Said[]>();
+  /** By address: the newest message of its archive that was compared with the books. */
+  readonly read = new Map<string, string>();
+  /** By user: how many of its messages were in earlier books. */
+  readonly #settled = new Map<string, number>();
   /** `unavailable` of a contact that was there all the time. */
   readonly flaps: string[] = [];
   readonly #goners: Goner[] = [];
@@ -55,11 +60,11 @@ export class Load {
   #stop = false;
   /** Nobody says anything new of itself. */
   still = false;
-  readonly #every: number;
+  /** Milliseconds between two bursts of a client, about. */
+  every: number;
 
-  /** @param every milliseconds between two bursts of a client, about */
   constructor(doors: Doors, users: readonly string[], every = 150) {
-    this.#every = every;
+    this.every = every;
     this.clients = users.map((user) => new Loyal(doors, user));
     for (const one of this.clients) {
       this.said.set(one.bare, []);
@@ -141,7 +146,7 @@ export class Load {
     return this.clients.flatMap((one) =>
       one.heard.flatMap(({ body, at }) => {
         const [user, number] = body.split(' ') as [string, string];
-        const said = times.get(user)?.[Number(number)];
+        const said = times.get(user)?.[Number(number) - this.#before(user)];
         return said === undefined ? [] : [{ to: one.bare, said: said.at, came: at }];
       }),
     );
@@ -192,6 +197,19 @@ export class Load {
     return tally(this.clients, courses, this.#pauses, this.flaps);
   }
 
+  /** The tally of these books, from when on new ones begin: after `hush`, because all that was said is in them. */
+  settled(): Tally {
+    const counts = this.tally();
+    for (const one of this.clients) {
+      const said = this.said.get(one.bare)!;
+      this.#settled.set(one.user, this.#before(one.user) + said.length);
+      said.length = 0;
+      one.forget();
+    }
+    this.flaps.length = this.#pauses.length = 0;
+    return counts;
+  }
+
   async close(): Promise<void> {
     this.#stop = true;
     await this.#talking;
@@ -200,6 +218,10 @@ export class Load {
 
   get #here(): Loyal[] {
     return this.clients.filter((one) => !this.#gone(one));
+  }
+
+  #before(user: string): number {
+    return this.#settled.get(user) ?? 0;
   }
 
   #gone(client: Loyal): boolean {
@@ -213,13 +235,13 @@ export class Load {
       const here = this.#here.filter((peer) => peer !== one);
       const peer = here[Math.floor(Math.random() * here.length)]!;
       for (let more = Math.floor(Math.random() * 5); more >= 0 && one.unacked < 200; more--) {
-        const body = `${one.user} ${said.length}`;
+        const body = `${one.user} ${this.#before(one.user) + said.length}`;
         said.push({ to: peer.bare, body, at: performance.now() });
         one.send(`<message type='chat' to='${peer.bare}' id='${body}'><body>${body}</body></message>`);
       }
       if (!this.still && Math.random() < statuses) this.#show(one);
       one.requestAck();
-      await pause(this.#every * (0.5 + Math.random()));
+      await pause(this.every * (0.5 + Math.random()));
     }
   }
 

@@ -13,6 +13,17 @@ const visitors = 3;
 const bursts = 400;
 const turns = 1200;
 
+/** What people did for a while. */
+export interface Books {
+  /** One in a room counts once. */
+  readonly messages: number;
+  readonly tally: Tally;
+  readonly arrivals: readonly Arrival[];
+  readonly errands: readonly Errand[];
+  /** What is not so, beside what is counted. */
+  readonly found: readonly string[];
+}
+
 /** Everything that people do, at once: half of them write to each other, half are in rooms, and some come and go. */
 export class Mixed {
   readonly rooms: readonly string[];
@@ -20,6 +31,8 @@ export class Mixed {
   readonly #load: Load;
   readonly #gathering: Gathering;
   readonly #visitors: Visitors;
+  /** When the books begin (`performance.now()`). */
+  since = performance.now();
 
   constructor(doors: Doors, users: readonly string[], rooms: readonly string[]) {
     const half = Math.ceil(users.length / 2);
@@ -33,11 +46,21 @@ export class Mixed {
   /** All see each other and talk; one of them has vanished. */
   async start(): Promise<void> {
     await Promise.all([this.#load.start(), this.#gathering.start()]);
-    this.#load.talk();
-    this.#gathering.talk();
+    this.talk();
     await pause(1000);
     await this.#load.vanish(this.#load.clients.at(-1)!);
     this.#visitors.begin();
+  }
+
+  talk(): void {
+    this.#load.talk();
+    this.#gathering.talk();
+  }
+
+  /** From now on they say so many times as much as at first. */
+  pace(factor: number): void {
+    this.#load.every = bursts / factor;
+    this.#gathering.every = turns / factor;
   }
 
   /** Everybody is connected, and what was said up to now is acknowledged. */
@@ -92,6 +115,31 @@ export class Mixed {
   tally(): Tally {
     const both = together([this.#load.tally(), this.#gathering.tally()]);
     return { ...both, disconnected: both.disconnected + this.#visitors.cut };
+  }
+
+  /** Messages in the books: one in a room counts once. */
+  get messages(): number {
+    return (
+      this.#gathering.messages + [...this.#load.said.values()].reduce((sum, { length }) => sum + length, 0)
+    );
+  }
+
+  /**
+   * Lets the talk rest until all that is in the books has come, and been looked for in the archives; then begins new books,
+   * and the talk again. What was in the old ones is forgotten here. `found` is what `hush` found.
+   */
+  async settled(window: number): Promise<Books> {
+    const found = await this.hush(window).catch((error: unknown) => [
+      `the end of it: ${(error as Error).message}`,
+    ]);
+    const messages = this.messages;
+    const arrivals = this.arrivals();
+    const { errands, cut } = this.#visitors.settled();
+    const both = together([this.#load.settled(), this.#gathering.settled()]);
+    this.since = performance.now();
+    this.talk();
+    this.lively();
+    return { found, messages, tally: { ...both, disconnected: both.disconnected + cut }, arrivals, errands };
   }
 
   arrivals(): Arrival[] {

@@ -3,7 +3,7 @@ import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { openPool, type Pool } from '../../cluster/pool.ts';
+import { openPool, type Pool, type PoolOptions } from '../../cluster/pool.ts';
 import { random } from '../e2e/dice.ts';
 import { compare } from './archives.ts';
 import { Gathering } from './gathering.ts';
@@ -27,6 +27,11 @@ export interface Result {
 }
 
 interface Options {
+  readonly postgres?: string;
+  readonly cut?: 'proxies' | 'packets' | 'none';
+}
+
+interface Pace {
   readonly short: boolean;
   readonly seed: number;
 }
@@ -34,9 +39,9 @@ interface Options {
 /** A pool in which things break. */
 export interface Stage extends AsyncDisposable {
   readonly pool: Pool;
-  run(scenario: Scenario, rounds: number, options: Options): Promise<Result>;
+  run(scenario: Scenario, rounds: number, options: Pace): Promise<Result>;
   /** The same with rooms in which some people talk and others listen. */
-  gather(scenario: Scenario, rounds: number, options: Options): Promise<Result>;
+  gather(scenario: Scenario, rounds: number, options: Pace): Promise<Result>;
   /** So many people of all kinds, who have done nothing yet. */
   mixed(people: number): Promise<Mixed>;
 }
@@ -44,7 +49,7 @@ export interface Stage extends AsyncDisposable {
 /** Three servers and two muxes over three NATS nodes and a PostgreSQL with its standby. */
 export async function openStage(
   people = 10,
-  options: { postgres?: string; cut?: 'proxies' | 'packets' | 'none' } = {},
+  options: Options & Pick<PoolOptions, 'cuttable' | 'set' | 'node'> = {},
 ): Promise<Stage> {
   const directory = await mkdtemp(join(tmpdir(), 'muster-pool-'));
   const keep = process.env['KEEP'] !== undefined;
@@ -59,7 +64,9 @@ export async function openStage(
       options.postgres === undefined ? { standby: true } : { directory: options.postgres, standby: false },
     partitions: shape.partitions,
     ...(options.cut === 'none' ? {} : { cut: options.cut ?? 'proxies' }),
-    set: [`limits.resume=${window}`],
+    ...(options.cuttable && { cuttable: options.cuttable }),
+    ...(options.node && { node: options.node }),
+    set: [`limits.resume=${window}`, ...(options.set ?? [])],
   });
   let scenes = 0;
   let turn = 0;

@@ -46,8 +46,11 @@ export function count(courses: readonly Course[]): Counts {
       times.set(body, (times.get(body) ?? 0) + 1);
       ids.set(body, (ids.get(body) ?? new Set()).add(id));
     }
+    const own = new Set(bodies);
     for (const body of bodies) if (!times.has(body)) lost.push(`'${body}' at ${to}`);
     for (const [body, often] of times) if (often > 1) doubled.push(`'${body}' ${often} times at ${to}`);
+    // Of earlier books, in which it has come already.
+    for (const body of times.keys()) if (!own.has(body)) doubled.push(`'${body}' once more at ${to}`);
     for (const [body, set] of ids) if (set.size > 1) copied.push(`'${body}' at ${to}`);
     const order = [...times.keys()].map((body) => Number(body.split(' ')[1]));
     order.forEach((number, at) => {

@@ -6,6 +6,7 @@ import { type Figures, figures, type Round } from './figures.ts';
 import { converges } from './gathering.ts';
 import type { Mixed } from './mixed.ts';
 import type { Row } from './rows.ts';
+import type { Scenario } from './scenario.ts';
 import { type Stage, window } from './stage.ts';
 import { longest, type Window } from './waits.ts';
 
@@ -26,56 +27,83 @@ export async function trial(stage: Stage, row: Row, options: TrialOptions): Prom
   const { pool } = stage;
   const dice = random(options.seed);
   const load = await stage.mixed(options.people);
-  const rounds: Round[] = [];
-  const windows: Window[] = [];
+  const struck: Struck[] = [];
   const found: string[] = [];
-  let engine = false;
   try {
     await load.start();
     let before = await settled(pool);
     options.begun();
     for (let n = 0; n < options.rounds; n++) {
-      await load.calm();
       const scenario = row.scenarios[n % row.scenarios.length]!;
-      load.forget();
-      const from = performance.now();
-      let back: number | undefined;
-      await scenario.round(pool, {
-        random: dice,
-        short: true,
-        rooms: load.rooms,
-        back: () => (back = performance.now()),
-      });
-      const healed = performance.now();
-      engine ||= back !== undefined;
-      await load.calm();
-      const pauses = load.sample();
-      windows.push({ from: from - lead, until: performance.now() });
-      const views = await agreed(load, healed);
-      await pool.whole();
-      const after = row.bounds.stays === true ? await epochs(pool) : before;
-      const moved = [...after].filter(([name, epoch]) => before.get(name) !== epoch).length;
-      before = after;
-      const round = { outage: (back ?? healed) - from, pauses, ...views, moved };
-      rounds.push(round);
-      options.told(round, rounds.length);
+      const one = await strike(pool, load, row, scenario, { random: dice, before });
+      before = one.epochs;
+      struck.push(one);
+      options.told(one.round, struck.length);
       load.lively();
     }
     found.push(...(await load.hush(window)));
   } catch (error) {
-    found.push(`broken off in round ${rounds.length + 1}: ${(error as Error).message}`);
+    found.push(`broken off in round ${struck.length + 1}: ${(error as Error).message}`);
   } finally {
     await load.close();
   }
   const arrived = load.arrivals();
   return figures({
-    rounds,
+    rounds: struck.map(({ round }) => round),
     tally: load.tally(),
-    arrivals: windows.flatMap((one) => longest(arrived, one)),
+    arrivals: struck.flatMap(({ window: during }) => longest(arrived, during)),
     errands: load.errands,
     found,
-    engine,
+    engine: struck.some(({ engine }) => engine),
   });
+}
+
+/** One round of a row. */
+export interface Struck {
+  readonly round: Round;
+  readonly window: Window;
+  /** An engine was away. */
+  readonly engine: boolean;
+  /** The epochs after it; those before it where the row promises nothing about them. */
+  readonly epochs: Map<string, number>;
+}
+
+export interface Blow {
+  readonly random: () => number;
+  /** The epochs of the last round. */
+  readonly before: Map<string, number>;
+  /** The part of the pool that may be hit; all of it where nothing else is said. */
+  readonly victims?: Pool;
+}
+
+/** Breaks something while people talk. Resolves once all is whole and everybody is still. */
+export async function strike(
+  pool: Pool,
+  load: Mixed,
+  row: Row,
+  scenario: Scenario,
+  { random: dice, before, victims = pool }: Blow,
+): Promise<Struck> {
+  await load.calm();
+  load.forget();
+  const from = performance.now();
+  let back: number | undefined;
+  await scenario.round(victims, {
+    random: dice,
+    short: true,
+    rooms: load.rooms,
+    back: () => (back = performance.now()),
+  });
+  const healed = performance.now();
+  await load.calm();
+  const pauses = load.sample();
+  const during = { from: from - lead, until: performance.now() };
+  const views = await agreed(load, healed);
+  await pool.whole();
+  const after = row.bounds.stays === true ? await epochs(pool) : before;
+  const moved = [...after].filter(([name, epoch]) => before.get(name) !== epoch).length;
+  const round = { outage: (back ?? healed) - from, pauses, ...views, moved };
+  return { round, window: during, engine: back !== undefined, epochs: after };
 }
 
 /**
@@ -97,7 +125,7 @@ async function epochs(pool: Pool): Promise<Map<string, number>> {
 }
 
 /** The same, once shares are even and nothing moves any more. */
-async function settled(pool: Pool): Promise<Map<string, number>> {
+export async function settled(pool: Pool): Promise<Map<string, number>> {
   const end = performance.now() + 60_000;
   for (let last = await epochs(pool); ;) {
     await pause(1500);

@@ -51,6 +51,13 @@ export class Visitors {
     this.#every = every;
   }
 
+  /** What they did up to now, which is forgotten here. */
+  settled(): { errands: Errand[]; cut: number } {
+    const all = { errands: this.errands.splice(0), cut: this.cut };
+    this.cut = 0;
+    return all;
+  }
+
   begin(): void {
     this.#stop = false;
     const each = Array.from({ length: this.#count }, (_, n) => this.#visits(`${reader}${n}`));

@@ -202,7 +202,15 @@ test('an owner that goes in the middle of SASL costs the attempt, not the connec
   slow.mesh.down('a/1');
   slow.clock.tick();
   assert.equal(other.read(), '', 'it is the turn of the client');
-  assert.match(said(slow, other, `<response xmlns='${sasl}'>AAAA</response>`), /<temporary-auth-failure\/>/);
+  slow.routes.set(undefined);
+  assert.equal(
+    said(slow, other, `<response xmlns='${sasl}'>AAAA</response>`),
+    '',
+    'the next owner is waited for',
+  );
+  slow.clock.run(5_000);
+  assert.match(other.read(), /<temporary-auth-failure\/>/);
+  assert.ok(!other.ended && !other.paused);
 });
 
 test('who is authenticated stays so when the owner is lost: the next one sees the proof', () => {

@@ -343,6 +343,24 @@ describe('a pool', { timeout: 120_000 }, () => {
     assert.ok(rig.rows().every(({ owner }) => owner === ''));
   });
 
+  for (const who of ['gives', 'gets'] as const)
+    it(`leaves nothing lying when a server leaves that ${who} some at that moment`, async () => {
+      for (let after = 0; after < 60; after += 3) {
+        const { rig, servers } = await running(['a', 'b'], new Rig(), 60);
+        const c = rig.start('c', 60);
+        await rig.until(() => rig.counts(c)[0]! > 0, 5000);
+        await rig.run(after);
+        const leaver = who === 'gives' ? servers[0]! : c;
+        await step(rig, leaver.pool!.close());
+        assert.deepEqual(rig.counts(leaver), [0], `${after} ms after it began`);
+        rig.kill(leaver);
+        await rig.until(() => rig.whole(), 500);
+        assert.ok(rig.pause < 300, `${after} ms after it began: ${rig.pause} ms`);
+        assert.equal(rig.carriedLost, 0);
+        assert.deepEqual(rig.violations, []);
+      }
+    });
+
   for (let seed = 1; seed <= 6; seed++) {
     it(`comes to one owner of each partition whatever is lost and cut (seed ${seed})`, () => chaos(seed));
   }
