@@ -10,7 +10,7 @@ import { Roll } from './roll.ts';
 import type { Stay } from './hall/stay.ts';
 
 /** What a mux is told of one session. */
-type Said = Bare<
+type Told = Bare<
   Exclude<Extract<Down, { readonly session: number }>, { readonly conn: number }>,
   keyof Head | 'session'
 >;
@@ -261,7 +261,7 @@ export class Session {
   }
 
   /** Sends a frame about this session to its mux, if it has one. */
-  frame(frame: Said): void {
+  frame(frame: Told): void {
     if (this.mux === undefined) return;
     const { env, id, epoch } = this.partition;
     env.mesh.send(this.mux, 'mux', { ...frame, partition: id, epoch, session: this.id } satisfies Down);
