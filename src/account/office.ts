@@ -108,10 +108,13 @@ async function takeLetter(
   }
   recipient.mailbox.run(async () => {
     const work = new Work(recipient);
-    const { source, n, k } = letter;
+    const { source, n, k, kind, xml } = letter;
     const to = Jid.parse(letter.to)!;
     try {
-      await receiveDurable(work, recipient, parseStored(letter.xml), to, letter.kind, { source, n, k }, true);
+      const stanza = parseStored(xml);
+      // As it was written down there it is here, where nothing is changed.
+      stanza.encoded = xml;
+      await receiveDurable(work, recipient, stanza, to, kind, { source, n, k }, true);
     } catch (error) {
       done(error instanceof StanzaError ? error.condition : 'later');
       return;
