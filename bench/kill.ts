@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import type { Part, Pool } from '../cluster/pool.ts';
 import { program } from '../cluster/process.ts';
 import { openPool } from '../cluster/pool.ts';
@@ -8,6 +7,7 @@ import { machine, spent } from './meter.ts';
 import type { Running } from './peers/peer.ts';
 import { accounts, running } from './peers/pool.ts';
 import { pause } from './proc.ts';
+import { commitOf } from './record.ts';
 import { percentile } from './stats.ts';
 import { balanced, owners, partitionOf } from './status.ts';
 import type { Column, Report, Row } from './table.ts';
@@ -194,11 +194,6 @@ async function happen(how: How, pool: Pool, victim: Part): Promise<() => Promise
 /** It happens to one after the other, until all have had their turn. */
 function inTurn(how: How): boolean {
   return how === 'roll' || how === 'upgrade';
-}
-
-function commitOf(clone: string): string {
-  const args = ['-C', clone, 'rev-parse', '--short', 'HEAD'];
-  return execFileSync('git', args, { encoding: 'utf8' }).trim();
 }
 
 async function again(part: Part): Promise<void> {

@@ -23,6 +23,7 @@ import { known, muster, musterBefore } from './peers/muster.ts';
 import type { Running } from './peers/peer.ts';
 import { acquaint, accounts, running } from './peers/pool.ts';
 import { cpu, pause } from './proc.ts';
+import { commitOf } from './record.ts';
 import type { Sampled } from './sampler.ts';
 import { median } from './stats.ts';
 import { balanced } from './status.ts';
@@ -71,7 +72,7 @@ export async function profile(setup: Setup): Promise<Report> {
     columns: paths.flatMap((path) => columnsOf(path, rows)),
     rows,
     notes: [
-      `µs of CPU an operation; a pool is ${setup.shape.servers} servers and ${setup.shape.muxes} mux, whose parts are added up; saturated, plain TCP`,
+      `µs of CPU an operation; a pool is ${setup.shape.servers} servers and ${setup.shape.muxes} mux, whose parts are added up; saturated, plain TCP; what it takes at rest is in the figures`,
       `${PEOPLE} accounts with ${CONTACTS} contacts each; ${COMERS} of them log in and go again, ${STAYERS} stay, ${WRITERS} write, two and two, two messages under way each`,
       'by a sampling profile of every thread of every process, a thousand looks a second, spread over the CPU that the thread used; what Node does for a file counts as that file, save its sockets; the profiles themselves are in the figures',
       `the floor: a bare relay's sockets (login ${digits(bare.sockets.get('login'))}, message ${digits(bare.sockets.get('message'))}, delivery in a room or presence ${digits(bare.sockets.get('room'))}, resumption ${digits(bare.sockets.get('resume'))} µs), ` +
@@ -251,7 +252,12 @@ async function populated(
   Object.assign(process.env, { NODE_OPTIONS: `--require="${sampler}"`, BENCH_PROFILES: profiles });
   const running = await open(setup, before);
   delete process.env['NODE_OPTIONS'];
-  const row = { name, version: running.version, conditions: before ?? 'this build', figures: {} };
+  const row = {
+    name,
+    version: running.version,
+    conditions: before === undefined ? 'this build' : `commit ${commitOf(before)}`,
+    figures: {},
+  };
   const stand: Stand = { ...(await cast(running)), row, profiles, spent: new Map() };
   // Until the code that is used is compiled, and the stores have what they keep.
   for (const path of paths) await path.go(stand, setup.quick ? 1 : 3);

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { arch, cpus, loadavg, release, totalmem } from 'node:os';
 import { fileURLToPath } from 'node:url';
@@ -33,6 +34,12 @@ export function scene(command: string): Scene {
       .map((value) => value.toFixed(2))
       .join(' '),
   };
+}
+
+/** What is checked out in a clone. */
+export function commitOf(clone: string): string {
+  const args = ['-C', clone, 'rev-parse', '--short', 'HEAD'];
+  return execFileSync('git', args, { encoding: 'utf8' }).trim();
 }
 
 /** Writes `bench/results/DATE.json` and `.md`; returns the path of the latter. */

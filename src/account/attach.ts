@@ -64,7 +64,7 @@ export async function attach(
   session.dormant = false;
   if (frame.gone !== true) session.linked = true;
   // Not what waits for its commit: the mux takes it for accepted (invariant 2).
-  session.frame({ t: 'attached', n: session.committedN });
+  session.frame({ t: 'attached', n: session.accepted });
   session.tellRecord();
   if (known) {
     session.resend(frame.m);
@@ -87,16 +87,16 @@ export function adoptRecord(session: Session, frame: Carried['record']): void {
   session.linked = false;
   // Handled stanzas will not be replayed, also where no batch has written their n yet. Nor is what another mux brought from
   // the link before and is on its way to the store: that comes again with this one.
-  session.taken = Math.max(session.taken, session.committedN, frame.handled);
-  session.inN = Math.max(session.inN, session.committedN, frame.handled);
-  if (session.inN > session.committedN) session.partition.touch(session);
+  session.n = Math.max(session.n, session.accepted, frame.handled);
+  session.handled = Math.max(session.handled, session.accepted, frame.handled);
+  if (session.handled > session.accepted) session.partition.touch(session);
   // What the client acknowledged, says the row; of that nothing is taken back.
   const stored = session.places;
   // Whether the spool is done is what the mux has been sent; the row may already know more than that.
   cursor.spoolPos = 0;
   const known = session.record();
   // A record comes before the `handled` of its stanza: the row's is the newer one where its n is.
-  if (frame.record !== '' && (frame.record === known || frame.handled >= session.committedN)) {
+  if (frame.record !== '' && (frame.record === known || frame.handled >= session.accepted)) {
     restore(session, frame.record);
     if (frame.record !== known) {
       session.recordDirty = true;

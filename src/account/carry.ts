@@ -45,7 +45,7 @@ export function carriedOf(partition: Partition): Carried[] {
       info: session.info,
       record: {
         generation: session.dormant ? session.mirrored : session.generation,
-        handled: session.inN,
+        handled: session.handled,
         record: session.record(),
         m: session.unacked.m,
         acked: session.unacked.acked,

@@ -19,18 +19,18 @@ import { Work } from './work.ts';
 /** Step 3 of a message's way: stanza n of a session. Runs in the account's mailbox. */
 export function receiveStanza(session: Session, n: number, stanza: Element): void | Promise<void> {
   if (session.ended) return;
-  if (n <= session.taken) return replay(session, n, stanza);
-  if (n !== session.taken + 1) {
+  if (n <= session.n) return replay(session, n, stanza);
+  if (n !== session.n + 1) {
     // The link never loses frames: a gap means that the mux and we do not speak of the same session any more.
     session.partition.env.log.error(
-      { session: session.id, n, expected: session.taken + 1 },
+      { session: session.id, n, expected: session.n + 1 },
       'a gap in the inbound numbers',
     );
     session.frame({ t: 'close', condition: 'reset', text: undefined });
     session.mux = undefined;
     return endSession(session);
   }
-  session.taken = n;
+  session.n = n;
   return run(new Work(session.account, session, n), session, stanza);
 }
 
@@ -114,8 +114,8 @@ function refuse(session: Session, work: Work, stanza: Element, error: unknown): 
 
 /** A replay changes nothing (DESIGN §5): a request is answered again, everything else only confirmed. */
 function replay(session: Session, n: number, stanza: Element): void | Promise<void> {
-  if (n <= session.committedN) session.frame({ t: 'accepted', n: session.committedN });
-  if (stanza.name === 'iq' && n <= session.committedN) return answerAgain(session, n, stanza);
+  if (n <= session.accepted) session.frame({ t: 'accepted', n: session.accepted });
+  if (stanza.name === 'iq' && n <= session.accepted) return answerAgain(session, n, stanza);
 }
 
 /** Others answer it, and nobody knows whether they did (DESIGN §5: one sent elsewhere). */

@@ -93,7 +93,7 @@ export class Loads {
     const { env, began, sessions, carried } = this.#partition;
     const session = new Session(account, row.id, row.resource, row.started, row.pos);
     session.generation = session.stored = row.generation;
-    session.taken = session.inN = session.committedN = row.n;
+    session.n = session.handled = session.accepted = row.n;
     session.cursor.rpos = session.cursor.ackedRpos = row.rpos;
     session.cursor.live = false;
     session.dormant = true;

@@ -12,7 +12,7 @@ import { copyPassing } from './carbons.ts';
 import { isApproval, passApproval } from './pubsub/authorize.ts';
 import { retractedBy } from '../xmpp/retract.ts';
 import { bury, graveOf } from './retract.ts';
-import { sendDurable, sendPassing, sharing, writeLetter } from './route.ts';
+import { sendDurable, sendPassing, writeLetter } from './route.ts';
 import { bounce, incoming, copied, outgoing, uncopied, type Kind, type Origin } from './rows.ts';
 import { classify, mayBeCopied } from './storing.ts';
 import { unstored } from './unstored.ts';
@@ -101,23 +101,16 @@ function store(work: Work, stanza: Element, to: Jid, shown: boolean, byPost: boo
     writeLetter(work, to, stanza, kind, origin);
     return;
   }
-  const home = account.detoured(to.bare) ? undefined : sharing(work.partition, to);
-  // What goes through the outbox anyway has no other way to take.
-  if (home !== undefined)
-    work.fallback(
-      () => account.detoured(to.bare) || !home.serving,
-      () => {
-        const again = new Work(account, session, work.n);
-        again.onFailure((error) => failedMessage(again, stanza, to, error));
-        void store(again, stanza, to, shown, true);
-        return again;
-      },
-    );
+  const instead = () => {
+    const again = new Work(account, session, work.n);
+    again.onFailure((error) => failedMessage(again, stanza, to, error));
+    void store(again, stanza, to, shown, true);
+    return again;
+  };
   work.onFailure((error) => failedMessage(work, stanza, to, error));
   const back = (error: unknown) => returnToSender(work, stanza, to, error);
   try {
-    const pending = sendDurable(work, to, stanza, kind, origin, home);
-    if (pending !== undefined) return pending.catch(back);
+    return sendDurable(work, to, stanza, kind, origin, instead)?.catch(back);
   } catch (error) {
     back(error);
   }

@@ -66,7 +66,7 @@ export function openOffice(env: Env, at: (id: number) => Partition | undefined):
         sendPassing(partition, to, stanza, () => {
           const from = stanza.attrs['type'] === 'probe' ? Jid.parse(stanza.attrs['from'] ?? '') : undefined;
           if (from !== undefined && isComponent(env, from.domain)) answerAbsent(partition, from, to);
-          else tellSender(partition, new StanzaError('service-unavailable'), stanza);
+          else tellSender(partition, stanza);
         });
     },
     lost: (stanza) => {
@@ -89,11 +89,11 @@ export function openOffice(env: Env, at: (id: number) => Partition | undefined):
 }
 
 /** A request for a resource that is not there is answered; everything else that nobody stores is dropped. */
-function tellSender(partition: Partition, error: StanzaError, stanza: Parameters<Office['lost']>[0]): void {
+function tellSender(partition: Partition, stanza: Element): void {
   const { type, from } = stanza.attrs;
   const back = Jid.parse(from ?? '');
   if (stanza.name === 'iq' && (type === 'get' || type === 'set') && back !== undefined)
-    sendPassing(partition, back, errorReply(stanza, error));
+    sendPassing(partition, back, errorReply(stanza, new StanzaError('service-unavailable')));
 }
 
 async function takeLetter(
@@ -108,10 +108,13 @@ async function takeLetter(
   }
   recipient.mailbox.run(async () => {
     const work = new Work(recipient);
-    const { source, n, k } = letter;
+    const { source, n, k, kind, xml } = letter;
     const to = Jid.parse(letter.to)!;
     try {
-      await receiveDurable(work, recipient, parseStored(letter.xml), to, letter.kind, { source, n, k }, true);
+      const stanza = parseStored(xml);
+      // As it was written down there it is here, where nothing is changed.
+      stanza.encoded = xml;
+      await receiveDurable(work, recipient, stanza, to, kind, { source, n, k }, true);
     } catch (error) {
       done(error instanceof StanzaError ? error.condition : 'later');
       return;

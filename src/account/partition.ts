@@ -303,8 +303,8 @@ export class Partition {
       // Behind a unit of its own in the lane, n could be written before that unit's effects: its turn comes later.
       if (session.open > 0) continue;
       this.#touched.delete(session);
-      const n = session.inN;
-      if (session.ended || (n <= session.committedN && !session.recordDirty)) continue;
+      const n = session.handled;
+      if (session.ended || (n <= session.accepted && !session.recordDirty)) continue;
       const work = new Work(session.account, session, n);
       work.ops.push(inboundOp(session, n));
       if (session.recordDirty) work.ops.push(recordOp(session));

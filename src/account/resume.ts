@@ -41,12 +41,12 @@ export async function resume(account: Account, from: Peer, frame: Resume): Promi
   const settled = () => void (claims.get(session) === by && claims.delete(session));
   takeOver(session, from);
   session.acknowledge(acked);
-  const { generation, inN: n } = session;
+  const { generation, handled: n } = session;
   const work = new Work(account);
   // What was taken and is not stored yet; else nothing has to be, and its generation goes with the next batch.
-  if (n > session.committedN) {
+  if (n > session.accepted) {
     work.ops.push(inboundOp(session, n), recordOp(session));
-    work.after(() => session.accepted(n));
+    work.after(() => session.tellAccepted(n));
   } else session.recordDirty = true;
   work.onFailure(() => {
     settled();

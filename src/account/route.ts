@@ -19,17 +19,12 @@ export function placeOf(partition: Partition, to: Jid): Place {
   return number === partition.id ? 'here' : 'elsewhere';
 }
 
-/** The partition of the recipient, where one commit of `partition`'s lane can hold both ends (DESIGN §5, commits). */
-export function sharing(partition: Partition, to: Jid): Partition | undefined {
-  const number = partition.env.partitionOf(to.bare);
-  return number === undefined ? undefined : partition.beside(number);
-}
-
 /**
- * Sends a durable stanza, already stamped with `from`, on behalf of `work.account`. Into its own partition, or `home`, which
- * shares the lane, its part joins the work, so that one commit holds both; elsewhere the work gets an outbox row, and the
- * post takes it from there after the commit. Without a promise where everything is in memory. Throws, or rejects with,
- * `StanzaError` where it cannot be sent at all.
+ * Sends a durable stanza, already stamped with `from`, on behalf of `work.account`. Into its own partition its part joins the
+ * work, so that one commit holds both (DESIGN §5, commits); elsewhere the work gets an outbox row, and the post takes it from
+ * there after the commit. `instead` makes what is stored in place of the work where the recipient's part cannot be: with it
+ * that part joins in every partition that shares the lane. Without a promise where everything is in memory. Throws, or
+ * rejects with, `StanzaError` where it cannot be sent at all.
  */
 export function sendDurable(
   work: Work,
@@ -37,20 +32,22 @@ export function sendDurable(
   stanza: Element,
   kind: Kind,
   origin: Origin,
-  home?: Partition,
+  instead?: () => Work,
 ): void | Promise<void> {
-  const place = placeOf(work.partition, to);
-  if (place === 'foreign') throw new StanzaError('remote-server-not-found');
-  const into = home ?? (place === 'here' ? work.partition : undefined);
-  if (into === undefined || work.account.detoured(to.bare)) {
+  const { account, partition } = work;
+  const number = partition.env.partitionOf(to.bare);
+  if (number === undefined) throw new StanzaError('remote-server-not-found');
+  const shared = number === partition.id || instead !== undefined ? partition.beside(number) : undefined;
+  if (shared === undefined || account.detoured(to.bare)) {
     writeLetter(work, to, stanza, kind, origin);
     return;
   }
+  if (instead !== undefined) work.fallback(() => account.detoured(to.bare) || !shared.serving, instead);
   const hand = (recipient: Account | undefined) => {
     if (recipient === undefined) throw new StanzaError('service-unavailable');
-    return into.arrivals.durable(work, recipient, stanza, to, kind, origin, false);
+    return shared.arrivals.durable(work, recipient, stanza, to, kind, origin, false);
   };
-  const recipient = into.account(to.bare);
+  const recipient = shared.account(to.bare);
   return recipient instanceof Promise ? recipient.then(hand) : hand(recipient);
 }
 

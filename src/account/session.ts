@@ -10,7 +10,7 @@ import { Roll } from './roll.ts';
 import type { Stay } from './hall/stay.ts';
 
 /** What a mux is told of one session. */
-type Said = Bare<
+type Told = Bare<
   Exclude<Extract<Down, { readonly session: number }>, { readonly conn: number }>,
   keyof Head | 'session'
 >;
@@ -52,10 +52,10 @@ export class Session {
   /** On the monotonic clock, while detached. */
   expires = Infinity;
 
-  /** Highest inbound number taken in, acted on, and committed. */
-  taken = 0;
-  inN = 0;
-  committedN = 0;
+  /** Inbound numbers, as its mux has them: received, acted on, committed. */
+  n = 0;
+  handled = 0;
+  accepted = 0;
   /** Values at `<enable/>`; undefined before. */
   enabled: { readonly n: number; readonly m: number } | undefined;
   /** SHA-256 of the resume token; undefined where the session cannot be resumed. */
@@ -221,16 +221,16 @@ export class Session {
   }
 
   /** Everything up to n has been acted on; `h` waits for the batch that writes n (DESIGN §5, sessions). */
-  handled(n: number): void {
+  tellHandled(n: number): void {
     if (n === 0 || this.ended) return;
     this.tellRecord();
     this.frame({ t: 'handled', n });
     this.partition.touch(this);
   }
 
-  accepted(n: number): void {
-    if (n <= this.committedN || this.ended) return;
-    this.committedN = n;
+  tellAccepted(n: number): void {
+    if (n <= this.accepted || this.ended) return;
+    this.accepted = n;
     this.tellRecord();
     this.frame({ t: 'accepted', n });
   }
@@ -261,7 +261,7 @@ export class Session {
   }
 
   /** Sends a frame about this session to its mux, if it has one. */
-  frame(frame: Said): void {
+  frame(frame: Told): void {
     if (this.mux === undefined) return;
     const { env, id, epoch } = this.partition;
     env.mesh.send(this.mux, 'mux', { ...frame, partition: id, epoch, session: this.id } satisfies Down);

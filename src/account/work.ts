@@ -128,7 +128,7 @@ export class Work implements Unit {
     if (this.ops.length === 0 && this.account.quiet && this.#involved.every((other) => other.quiet)) {
       for (const effect of this.#joined) this.#run(effect, none);
       this.#act(none);
-      if (this.session !== undefined) this.session.handled(this.n);
+      if (this.session !== undefined) this.session.tellHandled(this.n);
       return;
     }
     this.enter();
@@ -155,7 +155,7 @@ export class Work implements Unit {
     for (const run of this.#steps) run();
     if (session === undefined || this.n === 0) return;
     // From here on a batch may say that n is done: not a moment earlier, because handlers may have waited.
-    session.inN = Math.max(session.inN, this.n);
+    session.handled = Math.max(session.handled, this.n);
     if (this.ops.length === 0) return;
     this.ops.push(inboundOp(session, this.n));
     if (session.recordDirty) this.ops.push(recordOp(session));
@@ -176,8 +176,8 @@ export class Work implements Unit {
     this.#act(counts);
     for (const run of this.#ends) run();
     if (this.session === undefined || this.n === 0) return;
-    if (this.ops.length > 0) this.session.accepted(this.n);
-    else this.session.handled(this.n);
+    if (this.ops.length > 0) this.session.tellAccepted(this.n);
+    else this.session.tellHandled(this.n);
   }
 
   failed(reason: 'failed' | 'fenced' | 'overloaded', op: number | undefined, error: Error): Work | void {
@@ -208,7 +208,7 @@ export class Work implements Unit {
     } catch (thrown) {
       log.error({ err: thrown }, 'no other way for a stanza that could not be stored');
     }
-    this.session?.handled(this.n);
+    this.session?.tellHandled(this.n);
   }
 
   /** The lane asks before it sends this one: an earlier stanza to the same recipient may have had to go by post. */

@@ -100,7 +100,7 @@ void test('what waited for an acknowledgement in a room comes behind what a mux 
         transport: 'ws',
         lang: undefined,
       },
-      handled: session.committedN,
+      handled: session.accepted,
       record: session.record(),
       m,
       acked: m,
@@ -128,7 +128,7 @@ void test('a new owner, too, forgets a room once the client knows that it is out
   const m = 10;
   const out = (room: string, at: number) => ({ m: at, text: '<presence/>', feed: `p:${room}`, pos: -1 });
   adoptRecord(session, {
-    ...{ generation: 1, handled: session.committedN, m, acked: 7, enabled: session.enabled, feeds: [] },
+    ...{ generation: 1, handled: session.accepted, m, acked: 7, enabled: session.enabled, feeds: [] },
     record: JSON.stringify({ p: '<presence/>', d: [`${attic}/alice`, `${cellar}/alice`] }),
     // It left both, and came into the cellar again.
     unacked: [out(attic, 8), out(cellar, 9), { m, text: '<presence/>', feed: `p:${cellar}`, pos: 5 }],

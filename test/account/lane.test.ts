@@ -73,7 +73,7 @@ test('where the recipient’s partition is lost, its message goes by post and th
   );
   assert.equal(own.length, 3, 'each of them once');
   const kept = rig.model.rows<{ n: number }>('select n from inbound')[0]?.n;
-  assert.equal(kept, alice.session.inN);
+  assert.equal(kept, alice.session.handled);
 });
 
 test('what the lane has no room for is refused as too much, whatever it is', async (t) => {
@@ -114,12 +114,12 @@ test('a unit in the place of another leaves no older record of the session behin
   const alice = await rig.login('alice', 'balcony');
   const say = (n: number, xml: string) =>
     alice.session.account.mailbox.run(() => receiveStanza(alice.session, n, parseStored(xml)));
-  const { inN } = alice.session;
+  const { handled: inN } = alice.session;
   say(inN + 1, message('dora@near.example', 'one'));
   say(inN + 2, '<presence><status>early</status></presence>');
   say(inN + 3, message('carol@example.org', 'two'));
   say(inN + 4, '<presence><status>late</status></presence>');
-  for (let turn = 0; turn < 100 && alice.session.inN < inN + 4; turn++) await Promise.resolve();
+  for (let turn = 0; turn < 100 && alice.session.handled < inN + 4; turn++) await Promise.resolve();
   assert.ok(alice.session.open > 0, 'the first is in the lane');
   rig.near.closing = true; // and goes by post
   await rig.still();

@@ -88,10 +88,10 @@ it('sessions whose stanzas are on their way do not keep others from being acknow
     await rig.partition.flush();
     const busy = Array.from({ length: fixed.touchSlice.value + 1 }, () => ({ open: 1, ended: false }));
     for (const one of busy) rig.partition.touch(one as Session);
-    session.inN = session.committedN + 1;
+    session.handled = session.accepted + 1;
     rig.partition.touch(session);
     await new Promise((resolve) => setTimeout(resolve, 50));
-    assert.equal(session.committedN, session.inN);
+    assert.equal(session.accepted, session.handled);
     for (const one of busy) Object.assign(one, { open: 0, ended: true });
   } finally {
     await rig.close();

@@ -119,7 +119,7 @@ void describe('a session that is resumed (XEP-0198 §5)', () => {
       account.mailbox.run(() => receiveStanza(session!, shown + 1, parseStored(xml)));
     };
     let shown = 0;
-    beforeEach(async () => (shown = (await rig.account('alice')).sessions[0]!.committedN));
+    beforeEach(async () => (shown = (await rig.account('alice')).sessions[0]!.accepted));
 
     void it('takes once what it sent', async () => {
       const xml = '<message to="bob@example.org" type="chat" id="1"><body>hello</body></message>';
@@ -150,7 +150,7 @@ void describe('a session that is resumed (XEP-0198 §5)', () => {
     const { account, partition, resource, id } = session;
     Object.assign(session, { dormant: true, mirrored: 0, generation: 2, mux: undefined });
     session.unacked.begin(0, 0);
-    session.taken = session.inN = session.committedN + 1;
+    session.n = session.handled = session.accepted + 1;
     ask(7, 150);
     const frame = {
       ...{ t: 'attach', partition: partition.id, epoch: partition.epoch, session: id, generation: 1 },
@@ -175,7 +175,7 @@ void describe('a session that is resumed (XEP-0198 §5)', () => {
     const { mirrored: generation } = session;
     adoptRecord(session, {
       generation,
-      handled: session.committedN,
+      handled: session.accepted,
       record: session.record(),
       m,
       acked: m,
@@ -229,7 +229,7 @@ void describe('a session that is resumed (XEP-0198 §5)', () => {
     const { session } = phone;
     session.dormant = true;
     session.generation = session.stored = 2;
-    session.committedN = 9;
+    session.accepted = 9;
     session.cursor.pos = session.cursor.ackedPos = 70;
     session.cursor.rpos = session.cursor.ackedRpos = 71;
     session.places = new Map([
@@ -269,13 +269,13 @@ void describe('a session that is resumed (XEP-0198 §5)', () => {
   // Two muxes show their links one after the other: what the first one brought is under way when the second one comes.
   void it('takes nothing twice that two links of it bring', async () => {
     const { session } = phone;
-    const { committedN } = session;
+    const { accepted } = session;
     await rig.still();
     phone.send('<message to="bob@example.org" type="chat" id="1"><body>1</body></message>');
     adoptRecord(session, {
       ...{
         generation: session.generation + 1,
-        handled: committedN,
+        handled: accepted,
         record: session.record(),
         m: 0,
         acked: 0,
@@ -283,7 +283,7 @@ void describe('a session that is resumed (XEP-0198 §5)', () => {
       ...{ enabled: session.enabled, feeds: [], unacked: [] },
     });
     const again = parseStored('<message to="bob@example.org" type="chat" id="1"><body>1</body></message>');
-    session.account.mailbox.run(() => receiveStanza(session, committedN + 1, again));
+    session.account.mailbox.run(() => receiveStanza(session, accepted + 1, again));
     await rig.still();
     const [rows] = rig.model.rows<{ n: number }>(
       `select count(*) as n from message where xml like '%<body>1<%'`,
@@ -300,7 +300,7 @@ void describe('a session that is resumed (XEP-0198 §5)', () => {
       halls: { left: (one: Session, room: string) => void (one.outs?.has(room) === true && left.push(room)) },
     });
     const over = { text: '<presence/>', pos: -1 };
-    const { generation, committedN: handled, enabled } = session;
+    const { generation, accepted: handled, enabled } = session;
     adoptRecord(session, {
       ...{ generation, handled, record: '{}', m: 3, acked: 0, enabled, feeds: [] },
       unacked: [
@@ -321,7 +321,7 @@ void describe('a session that is resumed (XEP-0198 §5)', () => {
     const stay = new Stay(session, { nick: 'alice', sees: false }, 5, 50, 50);
     Object.assign(stay, { pos: 9, v: 60, live: true, known: true });
     session.stays = new Map([[room, stay]]);
-    const { generation, committedN: handled, enabled } = session;
+    const { generation, accepted: handled, enabled } = session;
     const record = { generation, handled, record: '{}', m: 3, acked: 3, enabled, feeds: [], unacked: [] };
     adoptRecord(session, record);
     assert.deepEqual([stay.pos, stay.v, stay.live, stay.known], [5, 50, false, true]);
@@ -345,7 +345,7 @@ void describe('a session that is resumed (XEP-0198 §5)', () => {
 
   void it('counts what no connection carried behind what its client has counted, also at the next owner', async () => {
     const { session } = phone;
-    const { generation, committedN: handled, enabled } = session;
+    const { generation, accepted: handled, enabled } = session;
     const { m } = session.unacked;
     const sent = (at: number) => ({ m: at, text: `<message id="${at - m}"/>`, feed: undefined, pos: 0 });
     const unacked = [sent(m + 1)];
@@ -377,7 +377,7 @@ void describe('a session that is resumed (XEP-0198 §5)', () => {
     const { session } = phone;
     const bad = '<iq type="set" id="b"><nothing xmlns="urn:example"/></iq>';
     await phone.says(bad);
-    const n = session.inN;
+    const n = session.handled;
     await phone.says('<message to="bob@example.org" type="chat"><body>1</body></message>');
     said = [];
     session.account.mailbox.run(() => receiveStanza(session, n, parseStored(bad)));
@@ -394,7 +394,7 @@ void describe('a session that is resumed (XEP-0198 §5)', () => {
     await phone.says(
       `<iq type="set" id="b"><block xmlns="${NS.blocking}"><item jid="bob@example.org"/></block></iq>`,
     );
-    const n = session.inN;
+    const n = session.handled;
     session.mux = 'mux/1';
     session.resend();
     const result = said.find(({ t, text }) => t === 'out' && text.includes('id="b"'));

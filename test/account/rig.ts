@@ -49,7 +49,7 @@ export class Client {
   send(xml: string): void {
     const { session } = this;
     const stanza = parseStored(xml);
-    session.account.mailbox.run(() => receiveStanza(session, session.inN + 1, stanza));
+    session.account.mailbox.run(() => receiveStanza(session, session.handled + 1, stanza));
   }
 
   /** Sends, and waits until everything that comes of it has come. */

@@ -224,7 +224,7 @@ describe('subscriptions in one lane (RFC 6121 §3)', () => {
     const before = [rig.stored('alice'), rig.stored('bob')];
     const { session } = alice;
     const work = new Work(session.account, session, 0);
-    work.ops.push(inboundOp(session, session.inN));
+    work.ops.push(inboundOp(session, session.handled));
     await sendSubscription(
       work,
       session,

@@ -9,7 +9,7 @@ import { errorReply, payloadOf } from '../../xmpp/stanza.ts';
 import { serverHandlers } from '../features.ts';
 import { resultOf } from '../iq.ts';
 import { reply } from '../iqroute.ts';
-import { placeOf, sendDurable, sendPassing, sharing, writeLetter } from '../route.ts';
+import { placeOf, sendDurable, sendPassing, writeLetter } from '../route.ts';
 import { copied, subscription, uncopied, type Kind, type Origin } from '../rows.ts';
 import type { Session } from '../session.ts';
 import { isSubscription } from '../states.ts';
@@ -61,7 +61,7 @@ function sendMessage(work: Work, stanza: Element, to: Jid): void | Promise<void>
  * component believes that it is delivered (invariant 6). `byPost`: that part failed once, and goes through the outbox.
  */
 function store(work: Work, stanza: Element, to: Jid, byPost: boolean): void | Promise<void> {
-  const { account, partition, session } = work;
+  const { account, session } = work;
   const origin: Origin = { source: session!.id, n: work.n, k: 0 };
   const kind: Kind = mayBeCopied(stanza) ? copied : uncopied;
   const back = (error: unknown) => {
@@ -73,19 +73,14 @@ function store(work: Work, stanza: Element, to: Jid, byPost: boolean): void | Pr
       writeLetter(work, to, stanza, kind, origin);
       return;
     }
-    const home = account.detoured(to.bare) ? undefined : sharing(partition, to);
-    if (home !== undefined)
-      work.fallback(
-        () => account.detoured(to.bare) || !home.serving,
-        () => {
-          const again = new Work(account, session, work.n);
-          again.onFailure(() => refused(again, stanza));
-          void store(again, stanza, to, true);
-          return again;
-        },
-      );
     work.onFailure(() => refused(work, stanza));
-    return sendDurable(work, to, stanza, kind, origin, home)?.catch(back);
+    const instead = () => {
+      const again = new Work(account, session, work.n);
+      again.onFailure(() => refused(again, stanza));
+      void store(again, stanza, to, true);
+      return again;
+    };
+    return sendDurable(work, to, stanza, kind, origin, instead)?.catch(back);
   } catch (error) {
     back(error);
   }

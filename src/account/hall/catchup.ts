@@ -2,7 +2,7 @@ import type { Shown } from '../../link/rooms.ts';
 import { hasSpace } from '../space.ts';
 import { addressed } from './fan.ts';
 import type { Hall } from './hall.ts';
-import { tailOf, type Stay } from './stay.ts';
+import { tailFor, type Stay } from './stay.ts';
 
 /**
  * Goes on with a session that is not live, as far as its client lets it: who is there, then its own entering, then what was
@@ -22,7 +22,7 @@ function tellPresence({ crowd, feeds }: Hall, stay: Stay): boolean {
     const own = one.nick === stay.nick;
     // Its own is told at the end of its entering, and once.
     if (own && (stay.entering !== undefined || one.gone === true || one.v <= stay.told)) continue;
-    const tail = own ? selfOf(one) : tailOf(one, stay);
+    const tail = own ? selfOf(one) : tailFor(one, stay);
     session.send(addressed('presence', session, tail), 0, feeds.presence, one.v);
   }
   stay.v = crowd.v;

@@ -19,7 +19,7 @@ import type { Session } from '../session.ts';
 import { catchUp } from './catchup.ts';
 import { Crowd } from './crowd.ts';
 import { addressed, Fan } from './fan.ts';
-import { feedOver, messageFeed, presenceFeed, Stay, tailOf } from './stay.ts';
+import { feedOver, messageFeed, presenceFeed, Stay, tailFor } from './stay.ts';
 
 /** What a room is told. */
 export type Asked = Bare<Exclude<ToRoom, Absent>, keyof Head | 'room'>;
@@ -353,7 +353,7 @@ export class Hall {
   /** Its client is not looking (XEP-0352); but what says more than who is there is not held back. */
   #showLater(stay: Stay, shown: Shown): void {
     const { session } = stay;
-    const text = addressed('presence', session, tailOf(shown, stay));
+    const text = addressed('presence', session, tailFor(shown, stay));
     if (shown.open.includes('<status')) session.send(text, 0, this.feeds.presence, shown.v);
     else session.sendLater(`${this.room}/${shown.nick}`, text);
   }

@@ -139,6 +139,6 @@ export function leaveRoom(session: Session, presence: Element, to: Jid): void {
   }
   const work = new Work(account);
   work.onFailure(() => sendPassing(partition, to, presence));
-  writeLetter(work, to, presence, forRoom, { source: session.id, n: session.taken + 1, k: 0 });
+  writeLetter(work, to, presence, forRoom, { source: session.id, n: session.n + 1, k: 0 });
   work.commit();
 }

@@ -68,7 +68,7 @@ export class Stay {
 }
 
 /** How somebody is shown to it. */
-export function tailOf({ open, full }: Shown, { sees }: Stay): string {
+export function tailFor({ open, full }: Shown, { sees }: Stay): string {
   return sees ? (full ?? open) : open;
 }
 
