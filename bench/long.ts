@@ -246,11 +246,13 @@ function victims(pool: Pool, row: Fault): Pool {
 
 /**
  * Has PostgreSQL clean up after two hundredths of a table have changed, not a fifth. It forgets how much has changed when
- * it is killed, which happens here every few minutes. The standby has it from its primary.
+ * it is killed, which happens here every few minutes. Later standbys are copies with the same settings.
  */
-async function tend({ postgres: { primary } }: Pool): Promise<void> {
-  for (const setting of tended) await primary.psql(`alter system set ${setting}`);
-  await primary.psql('select pg_reload_conf()');
+async function tend({ postgres: { primary, standby } }: Pool): Promise<void> {
+  for (const one of [primary, standby]) {
+    for (const setting of tended) await one?.psql(`alter system set ${setting}`);
+    await one?.psql('select pg_reload_conf()');
+  }
 }
 
 function report(
