@@ -80,7 +80,7 @@ export async function attach(
 }
 
 /** Numbers, positions and what the client has not acknowledged, as the mux (or the last owner) has them. */
-export function adoptRecord(session: Session, frame: Carried['record']): void {
+export function adoptRecord(session: Session, frame: NonNullable<Carried['record']>): void {
   const { account, cursor, unacked } = session;
   session.mirrored = frame.generation;
   session.takenOver = frame.brought ?? frame.m;

@@ -384,7 +384,7 @@ void describe('a session that is resumed (XEP-0198 §5)', () => {
     session.send('<message id="2"/>');
     session.send('<message id="3"/>');
     const [carried] = carriedOf(rig.partition).filter((one) => one.session === session.id);
-    adoptRecord(session, carried!.record);
+    adoptRecord(session, carried!.record!);
     session.lift(m + 2);
     session.acknowledge(m + 2);
     assert.deepEqual(
