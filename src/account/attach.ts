@@ -90,8 +90,6 @@ export function adoptRecord(session: Session, frame: NonNullable<Carried['record
   session.taken = Math.max(session.taken, session.committedN, frame.handled);
   session.inN = Math.max(session.inN, session.committedN, frame.handled);
   if (session.inN > session.committedN) session.partition.touch(session);
-  // What the client acknowledged, says the row; of that nothing is taken back.
-  const stored = session.places;
   // Whether the spool is done is what the mux has been sent; the row may already know more than that.
   cursor.spoolPos = 0;
   const known = session.record();
@@ -121,9 +119,10 @@ export function adoptRecord(session: Session, frame: NonNullable<Carried['record
   // How far its client came in rooms, and that it is in them no more, the feeds say and not the record, which may be older.
   session.places = undefined;
   cursor.adopt(frame.feeds, frame.unacked);
-  if (stored !== undefined) {
+  // What the client acknowledged, says the row; of that nothing is taken back. Another record that came before says nothing.
+  if (session.rowPlaces !== undefined && session.dormant) {
     const newer = frame.generation >= session.stored;
-    session.places = joined(session, stored, session.places ?? new Map(), newer);
+    session.places = joined(session, session.rowPlaces, session.places ?? new Map(), newer);
   }
   account.settleDelivered(session, held);
   // Somebody has to ask for the rest.

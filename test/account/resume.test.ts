@@ -253,7 +253,7 @@ void describe('a session that is resumed (XEP-0198 §5)', () => {
     session.committedN = 9;
     session.cursor.pos = session.cursor.ackedPos = 70;
     session.cursor.rpos = session.cursor.ackedRpos = 71;
-    session.places = new Map([
+    session.rowPlaces = session.places = new Map([
       ['m:attic@conference.example.org', 72],
       ['p:attic@conference.example.org', 73],
     ]);
@@ -285,6 +285,13 @@ void describe('a session that is resumed (XEP-0198 §5)', () => {
     assert.equal(session.cursor.ackedPos, 70, 'nor by the acknowledgement of what came before');
     shown(2, 9, [['m:attic@conference.example.org', 80]]);
     assert.deepEqual(session.cursor.feeds().slice(3), [['m:attic@conference.example.org', 80]]);
+    shown(3, 9, [['m:attic@conference.example.org', 78]]);
+    const attic = session.cursor.feeds().slice(3);
+    assert.deepEqual(
+      attic,
+      [['m:attic@conference.example.org', 78]],
+      'what an older link was sent says nothing',
+    );
   });
 
   // Two muxes show their links one after the other: what the first one brought is under way when the second one comes.
