@@ -113,17 +113,17 @@ export function adoptRecord(session: Session, frame: NonNullable<Carried['record
     // A request whose answer the mux has not seen is open there, and is answered again.
     unacked.add({ ...sent, settles, answers: 0 });
   }
-  session.outs = outsOf(frame.unacked);
+  // Of a link before the one that the row knows of, its client may have come in again since.
+  const newer = frame.generation >= session.stored;
+  session.outs = newer ? outsOf(frame.unacked) : undefined;
   // An older record came before this one: what was sent by that is not in this.
   for (const stay of session.stays?.values() ?? []) stay.back();
   // How far its client came in rooms, and that it is in them no more, the feeds say and not the record, which may be older.
   session.places = undefined;
   cursor.adopt(frame.feeds, frame.unacked);
   // What the client acknowledged, says the row; of that nothing is taken back. Another record that came before says nothing.
-  if (session.rowPlaces !== undefined && session.dormant) {
-    const newer = frame.generation >= session.stored;
+  if (session.rowPlaces !== undefined && session.dormant)
     session.places = joined(session, session.rowPlaces, session.places ?? new Map(), newer);
-  }
   account.settleDelivered(session, held);
   // Somebody has to ask for the rest.
   session.partition.touchLazily(account);

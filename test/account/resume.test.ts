@@ -339,6 +339,13 @@ void describe('a session that is resumed (XEP-0198 §5)', () => {
     });
     session.acknowledge(3);
     assert.deepEqual(left, [attic], 'it has come into the cellar again');
+    session.stored = generation + 1;
+    adoptRecord(session, {
+      ...{ generation, handled, record: '{}', m: 1, acked: 0, enabled, feeds: [] },
+      unacked: [{ ...over, m: 1, feed: `p:${attic}` }],
+    });
+    session.acknowledge(1);
+    assert.deepEqual(left, [attic], 'of the link after that its row knows');
     Object.assign(session.partition, { halls: undefined });
   });
 
