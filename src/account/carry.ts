@@ -29,7 +29,7 @@ export interface Carried {
 }
 
 /**
- * Every session that this owner knows better than its row does: also those of a mux that may have died a moment ago, and
+ * Every session of which this owner has more than its row: also those of a mux that may have died a moment ago, and
  * those whose mux has not yet got all that was sent.
  */
 export function carriedOf(partition: Partition): Carried[] {
@@ -43,8 +43,13 @@ export function carriedOf(partition: Partition): Carried[] {
   for (const session of known) for (const text of session.lull?.take() ?? []) session.send(text);
   known.sort((a, b) => Number(a.mux !== undefined) - Number(b.mux !== undefined));
   let bytes = 0;
-  return known
-    .filter(({ unacked }) => (bytes += unacked.bytes + sessionBytes) <= fixed.carried.value)
+  const fits = (more: number) => (bytes += more + sessionBytes) <= fixed.carried.value;
+  // What came from the last owner, and nobody has asked for here.
+  const passed = [...partition.carried.values()]
+    .filter(({ record }) => fits(record?.unacked.reduce((sum, { text }) => sum + text.length, 0) ?? 0))
+    .map((one) => ({ ...one, left: Math.max(0, one.left - (now - partition.began)) }));
+  const own = known
+    .filter(({ unacked }) => fits(unacked.bytes))
     .map((session) => ({
       session: session.id,
       left: Math.min(most, Math.max(0, session.expires - now)),
@@ -52,6 +57,7 @@ export function carriedOf(partition: Partition): Carried[] {
       ...(session.dormant ? { missed: missedBy(session), given: givenOf(session) } : {}),
       ...(isKnown(session) ? { record: recordOf(session) } : {}),
     }));
+  return [...passed, ...own];
 }
 
 /** It has more than its row. */
