@@ -277,7 +277,7 @@ function report(
     ...(steps.length === 0
       ? [`the load was told: ${saidOf(chosen)}`]
       : [
-          `100 %: ${saidOf(steps.at(-2)!)}; the next step was too much (p99 above ${limits.p99} ms, ${limits.busy * 100} % of the machine in use, or less said than meant): ${saidOf(steps.at(-1)!)}`,
+          `100 %: ${saidOf(steps.at(-2)!)}; the next step was too much (p99 above ${limits.p99} ms, ${limits.busy * 100} % of the machine in use, less said than meant, or something wrong): ${saidOf(steps.at(-1)!)}`,
           `the run, at ${share * 100} %: ${saidOf(chosen)}`,
         ]),
     `a fault each minute, in turn: ${table.map(({ name }) => name).join(', ')}; server1 and mux1 are never hit; only ${cuttable} is frozen or cut off`,
@@ -351,7 +351,7 @@ function told({ name, mean, slope, error }: Trend): string {
   return `${name}: ${mean.toFixed(1)}, ${slope < 0 ? '−' : '+'}${Math.abs(slope).toFixed(1)} ± ${(2 * error).toFixed(1)} an hour`;
 }
 
-function saidOf({ rate, p50, p99, pool, generator }: Step): string {
+function saidOf({ rate, p50, p99, pool, generator, wrong }: Step): string {
   const percent = (part: number) => `${(100 * part).toFixed(0)} %`;
-  return `${rate.toFixed(0)} messages a second, delivery p50 ${p50.toFixed(0)} ms, p99 ${p99.toFixed(0)} ms; of the machine: pool with engines ${percent(pool)}, load generator ${percent(generator)}`;
+  return `${rate.toFixed(0)} messages a second, delivery p50 ${p50.toFixed(0)} ms, p99 ${p99.toFixed(0)} ms; of the machine: pool with engines ${percent(pool)}, load generator ${percent(generator)}${wrong.length === 0 ? '' : `; WRONG: ${wrong.slice(0, 5).join('; ')}`}`;
 }
