@@ -317,7 +317,10 @@ export class Client {
         this.#acknowledged(h);
         const bothDied = this.#bothDied();
         this.history.resumed(this, bothDied);
-        this.guest.resumed(bothDied);
+        this.guest.resumed(
+          bothDied,
+          managed!.unacked.map(({ text }) => text),
+        );
         this.mirrors = [this.#mux!];
         this.#begin();
         // XEP-0198 §5: what is above h is sent again, and nothing else.

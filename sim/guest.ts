@@ -10,6 +10,8 @@ const lasting = new Set(roomNames.slice(0, 2));
 
 /** A session in a room, as its client sees it. */
 export interface Visit {
+  /** How it asked to come in. */
+  readonly asked: string;
   nick: string;
   /** What it last asked to be called, and has no answer to. */
   wanted: string | undefined;
@@ -34,6 +36,11 @@ export interface Visit {
 export class Guest {
   /** By room: where it is in, or about to be. */
   readonly visits = new Map<string, Visit>();
+  /** What its session heard of, by room: that it was not let in, and that it is out. */
+  readonly #refusals = new Map<string, Visit>();
+  readonly #outs = new Set<string>();
+  /** Mux and owner died together: rooms of which it may hear again that it is out. */
+  #echoes = new Set<string>();
   readonly #client: Client;
   #said = 0;
   #statuses = 0;
@@ -48,7 +55,10 @@ export class Guest {
     const { world, name, full } = this.#client;
     const room = world.random.pick(roomNames);
     if (this.visits.has(room) || this.visits.size > 1) return;
+    const x = `<x xmlns="${NS.muc}"><history maxstanzas="0"/></x>`;
+    const asked = `<presence xmlns="${NS.client}" to="${room}/${name}">${x}</presence>`;
     const visit: Visit = {
+      asked,
       nick: name,
       wanted: undefined,
       status: '',
@@ -60,9 +70,7 @@ export class Guest {
       unsaid: false,
       since: Infinity,
     };
-    const xml = `<x xmlns="${NS.muc}"><history maxstanzas="0"/></x>`;
-    if (!this.#client.request(`<presence xmlns="${NS.client}" to="${room}/${name}">${xml}</presence>`))
-      return;
+    if (!this.#client.request(asked)) return;
     this.visits.set(room, visit);
     this.#note(`enters ${room} as ${full}`);
   }
@@ -147,10 +155,17 @@ export class Guest {
   /** Another session begins: the last one's visits are over. */
   begin(): void {
     this.visits.clear();
+    this.#refusals.clear();
+    this.#outs.clear();
+    this.#echoes.clear();
   }
 
-  resumed(bothDied: boolean): void {
+  /** `again`: what its client repeats. Where both died, nobody knows of the answers that it had to that. */
+  resumed(bothDied: boolean, again: readonly string[]): void {
     if (!bothDied) return;
+    this.#echoes = new Set(this.#outs);
+    for (const [room, visit] of this.#refusals)
+      if (!this.visits.has(room) && again.includes(visit.asked)) this.visits.set(room, visit);
     for (const visit of this.visits.values()) {
       visit.mayRepeat = Math.max(visit.mayRepeat, visit.next - 1 || 0);
       visit.unsaid = visit.state === 'leaving';
@@ -176,9 +191,11 @@ export class Guest {
     if (stanza.attrs['type'] === 'unavailable') {
       visit?.seen.delete(nick);
       if (!has(110) || has(303) || visit === undefined) return;
+      if (visit.state === 'entering' && this.#echoes.delete(room)) return;
       history.note(`${name} is out of ${room}`);
       if (visit.state === 'in') history.fault(8, `${name} is out of ${room}, and never left`);
       this.visits.delete(room);
+      this.#outs.add(room);
       return;
     }
     if (visit === undefined) {
@@ -258,8 +275,10 @@ export class Guest {
         history.fault(8, `${name} may not speak in ${room}, where it is: ${condition}`);
       return;
     }
-    if (visit?.state === 'entering') this.visits.delete(room);
-    else if (visit?.state === 'leaving' && stanza.attrs['id'] === undefined) this.#leaveAgain(room, visit);
+    if (visit?.state === 'entering') {
+      this.visits.delete(room);
+      this.#refusals.set(room, visit);
+    } else if (visit?.state === 'leaving' && stanza.attrs['id'] === undefined) this.#leaveAgain(room, visit);
     else if (visit !== undefined) {
       visit.wanted = undefined;
       // What it said of itself has not been heard, but what it said before may still be on its way.

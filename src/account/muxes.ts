@@ -143,8 +143,11 @@ export class Muxes {
     );
   }
 
-  #stanza(session: Session, { n, stanza }: Stanza): void {
-    session.account.mailbox.run(() => receiveStanza(session, n, stanza));
+  #stanza(session: Session, { generation, n, stanza }: Stanza): void {
+    // Once a resumption has come before it, its client says again what it has not been told to be taken.
+    session.account.mailbox.run(() =>
+      session.generation === generation ? receiveStanza(session, n, stanza) : undefined,
+    );
   }
 
   /** A component's connection; one that nobody has configured here is like one without its secret. */

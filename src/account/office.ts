@@ -43,10 +43,10 @@ export function openOffice(env: Env, at: (id: number) => Partition | undefined):
         done('later');
       });
     },
-    settle: (letter, settlement, done) => {
+    settle: (letter, settlement, done, answer) => {
       const partition = at(letter.partition);
       if (partition === undefined) return;
-      settleLetter(partition, letter, settlement, done).catch((error: unknown) => {
+      settleLetter(partition, letter, settlement, done, answer).catch((error: unknown) => {
         env.log.warn({ err: error }, 'a letter could not be settled');
         done(false);
       });
@@ -127,6 +127,7 @@ async function settleLetter(
   letter: Letter,
   settlement: string,
   done: (stored: boolean) => void,
+  answer: Element | undefined,
 ): Promise<void> {
   const sender = await partition.account(letter.sender);
   if (sender === undefined) {
@@ -150,7 +151,11 @@ async function settleLetter(
         k: letter.k + 1,
       });
     }
-    work.after(() => done(true));
+    work.after(() => {
+      done(true);
+      const to = Jid.parse(answer?.attrs['to'] ?? '');
+      if (answer !== undefined && to !== undefined) sendPassing(partition, to, answer);
+    });
     work.onFailure(() => done(false));
     work.commit();
   });

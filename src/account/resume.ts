@@ -41,11 +41,10 @@ export async function resume(account: Account, from: Peer, frame: Resume): Promi
   const settled = () => void (claims.get(session) === by && claims.delete(session));
   takeOver(session, from);
   session.acknowledge(acked);
-  const { generation } = session;
+  const { generation, inN: n } = session;
   const work = new Work(account);
   // What was taken and is not stored yet; else nothing has to be, and its generation goes with the next batch.
-  if (session.inN > session.committedN) {
-    const n = session.inN;
+  if (n > session.committedN) {
     work.ops.push(inboundOp(session, n), recordOp(session));
     work.after(() => session.accepted(n));
   } else session.recordDirty = true;
@@ -80,7 +79,7 @@ export async function resume(account: Account, from: Peer, frame: Resume): Promi
       resource: session.resource,
       generation: session.generation,
       ticket: ticketFor(env, from, session.id, account.address, session.generation),
-      n: session.inN,
+      n,
       enabledN: enabled!.n,
       enabledM: enabled!.m,
       m: session.unacked.acked,

@@ -140,6 +140,12 @@ export class Work implements Unit {
     this.#spare = other.#numbers;
     this.#build();
     this.enter();
+    const { session } = this;
+    if (session !== undefined) {
+      // What is behind it in the lane may write the session record as it was before: once more, behind that.
+      session.recordDirty = true;
+      this.partition.touch(session);
+    }
     return this;
   }
 

@@ -48,12 +48,12 @@ export class Lease {
     this.#timer = clock.after(again, () => this.start());
     if (!heard) refused();
     else
-      void this.renew().then(() => {
+      void this.#renew().then(() => {
         if (!held && this.held && !this.#closed) regained();
       });
   }
 
-  async renew(): Promise<void> {
+  async #renew(): Promise<void> {
     // While the store does not answer, the lane holds one renewal, and repeats it.
     if (this.#underway) return;
     this.#underway = true;

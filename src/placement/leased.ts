@@ -144,27 +144,29 @@ export class LeasedPool implements Pool {
 
   async #start(): Promise<void> {
     if (this.#state !== 'open') return;
-    this.#ring.start();
     this.#tidy();
-    await this.#lease.renew();
+    // Who else there is: a server that starts while it is cut off has no lease before one of them has answered.
+    await this.#rounds.look();
+    this.#ring.start();
     this.#lease.start();
     this.#rounds.start();
   }
 
   /**
-   * Somebody answers, or nobody else is in the table, or nobody else renews either although we are on the mesh, which
+   * Somebody answers or is proved dead, or nobody else is in the table, or nobody else renews either although we are on the mesh, which
    * itself says that they are not: then the table is the arbiter, where the dead declare nobody dead.
    */
   #mayRenew(): boolean {
     const { mesh, clock } = this.#options;
-    const others = this.#rounds.live.filter(({ peer }) => peer !== mesh.self);
-    if (others.length === 0) return true;
+    const { live } = this.#rounds;
+    if (live.length === 0) return false;
+    if (live.every(({ peer }) => peer === mesh.self)) return true;
     const hears = clock.mono() - this.#ring.heard <= fixed.hearing.value;
     // While we heard nobody, others may have been as deaf: they get their time to renew.
     if (hears && !this.#hears) this.#rounds.restart();
     this.#hears = hears;
     if (hears) return true;
-    const asked = neighbours(this.#rounds.live, mesh.self, fixed.ringWatchers.value);
+    const asked = neighbours(live, mesh.self, fixed.ringWatchers.value);
     return mesh.connected && asked.every(({ peer }) => this.#ring.missing(peer)) && this.#rounds.lonely;
   }
 

@@ -40,12 +40,11 @@ export class Ring {
   readonly #missing = new Map<Peer, { since: number; last: number }>();
   #timer: Timer | undefined;
   #closed = false;
-  /** When somebody last answered, on the monotonic clock. */
-  heard: number;
+  /** When somebody last answered, or was proved dead by those who would know, on the monotonic clock. */
+  heard = -Infinity;
 
   constructor(options: RingOptions) {
     this.#options = options;
-    this.heard = options.clock.mono();
     options.mesh.onPeer((peer, state) => {
       const known = state === 'down' ? this.#find(peer) : undefined;
       if (known !== undefined) void this.#ask(known);
@@ -102,6 +101,8 @@ export class Ring {
     this.#checking.delete(peer);
     if (shown === 'silent' || (shown !== 'refused' && shown.peer === peer)) return;
     if (this.#closed || !this.#options.mesh.connected || this.#find(peer) === undefined) return;
+    // Its machine has answered us, and so has the mesh. Whoever starts again alone gets its lease by that.
+    this.heard = this.#options.clock.mono();
     this.#options.proved(peer);
   }
 

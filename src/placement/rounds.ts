@@ -355,9 +355,11 @@ export class Rounds {
       }));
   }
 
-  /** Its lease is being renewed, as far as we see; this server's is, or it would not ask. */
+  /** Its lease is being renewed, as far as we see; this server's is, or it would not ask. Who starts may get none. */
   #moves(peer: Peer): boolean {
-    return peer === this.#options.mesh.self || this.#observer.still(peer) < fixed.lookGap.value;
+    if (peer === this.#options.mesh.self) return true;
+    const begun = this.#live.some((row) => row.peer === peer && row.renewed > 0);
+    return begun && this.#observer.still(peer) < fixed.lookGap.value;
   }
 
   /** It can be told something. */

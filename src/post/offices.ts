@@ -13,7 +13,7 @@ export function officesOf(
     serves: (partition, epoch) => at(partition)?.serves(partition, epoch) === true,
     epochOf: (partition) => at(partition)?.epochOf(partition),
     take: (partition, letter, done) => at(partition)?.take(partition, letter, done),
-    settle: (letter, settlement, done) => at(letter.partition)?.settle(letter, settlement, done),
+    settle: (letter, ...how) => at(letter.partition)?.settle(letter, ...how),
     arrive: (partition, recipient, stanza) => at(partition)?.arrive(partition, recipient, stanza),
     lost: (stanza) => {
       const from = Jid.parse(stanza.attrs['from'] ?? '');

@@ -30,6 +30,7 @@ export interface Letter {
  * try again), or a stanza error's condition, which goes back to the sender.
  */
 export type Settlement = string;
+export type Done = (settlement: Settlement, answer?: Element) => void;
 
 /** What the owner of accounts, or of rooms, does for the post. */
 export interface Office {
@@ -37,10 +38,16 @@ export interface Office {
   serves(partition: number, epoch: number): boolean;
   /** The epoch in which this server owns a partition; undefined where it does not. */
   epochOf(partition: number): number | undefined;
-  /** Takes a letter in for its recipient; calls back once, after the recipient's commit. */
-  take(partition: number, letter: Letter, done: (settlement: Settlement) => void): void;
-  /** The letter has ended: the row leaves the outbox in a commit, with the bounce if it is an error; then call back. */
-  settle(letter: Letter, settlement: Settlement, done: (stored: boolean) => void): void;
+  /**
+   * Takes a letter in for its recipient; calls back once, after the recipient's commit. `answer`: what the sender is told that
+   * nobody stores. It hears that when the letter can never come again, which might end in another way.
+   */
+  take(partition: number, letter: Letter, done: Done): void;
+  /**
+   * The letter has ended: the row leaves the outbox in a commit, with the bounce if it is an error; then call back, and hand
+   * on the answer.
+   */
+  settle(letter: Letter, settlement: Settlement, done: (stored: boolean) => void, answer?: Element): void;
   /** A stanza that nobody stores has come for an account or a room here. */
   arrive(partition: number, recipient: string, stanza: Element): void;
   /** A stanza that nobody stores could not be handed on. */
@@ -97,7 +104,13 @@ interface Spoken {
 type Frame = Spoken &
   (
     | { readonly t: 'letter'; readonly partition: number; readonly epoch: number; readonly letter: Letter }
-    | { readonly t: 'settle'; readonly line: string; readonly id: number; readonly settlement: Settlement }
+    | {
+        readonly t: 'settle';
+        readonly line: string;
+        readonly id: number;
+        readonly settlement: Settlement;
+        readonly answer?: Element;
+      }
     | {
         readonly t: 'pass';
         readonly partition: number;
@@ -265,13 +278,14 @@ class LinePost implements Post {
       // Nothing is answered for a partition that is not ours: the sender asks again where it is served then.
       if (!office.serves(frame.partition, frame.epoch)) return;
       const { letter, partition, epoch } = frame;
-      office.take(frame.partition, letter, (settlement) =>
+      office.take(frame.partition, letter, (settlement, answer) =>
         mesh.send(from, 'post', {
           t: 'settle',
           by: [partition, epoch],
           line: lineOf(letter),
           id: letter.id,
           settlement,
+          ...(answer === undefined ? {} : { answer }),
         } satisfies Frame),
       );
       return;
@@ -280,16 +294,16 @@ class LinePost implements Post {
     const letter = line?.letters[0];
     if (line === undefined || letter === undefined || letter.id !== frame.id || line.state === 'settling')
       return;
-    this.#settled(line, letter, frame.settlement);
+    this.#settled(line, letter, frame.settlement, frame.answer);
   }
 
-  #settled(line: Line, letter: Letter, settlement: Settlement): void {
+  #settled(line: Line, letter: Letter, settlement: Settlement, answer?: Element): void {
     if (settlement === 'later') {
       line.state = 'waiting';
       return;
     }
     line.state = 'settling';
-    this.#options.office.settle(letter, settlement, (stored) => {
+    const done = (stored: boolean) => {
       if (!stored) {
         line.state = 'waiting';
         return;
@@ -299,7 +313,8 @@ class LinePost implements Post {
       this.#count(letter, -1);
       if (line.letters.length === 0) this.#lines.delete(lineOf(letter));
       else this.#send(line);
-    });
+    };
+    this.#options.office.settle(letter, settlement, done, answer);
   }
 
   #peerGone(peer: Peer, returned: readonly Frame[]): void {

@@ -1,5 +1,5 @@
 import { outboxRows } from '../post/outbox.ts';
-import type { Letter, Office, Settlement } from '../post/post.ts';
+import type { Done, Letter, Office, Settlement } from '../post/post.ts';
 import type { Element } from '../xmpp/element.ts';
 import { StanzaError, type StanzaCondition } from '../xmpp/error.ts';
 import { Jid } from '../xmpp/jid.ts';
@@ -61,11 +61,7 @@ function refuseWaiting(partition: Partition, stanza: Element, from: Jid): void {
   partition.send(from, errorReply(stanza, error));
 }
 
-async function takeLetter(
-  partition: Partition,
-  letter: Letter,
-  done: (settlement: Settlement) => void,
-): Promise<void> {
+async function takeLetter(partition: Partition, letter: Letter, done: Done): Promise<void> {
   const stanza = parseStored(letter.xml);
   const [from, to] = [Jid.parse(stanza.attrs['from'] ?? ''), Jid.parse(letter.to)];
   if (from === undefined || to === undefined) return done('jid-malformed');
@@ -80,8 +76,9 @@ async function takeLetter(
     return;
   }
   try {
-    await receive(work, partition, stanza, from, to, letter);
-    work.step(() => work.after(() => done('delivered')));
+    let answer: Element | undefined;
+    await receive(work, partition, stanza, from, to, letter, (error) => (answer = error));
+    work.step(() => work.after(() => done('delivered', answer)));
     work.commit();
   } catch (error) {
     if (!(error instanceof StanzaError)) throw error;

@@ -18,7 +18,7 @@ import { pass, say } from './say.ts';
 
 /**
  * A message or a presence for an address of a room joins `unit`. What it does it does in the step in which the unit goes to
- * its lane; that throws `StanzaError` for a message that is not taken. Presence that is not is answered.
+ * its lane; that throws `StanzaError` for a message that is not taken. Presence that is not is answered: by `answer`.
  */
 export function receive(
   unit: Joint,
@@ -27,17 +27,18 @@ export function receive(
   from: Jid,
   to: Jid,
   origin: Origin,
+  answer: (error: Element) => void = (error) => unit.after(() => partition.send(from, error)),
 ): void | Promise<void> {
   const found = partition.rooms.get(to.bare);
   if (!(found instanceof Promise) && retractedBy(stanza) === undefined) {
-    unit.step(() => act(unit, partition, stanza, from, to, origin, free));
+    unit.step(() => act(unit, partition, stanza, from, to, origin, free, answer));
     return;
   }
   return Promise.resolve(found).then(async (room) => {
     const made = room === undefined && isJoin(stanza) ? await madeBy(partition, from) : free;
     const grave = room === undefined || to.resource !== '' ? undefined : await graveOf(room, stanza, from);
     unit.step(() => {
-      act(unit, partition, stanza, from, to, origin, made);
+      act(unit, partition, stanza, from, to, origin, made, answer);
       const there = partition.rooms.peek(to.bare);
       if (grave !== undefined && there !== undefined) bury(unit, there, grave, stanza.attrs['id']);
     });
@@ -52,6 +53,7 @@ function act(
   to: Jid,
   origin: Origin,
   made: () => number,
+  answer: (error: Element) => void,
 ): void {
   const room = partition.rooms.peek(to.bare);
   if (stanza.name === 'message') {
@@ -73,7 +75,7 @@ function act(
     } else refuse(unit, partition, stanza, from, to);
   } catch (error) {
     if (!(error instanceof StanzaError)) throw error;
-    unit.after(() => partition.send(from, errorReply(stanza, error)));
+    answer(errorReply(stanza, error));
   }
 }
 

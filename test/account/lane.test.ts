@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { receiveStanza } from '../../src/account/inbound.ts';
 import { Failure } from '../../src/base/failure.ts';
 import type { Unit } from '../../src/store/lane.ts';
+import { parseStored } from '../../src/xmpp/parser.ts';
 import { Rig } from './rig.ts';
 
 const message = (to: string, text: string) =>
@@ -103,4 +105,26 @@ test('what the lane has no room for is refused as too much, whatever it is', asy
     ['wait resource-constraint', 'wait resource-constraint', 'wait resource-constraint'],
     told.join('\n'),
   );
+});
+
+// What is behind it in the lane has the record as it was before the last thing that the client said of itself.
+test('a unit in the place of another leaves no older record of the session behind', async (t) => {
+  const rig = await open();
+  t.after(() => rig.close());
+  const alice = await rig.login('alice', 'balcony');
+  const say = (n: number, xml: string) =>
+    alice.session.account.mailbox.run(() => receiveStanza(alice.session, n, parseStored(xml)));
+  const { inN } = alice.session;
+  say(inN + 1, message('dora@near.example', 'one'));
+  say(inN + 2, '<presence><status>early</status></presence>');
+  say(inN + 3, message('carol@example.org', 'two'));
+  say(inN + 4, '<presence><status>late</status></presence>');
+  for (let turn = 0; turn < 100 && alice.session.inN < inN + 4; turn++) await Promise.resolve();
+  assert.ok(alice.session.open > 0, 'the first is in the lane');
+  rig.near.closing = true; // and goes by post
+  await rig.still();
+  await rig.partition.flush();
+  await rig.still();
+  const [row] = rig.model.rows<{ record: string }>('select record from session');
+  assert.match(row!.record, /late/);
 });

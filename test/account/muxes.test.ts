@@ -8,6 +8,7 @@ import type { Partition } from '../../src/account/partition.ts';
 import { proofFor } from '../../src/account/ticket.ts';
 import type { Owned } from '../../src/entity/owned.ts';
 import type { Up } from '../../src/link/frames.ts';
+import { parseStored } from '../../src/xmpp/parser.ts';
 
 // Else it takes the session from the connection that its client has come back with.
 test('a connection that goes while the muxes report does not resume any more', async () => {
@@ -58,4 +59,26 @@ test('a connection that goes while the muxes report does not resume any more', a
   await new Promise((resolve) => setImmediate(resolve));
   assert.equal(sought.length, 3);
   assert.deepEqual(sent, [6, 5, 5], 'in the order in which they came');
+});
+
+// Its client is told what was taken before, and says the rest again.
+test('what an old connection brought is not taken once a resumption has come before it', () => {
+  const queue: (() => unknown)[] = [];
+  const account = { mailbox: { run: (task: () => unknown) => void queue.push(task) } };
+  const session = { generation: 1, mux: 'mux1/1', taken: 0, account };
+  const partition = { sessions: new Map([[7, session]]), attaching: new Map() } as unknown as Partition;
+  const env = { limits: defaultLimits, clock: systemClock } as unknown as Env;
+  const muxes = new Muxes(env, { in: () => partition } as unknown as Owned<Partition>);
+  muxes.receive('mux1/1', {
+    t: 'stanza',
+    partition: 1,
+    epoch: 1,
+    session: 7,
+    generation: 1,
+    n: 1,
+    stanza: parseStored('<message to="bob@example.org"/>'),
+  } as unknown as Up);
+  session.generation = 2;
+  for (const task of queue) task();
+  assert.equal(session.taken, 0);
 });

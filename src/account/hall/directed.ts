@@ -24,16 +24,21 @@ export function forgetRoom(session: Session, room: string): void {
   for (const address of directed) if (isOf(address, room)) directed.delete(address);
   if (directed.size === 0) session.directed = undefined;
   keep(session);
+  session.tellRecord();
   session.partition.touch(session);
 }
 
-/** The room refused the session: it does not count as one that is in. */
+/**
+ * The room refused the session: it does not count as one that is in. Its mux knows that before its client does; else the next
+ * owner would ask the room, whose answer may come when the client has asked to come in again.
+ */
 export function refusedBy(session: Session, room: string): void {
   if (session.stays?.has(room) === true) return;
   const known = addressIn(session, room);
   if (known === undefined) return;
   session.directed!.delete(known);
   keep(session);
+  session.tellRecord();
   session.partition.touch(session);
 }
 
