@@ -43,6 +43,8 @@ export interface DatabaseOptions {
   readonly random: Seeded;
   /** A commit that relies on a partition has succeeded. */
   readonly onCommit?: (by: Process, fences: readonly Fence[]) => void;
+  /** One that relies on none has arrived that lay on its way. */
+  readonly onLate?: (by: Process) => void;
 }
 
 /** Milliseconds until a server gives up a call that nobody answers. */
@@ -65,15 +67,17 @@ export class Database {
   readonly clock: Clock;
   readonly random: Seeded;
   readonly onCommit: NonNullable<DatabaseOptions['onCommit']>;
+  readonly onLate: NonNullable<DatabaseOptions['onLate']>;
   readonly #ways = new Map<string, Way>();
   /** One book for all servers: the statements that the core knows outlive them. */
   readonly #book = new Book();
   readonly #started: { space: number; epoch: number };
 
-  constructor({ scheduler, random, onCommit }: DatabaseOptions) {
+  constructor({ scheduler, random, onCommit, onLate }: DatabaseOptions) {
     this.clock = scheduler.clock();
     this.random = random;
     this.onCommit = onCommit ?? (() => {});
+    this.onLate = onLate ?? (() => {});
     migrate(this.core, this.clock.now());
     this.#started = startEpoch(this.core, 'pool', random);
   }
@@ -217,13 +221,14 @@ class Wire implements Link {
 
   #write(call: Call, old = false, held = false): Answer | undefined {
     if (call.ask !== 'commit' || this.#database.condition === 'out') return undefined;
-    const { core, onCommit, condition } = this.#database;
+    const { core, onCommit, onLate, condition } = this.#database;
     if (condition === 'full') return unavailable('disk full');
     const packet = held ? { ...call.packet, fences: [] } : call.packet;
     const answer = serve(core, { ask: 'commit', packet });
     const { fences } = call.packet;
     if ('value' in answer && fences.length > 0 && (answer.value as Answers['commit']).result === 'committed')
       onCommit(this.#process, pairs(fences));
+    if (old && fences.length === 0) onLate(this.#process);
     return old ? undefined : answer;
   }
 

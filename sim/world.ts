@@ -82,6 +82,8 @@ export class World {
       scheduler,
       random,
       onCommit: (by, fences) => this.owners.committed(by, fences),
+      // It may be a renewal: then the lease of who is cut off lasts for as long again.
+      onLate: ({ peer }) => this.disturb(`${peer}: what lay on its way to the database arrives`),
     });
     broken.prepare?.(this.database);
   }

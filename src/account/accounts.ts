@@ -146,7 +146,7 @@ export class Accounts {
         continue;
       }
       session.account.mailbox.run(() => {
-        if (session.dormant && !session.ended && session.mirrored < one.record.generation)
+        if (session.dormant && !session.ended && session.mirrored < (one.record?.generation ?? Infinity))
           takeCarried(session, one, this.env.clock.mono());
       });
     }

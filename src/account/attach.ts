@@ -80,7 +80,7 @@ export async function attach(
 }
 
 /** Numbers, positions and what the client has not acknowledged, as the mux (or the last owner) has them. */
-export function adoptRecord(session: Session, frame: Carried['record']): void {
+export function adoptRecord(session: Session, frame: NonNullable<Carried['record']>): void {
   const { account, cursor, unacked } = session;
   session.mirrored = frame.generation;
   session.takenOver = frame.brought ?? frame.m;
@@ -90,8 +90,6 @@ export function adoptRecord(session: Session, frame: Carried['record']): void {
   session.n = Math.max(session.n, session.accepted, frame.handled);
   session.handled = Math.max(session.handled, session.accepted, frame.handled);
   if (session.handled > session.accepted) session.partition.touch(session);
-  // What the client acknowledged, says the row; of that nothing is taken back.
-  const stored = session.places;
   // Whether the spool is done is what the mux has been sent; the row may already know more than that.
   cursor.spoolPos = 0;
   const known = session.record();
@@ -115,16 +113,17 @@ export function adoptRecord(session: Session, frame: Carried['record']): void {
     // A request whose answer the mux has not seen is open there, and is answered again.
     unacked.add({ ...sent, settles, answers: 0 });
   }
-  session.outs = outsOf(frame.unacked);
+  // Of a link before the one that the row knows of, its client may have come in again since.
+  const newer = frame.generation >= session.stored;
+  session.outs = newer ? outsOf(frame.unacked) : undefined;
   // An older record came before this one: what was sent by that is not in this.
   for (const stay of session.stays?.values() ?? []) stay.back();
   // How far its client came in rooms, and that it is in them no more, the feeds say and not the record, which may be older.
   session.places = undefined;
   cursor.adopt(frame.feeds, frame.unacked);
-  if (stored !== undefined) {
-    const newer = frame.generation >= session.stored;
-    session.places = joined(session, stored, session.places ?? new Map(), newer);
-  }
+  // What the client acknowledged, says the row; of that nothing is taken back. Another record that came before says nothing.
+  if (session.rowPlaces !== undefined && session.dormant)
+    session.places = joined(session, session.rowPlaces, session.places ?? new Map(), newer);
   account.settleDelivered(session, held);
   // Somebody has to ask for the rest.
   session.partition.touchLazily(account);

@@ -1,3 +1,4 @@
+import { fixed } from '../base/fixed.ts';
 import type { Element } from '../xmpp/element.ts';
 import { StanzaError, StreamError } from '../xmpp/error.ts';
 import { Jid } from '../xmpp/jid.ts';
@@ -131,16 +132,34 @@ function isAnswered({ unacked, asked }: Session, n: number): boolean {
   return false;
 }
 
+/** undefined where the store cannot be asked now: what else there is to do for the session does not wait for it. */
+async function storedAnswers({ id, partition }: Session): Promise<readonly Answer[] | undefined> {
+  const { store, log } = partition.env;
+  try {
+    return await store.query<Answer>(sessionRows.answers, [partition.id, id]);
+  } catch (error) {
+    log.warn({ err: error }, 'the answers to requests could not be read: tried again');
+    return undefined;
+  }
+}
+
+interface Answer {
+  readonly n: number;
+  readonly xml: string;
+}
+
 /** A request that was acted on by an owner before us and not answered: a `get` runs again, a `set` has its stored outcome. */
 export async function answerAgain(session: Session, n: number, stanza: Element): Promise<void> {
   const { type } = stanza.attrs;
   // Once more it would run behind what came after it.
   if ((type !== 'get' && type !== 'set') || isAnswered(session, n)) return;
   const { partition } = session;
-  const stored = await partition.env.store.query<{ n: number; xml: string }>(sessionRows.answers, [
-    partition.id,
-    session.id,
-  ]);
+  const stored = await storedAnswers(session);
+  if (stored === undefined) {
+    const again = () => (session.ended || partition.ended ? undefined : answerAgain(session, n, stanza));
+    partition.env.clock.after(fixed.accountPause.value, () => session.account.mailbox.run(again));
+    return;
+  }
   const outcome = stored.find((row) => row.n === n);
   if (outcome !== undefined) {
     (session.answers ??= new Map()).set(n, 0);

@@ -101,6 +101,7 @@ export class Loads {
     session.token = row.token === null ? undefined : new Uint8Array(row.token);
     if (row.enabled_n !== null) session.enabled = { n: row.enabled_n, m: 0 };
     restore(session, row.record);
+    session.rowPlaces = session.places;
     const time = session.token === undefined ? fixed.reports.value : env.limits.resume * 1000;
     session.expires = began + time;
     account.sessions.push(session);

@@ -16,6 +16,11 @@ export function missed(session: Session, from: string, away: boolean): void {
   if (set.size < session.partition.env.limits.directed) set.add(from);
 }
 
+/** Those that went, for the next owner. */
+export function missedBy(session: Session): readonly string[] {
+  return [...(gone.get(session) ?? [])];
+}
+
 /** Tells and forgets. */
 export function takeMissed(session: Session): Iterable<string> {
   const set = gone.get(session);

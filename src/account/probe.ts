@@ -21,6 +21,16 @@ export function takeGiven(session: Session): string | undefined {
   return text;
 }
 
+/** The same for the next owner. */
+export function givenOf(session: Session): string | undefined {
+  return given.get(session);
+}
+
+/** This was given in its name, by the last owner. */
+export function remember(session: Session, text: string): void {
+  given.set(session, text);
+}
+
 /**
  * What an account says to who asks for its presence (RFC 6121 §4.3.2). `gives` gets the presence of each available
  * resource, or, where `absent` is wanted too, "unavailable" of the account; `denied` runs for who may not see it. Runs in

@@ -2,6 +2,7 @@ import { el, type Element } from '../xmpp/element.ts';
 import { StanzaError } from '../xmpp/error.ts';
 import { Jid } from '../xmpp/jid.ts';
 import { NS } from '../xmpp/namespaces.ts';
+import { parseStored } from '../xmpp/parser.ts';
 import { textOf } from '../xmpp/serialise.ts';
 import { sql } from '../store/store.ts';
 import type { Account } from './account.ts';
@@ -214,8 +215,16 @@ function receiveStep(
     work.after(() => tell(account, from.bare, 'available'));
     return;
   }
-  const next = inbound[type][before.state];
-  if (next === undefined) return;
+  const next = isOvertaken(account, type, from) ? undefined : inbound[type][before.state];
+  const sent = account.partition.env.clock.now();
+  const row = { kind: subscription, peer: from.bare, target: type, session: origin.source, shown: 0, sent };
+  // One that nobody is to see (XEP-0191), or that moves nothing, leaves its origin alone.
+  const unseen = { ...row, direction: outgoing, xml: '' };
+  if (next === undefined) {
+    // Else it would be an answer, should it come again behind a request.
+    if (posted && isAnswer(type)) storeRow(work, account, unseen, origin, { pending: false, posted });
+    return;
+  }
   const stamped = stanza.with({ from: from.bare, to: account.address });
   const xml = textOf(stamped);
   if (type === 'subscribe' && !before.listed && roster.requests >= account.partition.env.limits.roster) {
@@ -224,26 +233,32 @@ function receiveStep(
     return;
   }
   const after = type === 'subscribe' ? before.moved(next, xml) : before.moved(next);
-  const row = {
-    // One that nobody is to see (XEP-0191) leaves its origin alone.
-    direction: silent ? outgoing : incoming,
-    kind: subscription,
-    peer: from.bare,
-    target: type,
-    session: origin.source,
-    shown: 0,
-    sent: account.partition.env.clock.now(),
-    xml: silent ? '' : xml,
-  };
   if (type === 'subscribe') {
     roster.arriving(from.bare, xml);
     work.after(() => roster.arrived(from.bare, xml));
   }
   // Delivered first, then pushed (§3.1.6, §3.2.3, §3.3.3).
-  storeRow(work, account, row, origin, { pending: false, posted });
+  const shown = silent ? unseen : { ...row, direction: incoming, xml };
+  storeRow(work, account, shown, origin, { pending: false, posted });
   keep(work, account, before, after);
   // §3.3.3: they do not see us any more.
   if (before.from && !after.from && !silent) work.after(() => tell(account, from.bare, 'unavailable'));
+}
+
+function isAnswer(type: SubscriptionType): boolean {
+  return type === 'subscribed' || type === 'unsubscribed';
+}
+
+/**
+ * Our `unsubscribe` still waits in the outbox: what they say was said before they heard of that, and does not answer a
+ * request that is behind it.
+ */
+function isOvertaken({ id, partition }: Account, type: SubscriptionType, from: Jid): boolean {
+  if (!isAnswer(type)) return false;
+  const letters = partition.post.lettersTo(partition.id, id, from.bare);
+  return letters.some(
+    ({ kind, xml }) => kind === subscription && parseStored(xml).attrs['type'] === 'unsubscribe',
+  );
 }
 
 function accepted(before: Item): 'from' | 'from+out' {

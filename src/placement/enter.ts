@@ -10,7 +10,7 @@ import { change, serverRows, type ServerRecord } from './servers.ts';
  * Registers this incarnation. An earlier one of the same name has to be dead: that is proved by its health port, or else
  * by a lease that ran out.
  *
- * @throws Failure('server-name-taken') where it lives; Failure('store-unavailable')
+ * @throws Failure('server-name-taken') where it lives; Failure('declared-dead'); Failure('store-unavailable')
  */
 export async function enter(options: PoolOptions, lane: Lane): Promise<void> {
   const { store, clock, self, host } = options;
@@ -45,8 +45,12 @@ export async function enter(options: PoolOptions, lane: Lane): Promise<void> {
         ],
       },
     ]);
-    const rows = await store.query<ServerRecord>(serverRows.live, []);
-    if (rows.some((row) => row.peer === peer)) break;
+    const rows = await store.query<ServerRecord>(serverRows.list, []);
+    const own = rows.find((row) => row.peer === peer);
+    // Nobody comes back from that: what it wrote took longer than a lease to be known here.
+    if (own?.state === 'dead')
+      throw new Failure('declared-dead', 'the other servers have declared this one dead while it started');
+    if (own !== undefined) break;
     await sleep(clock, fixed.loadPause.value);
     // oxlint-enable no-await-in-loop
   }

@@ -71,6 +71,8 @@ export interface Post {
   waitingOf(partition: number, account: number): number;
   /** Is one of them from this account to this recipient? */
   busy(partition: number, account: number, recipient: string): boolean;
+  /** Those of them, the oldest first. */
+  lettersTo(partition: number, account: number, recipient: string): readonly Letter[];
   close(): void;
 }
 
@@ -169,6 +171,10 @@ class LinePost implements Post {
 
   busy(partition: number, account: number, recipient: string): boolean {
     return this.#lines.has(lineOf({ partition, account, recipient }));
+  }
+
+  lettersTo(partition: number, account: number, recipient: string): readonly Letter[] {
+    return this.#lines.get(lineOf({ partition, account, recipient }))?.letters ?? [];
   }
 
   queue(letter: Letter): void {

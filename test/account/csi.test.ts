@@ -161,8 +161,8 @@ void describe('an inactive client (XEP-0352)', () => {
     await say(a, true);
     await quietly('away');
     const [carried] = carriedOf(rig.partition).filter(({ session }) => session === a.session.id);
-    assert.match(carried!.record.unacked.map(({ text }) => text).join(), /away/);
-    assert.match(carried!.record.record, /"i":1/);
+    assert.match(carried!.record!.unacked.map(({ text }) => text).join(), /away/);
+    assert.match(carried!.record!.record, /"i":1/);
   });
 
   // The stream begins as an active one (§5.2); what its client said on the one before waited longer than it.

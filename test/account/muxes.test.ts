@@ -80,5 +80,5 @@ test('what an old connection brought is not taken once a resumption has come bef
   } as unknown as Up);
   session.generation = 2;
   for (const task of queue) task();
-  assert.equal(session.taken, 0);
+  assert.equal(session.n, 0);
 });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, it } from 'node:test';
+import { carriedOf } from '../../src/account/carry.ts';
 import { endSession } from '../../src/account/end.ts';
 import { refresh } from '../../src/account/presence.ts';
 import { Item } from '../../src/account/item.ts';
@@ -49,6 +50,21 @@ describe('presence (RFC 6121 §4)', () => {
     await rig.still();
     return client;
   }
+
+  it('who went while a session waited for its mux: it hears so from the next owner, too, which was handed that', async () => {
+    await rig.login('alice', 'one');
+    await rig.crash();
+    await rig.account('alice');
+    await rig.passes(
+      'alice',
+      `<presence type="unavailable" from="friend@far.example/x" to="${to('alice')}"/>`,
+    );
+    const carried = carriedOf(rig.partition);
+    await rig.crash();
+    for (const one of carried) rig.partition.carried.set(one.session, one);
+    const alice = await attach('alice', 'one');
+    assert.deepEqual(from(alice.take()), ['unavailable friend@far.example/x']);
+  });
 
   it('a session that ended: the next owner says so where the last one may not have lived to', async () => {
     await rig.close();

@@ -6,12 +6,14 @@ import { receiveStanza } from '../../src/account/inbound.ts';
 import { Stay } from '../../src/account/hall/stay.ts';
 import { resume } from '../../src/account/resume.ts';
 import { parseStored } from '../../src/xmpp/parser.ts';
+import { Failure } from '../../src/base/failure.ts';
 import { systemRandom, token } from '../../src/base/random.ts';
 import type { Session } from '../../src/account/session.ts';
 import { hashOf, previdOf, ticketFor } from '../../src/account/ticket.ts';
 import type { Attach, Resume } from '../../src/link/frames.ts';
 import { Scheduler } from '../../sim/scheduler.ts';
 import { NS } from '../../src/xmpp/namespaces.ts';
+import { until } from '../mesh/rig.ts';
 import { Rig, type Client } from './rig.ts';
 
 const secret = token(systemRandom);
@@ -104,7 +106,7 @@ void describe('a session that is resumed (XEP-0198 §5)', () => {
       Object.assign(rig.partition.env, { mesh, secret: new Uint8Array(32) });
     });
 
-    const show = async (mux: string, generation: number, xml: string) => {
+    const show = async (mux: string, generation: number, xml: string, open: Attach['open'] = []) => {
       const { partition } = rig;
       const account = await rig.account('alice');
       const [session] = account.sessions;
@@ -113,7 +115,7 @@ void describe('a session that is resumed (XEP-0198 §5)', () => {
         ...{ t: 'attach', partition: partition.id, epoch: partition.epoch, session: id, generation },
         ticket: ticketFor(partition.env, mux, id, account.address, generation),
         ...{ account: account.address, resource, handled: shown, record: '', m: 0, acked: 0 },
-        ...{ enabled: { n: 0, m: 0 }, feeds: [], unacked: [], open: [] },
+        ...{ enabled: { n: 0, m: 0 }, feeds: [], unacked: [], open },
       } as unknown as Attach;
       account.mailbox.run(() => attach(account, mux, frame, assert.fail));
       account.mailbox.run(() => receiveStanza(session!, shown + 1, parseStored(xml)));
@@ -128,6 +130,25 @@ void describe('a session that is resumed (XEP-0198 §5)', () => {
       await rig.still();
       const kept = rig.model.rows(`select 1 from message where xml like '%hello%' and direction = 1`);
       assert.equal(kept.length, 1);
+    });
+
+    void it('is there for its contacts although the store cannot be asked for an answer, which comes later', async (t) => {
+      const { env, refresher } = rig.partition;
+      const refreshed: string[] = [];
+      t.mock.method(refresher, 'refresh', ({ resource }: Session) => void refreshed.push(resource));
+      const { query } = env.store;
+      let away = true;
+      const failing = (...asked: Parameters<typeof query>) =>
+        away && asked[0].text.includes('from answer')
+          ? Promise.reject(new Failure('store-unavailable', 'away'))
+          : query(...asked);
+      t.mock.method(env.store, 'query', failing);
+      const ping = `<iq type="get" id="2"><ping xmlns="${NS.ping}"/></iq>`;
+      await show('mux/1', 1, '<presence/>', [{ n: shown, stanza: parseStored(ping) }]);
+      await rig.still();
+      assert.deepEqual([refreshed, sent.filter((text) => text.includes('id="2"'))], [['phone'], []]);
+      away = false;
+      await until(() => sent.some((text) => text.includes('id="2"')));
     });
 
     void it('gives the last one what it had answered the other', async () => {
@@ -232,7 +253,7 @@ void describe('a session that is resumed (XEP-0198 §5)', () => {
     session.accepted = 9;
     session.cursor.pos = session.cursor.ackedPos = 70;
     session.cursor.rpos = session.cursor.ackedRpos = 71;
-    session.places = new Map([
+    session.rowPlaces = session.places = new Map([
       ['m:attic@conference.example.org', 72],
       ['p:attic@conference.example.org', 73],
     ]);
@@ -264,6 +285,13 @@ void describe('a session that is resumed (XEP-0198 §5)', () => {
     assert.equal(session.cursor.ackedPos, 70, 'nor by the acknowledgement of what came before');
     shown(2, 9, [['m:attic@conference.example.org', 80]]);
     assert.deepEqual(session.cursor.feeds().slice(3), [['m:attic@conference.example.org', 80]]);
+    shown(3, 9, [['m:attic@conference.example.org', 78]]);
+    const attic = session.cursor.feeds().slice(3);
+    assert.deepEqual(
+      attic,
+      [['m:attic@conference.example.org', 78]],
+      'what an older link was sent says nothing',
+    );
   });
 
   // Two muxes show their links one after the other: what the first one brought is under way when the second one comes.
@@ -311,6 +339,13 @@ void describe('a session that is resumed (XEP-0198 §5)', () => {
     });
     session.acknowledge(3);
     assert.deepEqual(left, [attic], 'it has come into the cellar again');
+    session.stored = generation + 1;
+    adoptRecord(session, {
+      ...{ generation, handled, record: '{}', m: 1, acked: 0, enabled, feeds: [] },
+      unacked: [{ ...over, m: 1, feed: `p:${attic}` }],
+    });
+    session.acknowledge(1);
+    assert.deepEqual(left, [attic], 'of the link after that its row knows');
     Object.assign(session.partition, { halls: undefined });
   });
 
@@ -363,7 +398,7 @@ void describe('a session that is resumed (XEP-0198 §5)', () => {
     session.send('<message id="2"/>');
     session.send('<message id="3"/>');
     const [carried] = carriedOf(rig.partition).filter((one) => one.session === session.id);
-    adoptRecord(session, carried!.record);
+    adoptRecord(session, carried!.record!);
     session.lift(m + 2);
     session.acknowledge(m + 2);
     assert.deepEqual(

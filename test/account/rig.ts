@@ -168,6 +168,8 @@ export class Rig {
       forget: () => undefined,
       busy: () => false,
       waitingOf: () => this.letters.length,
+      lettersTo: (_partition: number, account: number, recipient: string) =>
+        this.letters.filter((letter) => letter.account === account && letter.recipient === recipient),
       waiting: 1,
       close: () => undefined,
     };

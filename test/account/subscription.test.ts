@@ -259,6 +259,28 @@ describe('subscriptions in one lane (RFC 6121 §3)', () => {
     await same();
   });
 
+  it('an answer from before they heard that it was taken back does not answer the next request', async () => {
+    const alice = await rig.login('alice', 'a');
+    const request = async (type: string) => alice.says(`<presence type="${type}" to="x@far.example"/>`);
+    const answer = (type: string, n: number) => {
+      const xml = `<presence type="${type}" from="x@far.example" to="alice@example.org"/>`;
+      return rig.arrives('alice', xml, { source: 7, n, k: 2 });
+    };
+    for (const type of ['subscribe', 'unsubscribe', 'subscribe']) await request(type);
+    await answer('subscribed', 1);
+    await answer('unsubscribed', 2);
+    const asking = async () => item((await alice.asks('get', '<query xmlns="jabber:iq:roster"/>')).join(''));
+    assert.equal(await asking(), '<item jid="x@far.example" subscription="none" ask="subscribe"/>');
+    // They have the first two by now, and it comes again.
+    rig.letters.splice(0, 2);
+    await answer('subscribed', 1);
+    assert.equal(await rig.state('alice', 'x@far.example'), 'none+out');
+    rig.letters.splice(0);
+    await answer('subscribed', 3);
+    assert.equal(await rig.state('alice', 'x@far.example'), 'to');
+    await same();
+  });
+
   it('a probe that came too early does not undo what was granted meanwhile', async () => {
     const alice = await rig.login('alice', 'a');
     const bob = await rig.login('bob', 'b');

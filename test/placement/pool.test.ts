@@ -348,6 +348,18 @@ describe('a pool', { timeout: 120_000 }, () => {
     assert.ok(servers.every(({ pool }) => pool!.leased));
   });
 
+  it('ends a start that the others have taken for dead, instead of letting it wait for ever', async () => {
+    const { rig, servers } = await running(['a', 'b']);
+    const c = rig.start('c');
+    await rig.until(() => rig.state(c) === 'up', 1000);
+    // Its row is there, and it does not hear so before the others have seen no renewal for a lease.
+    c.database = false;
+    await rig.until(() => rig.state(c) === 'dead', 20_000);
+    c.database = true;
+    await rig.until(() => c.failure !== undefined || c.toldDead, 20_000);
+    assert.ok(servers.every(({ pool }) => pool!.leased));
+  });
+
   it('waits for the lease of a server of its name that nobody can ask', async () => {
     const { rig, servers } = await running(['a', 'b', 'c']);
     servers[0]!.dark = true;
