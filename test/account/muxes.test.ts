@@ -65,7 +65,7 @@ test('a connection that goes while the muxes report does not resume any more', a
 test('what an old connection brought is not taken once a resumption has come before it', () => {
   const queue: (() => unknown)[] = [];
   const account = { mailbox: { run: (task: () => unknown) => void queue.push(task) } };
-  const session = { generation: 1, mux: 'mux1/1', taken: 0, account };
+  const session = { generation: 1, mux: 'mux1/1', n: 0, account };
   const partition = { sessions: new Map([[7, session]]), attaching: new Map() } as unknown as Partition;
   const env = { limits: defaultLimits, clock: systemClock } as unknown as Env;
   const muxes = new Muxes(env, { in: () => partition } as unknown as Owned<Partition>);

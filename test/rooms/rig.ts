@@ -167,6 +167,7 @@ export class Rig {
         pass: (_by: unknown, _to: string, stanza: Element) => this.#hand(stanza),
         forget: () => undefined,
         busy: () => false,
+        lettersTo: () => [],
         waitingOf: () => this.letters.length,
         waiting: 1,
         close: () => undefined,
