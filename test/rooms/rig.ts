@@ -168,6 +168,7 @@ export class Rig {
         forget: () => undefined,
         busy: () => false,
         waitingOf: () => this.letters.length,
+        lettersTo: () => [],
         waiting: 1,
         close: () => undefined,
       },
