@@ -3,7 +3,7 @@ import type { Peer } from '../mesh/mesh.ts';
 import type { Account } from './account.ts';
 import type { Carried } from './carry.ts';
 import { addressIn } from './hall/directed.ts';
-import { feedOver, roomOf } from './hall/stay.ts';
+import { feedOver, roomOf, unknown } from './hall/stay.ts';
 import { answerAgain } from './inbound.ts';
 import { restore } from './record.ts';
 import { isResumed } from './resume.ts';
@@ -124,9 +124,22 @@ export function adoptRecord(session: Session, frame: NonNullable<Carried['record
   // What the client acknowledged, says the row; of that nothing is taken back. Another record that came before says nothing.
   if (session.rowPlaces !== undefined && session.dormant)
     session.places = joined(session, session.rowPlaces, session.places ?? new Map(), newer);
+  session.ackedPlaces = ackedOf(session, frame.unacked);
   account.settleDelivered(session, held);
   // Somebody has to ask for the rest.
   session.partition.touchLazily(account);
+}
+
+/**
+ * What its client has acknowledged of its rooms, where that is less than it was sent: what the row says. A new owner that has
+ * only the row to go by would leave out the rest.
+ */
+function ackedOf({ places, rowPlaces }: Session, unacked: Attach['unacked']): Session['ackedPlaces'] {
+  let acked: Session['ackedPlaces'];
+  for (const { feed } of unacked)
+    if (feed !== undefined && places?.has(feed) === true)
+      (acked ??= new Map()).set(feed, rowPlaces?.get(feed) ?? unknown);
+  return acked;
 }
 
 /** The rooms that it is out of as soon as its client acknowledges the last that it was told of them. */

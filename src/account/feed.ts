@@ -89,18 +89,13 @@ export class Cursor {
       ['a', all ? this.pos : this.ackedPos],
       ['s', all ? this.spoolPos : this.#ackedSpool],
       ['r', all ? this.rpos : this.ackedRpos],
-      ...placesOf(this.#session, (stay) => [stay.ackedPos, stay.ackedV]),
+      ...placesOf(this.#session, 'acked'),
     ];
   }
 
   /** For an owner that takes over all that was sent, too: as far as that goes. */
   reached(): [string, number][] {
-    return [
-      ['a', this.pos],
-      ['s', this.spoolPos],
-      ['r', this.rpos],
-      ...placesOf(this.#session, (stay) => [stay.pos, stay.v]),
-    ];
+    return [['a', this.pos], ['s', this.spoolPos], ['r', this.rpos], ...placesOf(this.#session, 'sent')];
   }
 
   /**
@@ -132,8 +127,10 @@ export class Cursor {
     else {
       const room = sent.feed === undefined ? undefined : roomOf(sent.feed);
       if (room === undefined) return;
-      if (sent.pos === feedOver) this.#session.partition.halls?.left(this.#session, room);
-      else this.#session.stays?.get(room)?.acked(sent.feed!, sent.pos);
+      const { partition, stays, ackedPlaces } = this.#session;
+      if (sent.pos === feedOver) partition.halls?.left(this.#session, room);
+      else stays?.get(room)?.acked(sent.feed!, sent.pos);
+      if (ackedPlaces?.has(sent.feed!) === true) ackedPlaces.set(sent.feed!, sent.pos);
       return;
     }
     this.unsaved = true;

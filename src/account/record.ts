@@ -37,7 +37,7 @@ export function keep(session: Session): void {
   if (session.blocksSeen !== undefined) kept.b = session.blocksSeen;
   const { spoolPos, spoolUntil } = session.cursor;
   if (spoolUntil > 0) kept.s = spoolPos < spoolUntil ? [spoolUntil] : [spoolUntil, 1];
-  const places = placesOf(session, (stay) => [stay.ackedPos, stay.ackedV]);
+  const places = placesOf(session, 'acked');
   if (places.length > 0) kept.m = places;
   session.changed(JSON.stringify(kept));
 }

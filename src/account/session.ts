@@ -95,6 +95,8 @@ export class Session {
   outs: Set<string> | undefined;
   /** Positions of rooms' feeds, from a mux or its row, until it is known to the halls again. */
   places: Map<string, number> | undefined;
+  /** Those of them up to which its client has not acknowledged everything, and how far it has; below 0: nobody knows. */
+  ackedPlaces: Map<string, number> | undefined;
   /** Those of its row, which its client has acknowledged; undefined where it did not come from there. */
   rowPlaces: ReadonlyMap<string, number> | undefined;
   /** The full address as an attribute's value; made when it is needed. */

@@ -5,6 +5,7 @@ import { adoptRecord, attach } from '../../src/account/attach.ts';
 import type { Env } from '../../src/account/env.ts';
 import { Halls } from '../../src/account/hall/halls.ts';
 import type { Partition } from '../../src/account/partition.ts';
+import { keep } from '../../src/account/record.ts';
 import type { Session } from '../../src/account/session.ts';
 import { ticketFor } from '../../src/account/ticket.ts';
 import type { ToRoom } from '../../src/link/rooms.ts';
@@ -139,6 +140,38 @@ void test('a new owner, too, forgets a room once the client knows that it is out
   assert.deepEqual([...session.directed!], [`${cellar}/alice`]);
   assert.doesNotMatch(session.record(), /attic/);
   halls.close();
+  await rig.close();
+});
+
+// Else an owner that has only the row, because mux and owner died together, leaves out what lies between.
+void test('what a client has not acknowledged of a room does not count as acknowledged in the row', async () => {
+  const rig = await Rig.open();
+  const { session } = await rig.login('alice', 'phone');
+  const [attic, cellar] = ['attic@conference.example.org', 'cellar@conference.example.org'];
+  session.rowPlaces = new Map([
+    [`m:${attic}`, 3],
+    [`p:${attic}`, 40],
+  ]);
+  const said = (m: number, room: string, pos: number) => ({ m, text: '<message/>', feed: `m:${room}`, pos });
+  adoptRecord(session, {
+    ...{ generation: 1, handled: session.committedN, m: 10, acked: 6, enabled: session.enabled },
+    record: JSON.stringify({ p: '<presence/>', d: [`${attic}/alice`, `${cellar}/alice`] }),
+    feeds: [
+      [`m:${attic}`, 6],
+      [`p:${attic}`, 50],
+      [`m:${cellar}`, 9],
+    ],
+    unacked: [said(7, attic, 5), said(8, attic, 6), said(9, cellar, 8), said(10, cellar, 9)],
+  });
+  const places = () => {
+    keep(session);
+    return Object.fromEntries((JSON.parse(session.record()) as { m: [string, number][] }).m);
+  };
+  assert.deepEqual(places(), { [`m:${attic}`]: 3, [`p:${attic}`]: 50 });
+  session.acknowledge(7);
+  assert.deepEqual(places(), { [`m:${attic}`]: 5, [`p:${attic}`]: 50 });
+  session.acknowledge(10);
+  assert.deepEqual(places(), { [`m:${attic}`]: 6, [`p:${attic}`]: 50, [`m:${cellar}`]: 9 });
   await rig.close();
 });
 

@@ -53,7 +53,7 @@ describe('presence (RFC 6121 §4)', () => {
 
   it('who went while a session waited for its mux: it hears so from the next owner, too, which was handed that', async () => {
     await rig.login('alice', 'one');
-    await rig.crash();
+    await rig.restart();
     await rig.account('alice');
     await rig.passes(
       'alice',

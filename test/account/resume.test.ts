@@ -144,6 +144,7 @@ void describe('a session that is resumed (XEP-0198 §5)', () => {
           : query(...asked);
       t.mock.method(env.store, 'query', failing);
       const ping = `<iq type="get" id="2"><ping xmlns="${NS.ping}"/></iq>`;
+      shown = 1;
       await show('mux/1', 1, '<presence/>', [{ n: shown, stanza: parseStored(ping) }]);
       await rig.still();
       assert.deepEqual([refreshed, sent.filter((text) => text.includes('id="2"'))], [['phone'], []]);

@@ -169,6 +169,7 @@ export class Rig {
         busy: () => false,
         lettersTo: () => [],
         waitingOf: () => this.letters.length,
+        lettersTo: () => [],
         waiting: 1,
         close: () => undefined,
       },
@@ -313,7 +314,8 @@ export class Rig {
       created: this.clock.now(),
       xml: textOf(stanza),
     };
-    this.#office.take(partition, letter, (settlement) => {
+    this.#office.take(partition, letter, (settlement, answer) => {
+      if (answer !== undefined) this.#hand(answer);
       if (settlement === 'delivered') return;
       if (settlement === 'later') throw new Error('the room could not take it');
       client.inbox.push(textOf(errorReply(stanza, new StanzaError(settlement as StanzaCondition))));

@@ -24,6 +24,12 @@ import { feedOver, messageFeed, presenceFeed, Stay, tailFor } from './stay.ts';
 /** What a room is told. */
 export type Asked = Bare<Exclude<ToRoom, Absent>, keyof Head | 'room'>;
 
+/** How far a client came. */
+interface Place {
+  readonly pos: number;
+  readonly v: number;
+}
+
 /** What a hall needs of the server that it is at. */
 export interface Floor {
   readonly env: Env;
@@ -197,9 +203,11 @@ export class Hall {
 
   // ── sessions ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** A session that was in already, under another owner: its client has everything up to these. */
-  adopt(session: Session, nick: string, pos: number, v: number): void {
+  /** A session that was in already, under another owner: up to where its client was sent everything, and acknowledged it. */
+  adopt(session: Session, nick: string, { pos, v }: Place, acked: Place): void {
     const stay = new Stay(session, { nick, sees: false }, pos, v, v);
+    stay.ackedPos = stay.savedPos = acked.pos;
+    stay.ackedV = Math.max(0, acked.v);
     this.#add(stay);
   }
 

@@ -10,7 +10,7 @@ import { keep } from '../record.ts';
 import type { Session } from '../session.ts';
 import { forgetRoom, rememberRoom } from './directed.ts';
 import { Hall, type Asked, type Floor } from './hall.ts';
-import { feedOver, messageFeed, presenceFeed, type Stay } from './stay.ts';
+import { feedOver, messageFeed, presenceFeed, unknown, type Stay } from './stay.ts';
 
 /**
  * The halls of this server (hall.ts): one for each room in which a session of ours is. What a session's client knows of a
@@ -52,8 +52,8 @@ export class Halls {
    * client is not known is asked, too. `sought`: one that believes it to be in, and that one alone.
    */
   adopt(session: Session, certain = false, sought?: string): void {
-    const { places } = session;
-    if (sought === undefined) session.places = undefined;
+    const { places, ackedPlaces } = session;
+    if (sought === undefined) session.places = session.ackedPlaces = undefined;
     let waits = false;
     for (const address of session.directed ?? []) {
       const occupant = this.#occupant(address);
@@ -73,9 +73,12 @@ export class Halls {
         continue;
       }
       const hall = this.#hall(occupant.bare);
-      const v = places?.get(presenceFeed(hall.room)) ?? 0;
+      const { message, presence } = hall.feeds;
+      const sent = { pos: pos ?? unknown, v: places?.get(presence) ?? 0 };
+      const acked = { pos: ackedPlaces?.get(message) ?? sent.pos, v: ackedPlaces?.get(presence) ?? sent.v };
       forgetPlace(places, hall.room);
-      hall.adopt(session, occupant.resource, pos ?? unknown, v);
+      forgetPlace(ackedPlaces, hall.room);
+      hall.adopt(session, occupant.resource, sent, acked);
       hall.introduce();
     }
     if (!waits) return;
@@ -100,6 +103,7 @@ export class Halls {
    */
   returns(session: Session, room: string): void {
     forgetPlace(session.places, room);
+    forgetPlace(session.ackedPlaces, room);
     const stay = session.stays?.get(room);
     if (stay === undefined || stay.known) return;
     this.#halls.get(room)?.drop(session);
@@ -301,6 +305,3 @@ function isLeaving({ unacked, outs }: Session, room: string): boolean {
   for (const sent of unacked) if (sent.pos === feedOver && sent.feed === feed) return true;
   return false;
 }
-
-/** The client's place in a room is not known: it begins where the room says that it came in. */
-const unknown = -1;

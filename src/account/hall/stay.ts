@@ -83,15 +83,21 @@ export const messageFeed = (room: string): string => `m:${room}`;
 export const presenceFeed = (room: string): string => `p:${room}`;
 /** A position that ends both. */
 export const feedOver = -1;
+/** The client's place in a room is not known: it begins where the room says that it came in. */
+export const unknown = -1;
 
-/** Every room's feeds of a session, as pairs (link/frames.ts, Attach). */
+/** Every room's feeds of a session, as pairs (link/frames.ts, Attach): as far as it was sent, or as its client acknowledged. */
 export function placesOf(
-  { stays, places }: Pick<Session, 'stays' | 'places'>,
-  of: (stay: Stay) => readonly [pos: number, v: number],
+  { stays, places, ackedPlaces }: Pick<Session, 'stays' | 'places' | 'ackedPlaces'>,
+  what: 'sent' | 'acked',
 ): [string, number][] {
-  const list: [string, number][] = places === undefined ? [] : [...places];
+  const list: [string, number][] = [];
+  for (const [feed, sent] of places ?? []) {
+    const at = what === 'sent' ? sent : (ackedPlaces?.get(feed) ?? sent);
+    if (at >= 0) list.push([feed, at]);
+  }
   for (const [room, stay] of stays ?? []) {
-    const [pos, v] = of(stay);
+    const [pos, v] = what === 'sent' ? [stay.pos, stay.v] : [stay.ackedPos, stay.ackedV];
     // Its client has not been told, or has not acknowledged, that it is in.
     if (pos < 0 || stay.entering !== undefined) continue;
     list.push([messageFeed(room), pos], [presenceFeed(room), v]);
