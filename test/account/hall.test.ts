@@ -154,7 +154,7 @@ void test('what a client has not acknowledged of a room does not count as acknow
   ]);
   const said = (m: number, room: string, pos: number) => ({ m, text: '<message/>', feed: `m:${room}`, pos });
   adoptRecord(session, {
-    ...{ generation: 1, handled: session.committedN, m: 10, acked: 6, enabled: session.enabled },
+    ...{ generation: 1, handled: session.accepted, m: 10, acked: 6, enabled: session.enabled },
     record: JSON.stringify({ p: '<presence/>', d: [`${attic}/alice`, `${cellar}/alice`] }),
     feeds: [
       [`m:${attic}`, 6],

@@ -128,7 +128,7 @@ export class Loyal {
     await wire.until(
       () => (wire.closed ? true : undefined),
       () => '',
-      3_600_000,
+      Infinity,
     );
   }
 

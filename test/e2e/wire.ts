@@ -109,7 +109,7 @@ export class Wire {
     else this.#socket?.pause();
   }
 
-  /** Resolves with the first value that is not undefined; asked again whenever something arrives. */
+  /** Resolves with the first value that is not undefined; asked again whenever something arrives. `within`: ms, or Infinity. */
   until<T>(ask: () => T | undefined, what: () => string, within = patience): Promise<T> {
     return new Promise((resolve, reject) => {
       const done = (): void => {
@@ -128,10 +128,11 @@ export class Wire {
           reject(error as Error);
         }
       };
-      const timer = setTimeout(() => {
+      const late = () => {
         done();
         reject(new Error(`${what()} (waited ${within} ms${this.closed ? ', connection closed' : ''})`));
-      }, within);
+      };
+      const timer = within === Infinity ? undefined : setTimeout(late, within);
       this.#wakers.add(check);
       check();
     });

@@ -167,7 +167,6 @@ export class Rig {
         pass: (_by: unknown, _to: string, stanza: Element) => this.#hand(stanza),
         forget: () => undefined,
         busy: () => false,
-        lettersTo: () => [],
         waitingOf: () => this.letters.length,
         lettersTo: () => [],
         waiting: 1,
