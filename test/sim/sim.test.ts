@@ -16,12 +16,12 @@ const catching: Readonly<Record<string, number>> = {
   'room-no-dedup': 1,
   'hall-keeps-owner': 1,
   'untold-departures': 1,
-  'restart-n': 1,
+  'restart-n': 3,
   'fence-without-lock': 2,
   'ignore-epochs': 1,
   'stale-generation': 1,
-  'renew-when-cut-off': 4,
-  'steal-after-database-outage': 12,
+  'renew-when-cut-off': 11,
+  'steal-after-database-outage': 2,
 };
 
 test('every planted fault has a pinned seed', () => {
