@@ -136,7 +136,7 @@ void describe('a session that is resumed (XEP-0198 §5)', () => {
       const { env, refresher } = rig.partition;
       const refreshed: string[] = [];
       t.mock.method(refresher, 'refresh', ({ resource }: Session) => void refreshed.push(resource));
-      const { query } = env.store;
+      const query: typeof env.store.query = env.store.query.bind(env.store);
       let away = true;
       const failing = (...asked: Parameters<typeof query>) =>
         away && asked[0].text.includes('from answer')
