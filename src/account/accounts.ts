@@ -8,7 +8,7 @@ import { openPost, type Office, type Post } from '../post/post.ts';
 import type { Lane } from '../store/lane.ts';
 import { readAhead } from './ahead.ts';
 import { receiveDurable, receivePassing } from './arrive.ts';
-import { carriedOf, takeCarried, type Carried } from './carry.ts';
+import { carriedOf, sessionOf, takeCarried, type Carried } from './carry.ts';
 import type { Env } from './env.ts';
 import { serverCaps } from './features.ts';
 import { releaseGuest, releaseGuests } from './guests.ts';
@@ -105,7 +105,7 @@ export class Accounts {
     ]);
     for (const { address } of rows) partition.dormant.add(address);
     partition.foresee(ahead);
-    for (const one of carried) partition.carried.set(one.session, one);
+    for (const one of carried) partition.carried.set(sessionOf(one), one);
     this.#partitions.add(partition);
     for (const letter of waiting) this.post.queue(letter);
     // Sessions that cannot be resumed end when every mux had time to show them; the others after the resume window.
@@ -140,9 +140,9 @@ export class Accounts {
     const partition = this.at(id);
     if (partition?.epoch !== epoch) return;
     for (const one of carried) {
-      const session = partition.sessions.get(one.session);
+      const session = partition.sessions.get(sessionOf(one));
       if (session === undefined) {
-        partition.carried.set(one.session, one);
+        partition.carried.set(sessionOf(one), one);
         continue;
       }
       session.account.mailbox.run(() => {

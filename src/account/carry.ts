@@ -11,7 +11,9 @@ import type { Session } from './session.ts';
  * be gone, and what it was sent last may never arrive there (DESIGN §5, sessions; invariant 4). A value: it crosses the mesh.
  */
 export interface Carried {
-  readonly session: number;
+  /** Its id; of one without a record, which the release before would stumble over, it is `waits`. */
+  readonly session?: number;
+  readonly waits?: number;
   /** Milliseconds until nobody may resume it any more. */
   readonly left: number;
   readonly info: ConnInfo | undefined;
@@ -51,13 +53,17 @@ export function carriedOf(partition: Partition): Carried[] {
   const own = known
     .filter(({ unacked }) => fits(unacked.bytes))
     .map((session) => ({
-      session: session.id,
+      [isKnown(session) ? 'session' : 'waits']: session.id,
       left: Math.min(most, Math.max(0, session.expires - now)),
       info: session.info,
       ...(session.dormant ? { missed: missedBy(session), given: givenOf(session) } : {}),
       ...(isKnown(session) ? { record: recordOf(session) } : {}),
     }));
   return [...passed, ...own];
+}
+
+export function sessionOf({ session, waits }: Carried): number {
+  return session ?? waits ?? 0;
 }
 
 /** It has more than its row. */

@@ -123,7 +123,7 @@ export const placing = {
   leave: {
     value: 5000,
     unit: 'ms',
-    of: 'each step of a server’s leave: a look, handing everything over, its own row',
+    of: 'each step of a server’s leave: a look, saying so, handing everything over, its own row',
     overflow: 'the step is given up; the others take over what is left',
   },
   sampled: {

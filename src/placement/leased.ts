@@ -153,8 +153,8 @@ export class LeasedPool implements Pool {
   }
 
   /**
-   * Somebody answers or is proved dead, or nobody else is in the table, or nobody else renews either although we are on the mesh, which
-   * itself says that they are not: then the table is the arbiter, where the dead declare nobody dead.
+   * Somebody answers or is proved dead, or nobody else is in the table, or nobody else renews either although we are on
+   * the mesh, which itself says that they are not: then the table is the arbiter, where the dead declare nobody dead.
    */
   #mayRenew(): boolean {
     const { mesh, clock } = this.#options;

@@ -103,8 +103,8 @@ export interface Pool {
  * Joins the pool: registers this incarnation, makes the partitions where there are none. The host is asked for nothing
  * before this resolves; then claims begin at once.
  *
- * @throws Failure('server-name-taken') where a live server has this name; Failure('declared-dead') where the start took longer
- * than a lease; Failure('store-unavailable')
+ * @throws Failure('server-name-taken') where a live server has this name; Failure('declared-dead') where the start took
+ * longer than a lease; Failure('store-unavailable')
  */
 export async function openPool(options: PoolOptions): Promise<Pool> {
   const { store, clock, log, mesh, self } = options;

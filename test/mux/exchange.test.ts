@@ -75,6 +75,17 @@ test('an owner that dies while the client thinks is followed by the next one, wh
   }
 });
 
+test('a partition that is handed over takes its exchanges along', () => {
+  for (const steps of [
+    [moved, answer],
+    [answer, moved],
+  ]) {
+    const stage = challenged();
+    for (const step of steps) step(stage);
+    goesOn(stage);
+  }
+});
+
 test('an owner that begins anew is not gone on with', () => {
   const stage = challenged();
   const { rig, client, conn } = stage;
