@@ -15,12 +15,15 @@ interface Entry {
 
 const results = new URL('results/', import.meta.url);
 
-/**
- * Writes `bench/RESULTS.md`: of each bench the newest run in full, or the newest one where there was none.
- *
- * @returns the path of the page
- */
+/** Writes `bench/RESULTS.md`; returns its path. */
 export function publish(): string {
+  const path = fileURLToPath(new URL('RESULTS.md', import.meta.url));
+  writeFileSync(path, page());
+  return path;
+}
+
+/** What stands there: of each bench the newest run in full, or the newest one where there was none. */
+export function page(): string {
   const best = new Map<string, Entry>();
   for (const entry of entries()) {
     const before = best.get(entry.report.name);
@@ -29,9 +32,7 @@ export function publish(): string {
   const order = new Map(suite.map(({ name }, at) => [name, at]));
   const rank = ({ report }: Entry) => order.get(benchOf(report)) ?? suite.length;
   const all = [...best.values()].toSorted((a, b) => rank(a) - rank(b));
-  const path = fileURLToPath(new URL('RESULTS.md', import.meta.url));
-  writeFileSync(path, `${[...introduction, ...all.flatMap(section)].join('\n\n')}\n`);
-  return path;
+  return `${[...introduction, ...all.flatMap(section)].join('\n\n')}\n`;
 }
 
 const introduction = [
@@ -46,7 +47,8 @@ const introduction = [
 /** In the order of their dates. */
 function* entries(): Iterable<Entry> {
   for (const file of readdirSync(results).toSorted()) {
-    if (!file.endsWith('.json')) continue;
+    // The table of faults is beside them, and has a page of its own.
+    if (!/^\d.*\.json$/.test(file)) continue;
     const { scene, reports } = JSON.parse(readFileSync(new URL(file, results), 'utf8')) as {
       scene: Scene;
       reports: Report[];

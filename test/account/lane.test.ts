@@ -114,14 +114,14 @@ test('a unit in the place of another leaves no older record of the session behin
   const alice = await rig.login('alice', 'balcony');
   const say = (n: number, xml: string) =>
     alice.session.account.mailbox.run(() => receiveStanza(alice.session, n, parseStored(xml)));
-  const { handled: inN } = alice.session;
+  const { handled } = alice.session;
   // In memory, so that none of it waits.
   await Promise.all([rig.near.account('dora@near.example'), rig.account('carol')]);
-  say(inN + 1, message('dora@near.example', 'one'));
-  say(inN + 2, '<presence><status>early</status></presence>');
-  say(inN + 3, message('carol@example.org', 'two'));
-  say(inN + 4, '<presence><status>late</status></presence>');
-  for (let turn = 0; turn < 100 && alice.session.handled < inN + 4; turn++) await Promise.resolve();
+  say(handled + 1, message('dora@near.example', 'one'));
+  say(handled + 2, '<presence><status>early</status></presence>');
+  say(handled + 3, message('carol@example.org', 'two'));
+  say(handled + 4, '<presence><status>late</status></presence>');
+  for (let turn = 0; turn < 100 && alice.session.handled < handled + 4; turn++) await Promise.resolve();
   assert.ok(alice.session.open > 0, 'the first is in the lane');
   rig.near.closing = true; // and goes by post
   await rig.still();
